@@ -1,0 +1,157 @@
+"""Metrica accounts (OAuth credentials), the counters they reach, and the ledger of every call to Metrica."""
+
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.agencies.ids import uuid7
+from apps.agencies.models import Agency
+from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+
+
+class AccountState(models.TextChoices):
+    CONNECTED = "connected", _("Connected")
+    DISCONNECTED = "disconnected", _("Disconnected")  # no token, or Metrica refused it
+
+
+class MetricaAccount(models.Model):
+    """A Yandex login whose token opens its counters. The token is encrypted at rest and never shown again."""
+
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="accounts", verbose_name=_("agency"))
+    login = models.CharField(_("Yandex login"), max_length=100)
+    token_encrypted = models.TextField(editable=False, blank=True)
+    base_url = models.URLField(_("Metrica address"), blank=True)  # blank: METRICA_URL
+    state = models.CharField(
+        _("state"), max_length=12, choices=AccountState.choices, default=AccountState.DISCONNECTED, editable=False
+    )
+    state_reason = models.CharField(_("why"), max_length=255, blank=True, editable=False)
+    token_expires_at = models.DateTimeField(_("token expires"), null=True, blank=True)
+    last_ok_at = models.DateTimeField(_("last good call"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("Metrica account")
+        verbose_name_plural = _("Metrica accounts")
+        ordering = ["login"]
+        constraints = [models.UniqueConstraint(fields=["agency", "login"], name="login_per_agency")]
+
+    def __str__(self) -> str:
+        return self.login
+
+
+class Mode(models.TextChoices):
+    SIMPLE = "simple", _("Simple")
+    DETAILED = "detailed", _("Detailed")
+
+
+class DeliveryPolicy(models.TextChoices):
+    EVERY_STATUS = "every_status", _("Every status, in order")
+    LATEST_ONLY = "latest_only", _("Latest state only")
+
+
+class CounterQuerySet(TenantQuerySet["Counter"]):
+    def active(self) -> Self:
+        return self.filter(paused_at=None, agency__is_active=True)
+
+    def due(self, now: "timezone.datetime") -> Self:  # type: ignore[name-defined]
+        """Counters whose schedule asks for an upload by `now` (aware)."""
+        return self.active().filter(next_upload_at__lte=now)
+
+
+class Counter(models.Model):
+    """A Metrica counter (*tag* in English Metrica) and how its orders are delivered."""
+
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="counters", verbose_name=_("agency"))
+    account = models.ForeignKey(
+        MetricaAccount, models.SET_NULL, null=True, blank=True, related_name="counters", verbose_name=_("Metrica account")
+    )
+    metrica_id = models.PositiveIntegerField(
+        _("counter number"), validators=[MinValueValidator(1), MaxValueValidator(2**31 - 1)]
+    )
+    name = models.CharField(_("name"), max_length=255)
+    site = models.CharField(_("site"), max_length=255, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, help_text=_("IANA name, for example Europe/Moscow. Read from Metrica.")
+    )
+    mode = models.CharField(_("mode"), max_length=10, choices=Mode.choices, default=Mode.SIMPLE)
+    delivery = models.CharField(
+        _("delivery"), max_length=14, choices=DeliveryPolicy.choices, default=DeliveryPolicy.EVERY_STATUS
+    )
+    schedule = models.CharField(
+        _("schedule"),
+        max_length=20,
+        default="manual",
+        help_text=_("manual, as they come, 5m, 1h, or daily 03:00 (counter time)"),
+    )
+    currency = models.CharField(_("currency"), max_length=3, default="RUB")
+    hash_identifiers = models.BooleanField(_("send only hashes of contacts"), default=False)
+    wave_pause_seconds = models.PositiveIntegerField(_("pause between waves, seconds"), default=0)
+    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
+    pause_reason = models.CharField(_("reason of the pause"), max_length=255, blank=True, editable=False)
+    # Grows with every change that may free held orders (zone, account, pause, mapping, goals).
+    revision = models.PositiveBigIntegerField(default=1, editable=False)
+    next_upload_at = models.DateTimeField(_("next upload"), null=True, blank=True, editable=False)
+    last_passed_at = models.DateTimeField(_("last passed upload"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = tenant_manager(counter_path="metrica_id", base=CounterQuerySet)
+
+    class Meta:
+        verbose_name = _("counter")
+        verbose_name_plural = _("counters")
+        ordering = ["name", "metrica_id"]
+        constraints = [models.UniqueConstraint(fields=["agency", "metrica_id"], name="counter_per_agency")]
+        indexes = [
+            models.Index(fields=["next_upload_at"], name="counter_due", condition=models.Q(next_upload_at__isnull=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.metrica_id})"
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The counter's time zone, or None while it is unknown."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+class ApiCall(models.Model):
+    """One HTTP call to Metrica, written before it leaves and completed by what came back. Secrets are redacted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="+", verbose_name=_("agency"))
+    account = models.ForeignKey(MetricaAccount, models.SET_NULL, null=True, related_name="calls", verbose_name=_("account"))
+    counter = models.ForeignKey(Counter, models.SET_NULL, null=True, related_name="calls", verbose_name=_("counter"))
+    subject = models.UUIDField(_("on behalf of"), null=True, blank=True)  # the upload that the call carried, if any
+    method = models.CharField(_("method"), max_length=8)
+    url = models.TextField(_("address"))
+    request_headers = models.JSONField(_("request headers"), default=dict)
+    request_body = models.TextField(_("request body"), blank=True)  # redacted excerpt
+    request_size = models.BigIntegerField(_("request bytes"), default=0)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    response_headers = models.JSONField(_("answer headers"), default=dict)
+    response_body = models.TextField(_("answer body"), blank=True)
+    outcome = models.CharField(_("outcome"), max_length=10, default="pending")
+    error_code = models.CharField(_("error"), max_length=64, blank=True)
+    request_id = models.CharField(_("request id"), max_length=64, blank=True)
+
+    objects = tenant_manager(counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("call to Metrica")
+        verbose_name_plural = _("calls to Metrica")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["subject"], name="apicall_subject", condition=models.Q(subject__isnull=False)),
+            models.Index(fields=["agency", "-started_at"], name="apicall_agency_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"

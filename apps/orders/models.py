@@ -1,0 +1,191 @@
+"""Orders and their timelines. The timeline is the outbox (R2) and only grows (R3)."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.agencies.ids import uuid7
+from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+from apps.clients.models import Client
+from apps.counters.models import Counter
+from apps.metrica import rules
+
+
+class Delivery(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    SENDING = "sending", _("Being sent")
+    DELIVERED = "delivered", _("Delivered")
+    HELD = "held", _("Held")
+    REJECTED = "rejected", _("Rejected")
+    SUPERSEDED = "superseded", _("Superseded")
+
+
+class HoldReason(models.TextChoices):
+    """Why a change waits for a person (R8)."""
+
+    COUNTER_PAUSED = "counter_paused", _("The counter is paused")
+    ACCOUNT_DISCONNECTED = "account_disconnected", _("The Metrica account is not connected")
+    UNKNOWN_TIME_ZONE = "unknown_time_zone", _("The counter's time zone is unknown")
+    UNMAPPED_STATUS = "unmapped_status", _("The status is not mapped")
+    STATUS_WITHOUT_GOAL = "status_without_goal", _("The status has no goal to send in simple mode")
+    NO_IDENTIFIERS = "no_identifiers", _("Neither ClientID nor e-mail nor phone is known")
+    FUTURE_DATE = "future_date", _("The status lies in the future")
+    UPDATE_WINDOW_CLOSED = "update_window_closed", _("Metrica takes no more updates of this order")
+    BY_HAND = "by_hand", _("Held by a person")
+
+
+class Source(models.TextChoices):
+    API = "api", _("REST API")
+    CSV = "csv", _("CSV import")
+    ADMIN = "admin", _("Admin")
+    GATEWAY = "gateway", _("Metrica script")
+
+
+class OrderQuerySet(TenantQuerySet["Order"]):
+    def expiring_within(self, *, days: int) -> Self:
+        """Orders whose 21-day binding window closes within `days`."""
+        now = timezone.now()
+        newest = now - rules.BINDING_WINDOW + timezone.timedelta(days=days)  # type: ignore[attr-defined]
+        return self.filter(create_date_time__gt=now - rules.BINDING_WINDOW, create_date_time__lte=newest)
+
+
+class Order(models.Model):
+    """A CRM order (deal) and where it stands now; what led there is its timeline.
+
+    Money, goals and products of the present state are those of `current_change`.
+    """
+
+    counter = models.ForeignKey(
+        Counter, models.CASCADE, related_name="orders", db_index=False, verbose_name=_("counter")
+    )
+    order_id = models.CharField(_("order id"), max_length=255)
+    client = models.ForeignKey(
+        Client, models.SET_NULL, null=True, blank=True, related_name="orders", verbose_name=_("client")
+    )
+    create_date_time = models.DateTimeField(_("created in the CRM"))
+    create_date_only = models.BooleanField(default=False, editable=False)  # the CRM gave a date without a time
+    # The order's own, normalised: {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": …, "phones_md5": …}
+    identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    order_status = models.CharField(_("status"), max_length=255)
+    status_date_time = models.DateTimeField(_("status since"))
+    current_change = models.ForeignKey(
+        "StatusChange", models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    changes_count = models.PositiveIntegerField(_("status changes"), default=0)
+    # The state to send once more: a late change went out after the current one, or a person asked for it (R4).
+    resend_due = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("last received"), default=timezone.now, editable=False)
+
+    objects = tenant_manager(
+        agency_path="counter__agency_id", counter_path="counter__metrica_id", base=OrderQuerySet
+    )
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["counter", "order_id"], name="order_per_counter")]
+        indexes = [
+            models.Index(fields=["counter", "create_date_time"], name="order_by_creation"),
+            models.Index(fields=["counter", "id"], name="order_resend_due", condition=Q(resend_due=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_id
+
+    @property
+    def bind_until(self) -> "timezone.datetime":  # type: ignore[name-defined]
+        return rules.bind_until(self.create_date_time)
+
+
+class StatusChangeQuerySet(TenantQuerySet["StatusChange"]):
+    def in_timeline_order(self) -> Self:
+        """By when it happened in the CRM, then by when it came."""
+        return self.order_by("order_id", "status_date_time", "seq")
+
+
+class StatusChange(models.Model):
+    """One state of an order as the CRM gave it: the whole snapshot, when it was true, when and how it came.
+
+    Nothing of it is edited later but its delivery: `delivery`, `hold_reason`, `forced`, `upload_id`, `delivered_at` and
+    the reason of a rejection.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    counter = models.ForeignKey(
+        Counter, models.CASCADE, related_name="+", db_index=False, verbose_name=_("counter")
+    )
+    order = models.ForeignKey(
+        Order, models.CASCADE, related_name="changes", db_index=False, verbose_name=_("order")
+    )
+    seq = models.PositiveIntegerField(_("number"))  # 1, 2, 3 … in the order of receipt, per order
+    order_status = models.CharField(_("status"), max_length=255)  # as the CRM writes it
+    status_date_time = models.DateTimeField(_("happened"))
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices)
+    received_by = models.CharField(_("by"), max_length=255, blank=True)
+    request_id = models.CharField(_("request id"), max_length=64, blank=True)
+    revenue = models.DecimalField(_("revenue"), max_digits=18, decimal_places=4, null=True, blank=True)
+    cost = models.DecimalField(_("cost"), max_digits=18, decimal_places=4, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    goals = models.JSONField(_("extra goals"), default=list, blank=True)  # [{"goal_action_id": …, "price": "…"|null}]
+    products = models.JSONField(_("products"), default=dict, blank=True)  # {"sku": quantity}
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    changed = models.JSONField(_("what changed"), default=list, blank=True)  # names of the fields that differ
+    delivery = models.CharField(_("delivery"), max_length=10, choices=Delivery.choices, default=Delivery.WAITING)
+    hold_reason = models.CharField(_("why held"), max_length=24, choices=HoldReason.choices, blank=True)
+    forced = models.BooleanField(_("sent by a person's decision"), default=False)
+    reject_code = models.CharField(_("rejection code"), max_length=64, blank=True)
+    reject_message = models.TextField(_("why rejected"), blank=True)
+    # The upload that carries or carried it. Plain: orders know nothing of uploads.
+    upload_id = models.UUIDField(_("upload"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+
+    objects = tenant_manager(
+        agency_path="counter__agency_id", counter_path="counter__metrica_id", base=StatusChangeQuerySet
+    )
+
+    class Meta:
+        verbose_name = _("status change")
+        verbose_name_plural = _("status changes")
+        ordering = ["order_id", "status_date_time", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "seq"], name="change_number_per_order"),
+            models.CheckConstraint(
+                condition=Q(delivery="held") & ~Q(hold_reason="") | ~Q(delivery="held") & Q(hold_reason=""),
+                name="held_has_its_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                F("counter"), F("order"), F("status_date_time"), F("seq"),
+                name="change_waiting", condition=Q(delivery="waiting"),
+            ),
+            models.Index(fields=["counter", "hold_reason"], name="change_held", condition=Q(delivery="held")),
+            models.Index(fields=["counter"], name="change_rejected", condition=Q(delivery="rejected")),
+            models.Index(fields=["upload_id"], name="change_upload", condition=Q(upload_id__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_status} ({self.status_date_time:%Y-%m-%d %H:%M})"
+
+
+class HeldChange(StatusChange):
+    """The work list: changes that wait for a person."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+
+
+class HoldReview(models.Model):
+    """Up to which revision of a counter its held changes were looked at again; behind it, a review is due."""
+
+    counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    revision = models.PositiveBigIntegerField(default=0)
+    reviewed_at = models.DateTimeField(default=timezone.now)

@@ -1,0 +1,90 @@
+"""Reads the environment and `.env`, and stops the start with a sentence where a setting is missing or wrong."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEFAULT_SECRET_KEY = "for-development-only-0b6f1d4f8c5e4d0c9a7e3b2a"
+
+env = environ.Env()
+
+
+def load() -> environ.Env:
+    """Read `.env` beside manage.py (or the file that ENV_FILE names); the real environment wins over it."""
+    environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+    return env
+
+
+def setting(name: str, cast: type, default: Any) -> Any:
+    """One setting, cast; a value that does not fit stops the start and says what to write instead."""
+    try:
+        return env.get_value(name, cast=cast, default=default)
+    except (ValueError, TypeError) as error:
+        examples = {bool: "on or off", int: "a whole number", float: "a number", list: "words with commas"}
+        wanted = examples.get(cast, "a value")
+        raise ImproperlyConfigured(f"{name} must be {wanted}, got {env.str(name)!r}.") from error
+
+
+def require(*, name: str, value: str, default: str, debug: bool, hint: str) -> str:
+    """Refuse a default secret in production."""
+    if not debug and (not value or value == default):
+        raise ImproperlyConfigured(f"{name} is not set. {hint} (DEBUG is off, so the built-in default is refused.)")
+    return value
+
+
+def encryption_keys(*, text: str, debug: bool, secret_key: str) -> list[str]:
+    """Fernet keys, first encrypts, all decrypt. In development one is derived from SECRET_KEY."""
+    keys = [key.strip() for key in text.split(",") if key.strip()]
+    if not keys:
+        hint = "Write ENCRYPTION_KEYS=<key>; `make key` prints a new one."
+        require(name="ENCRYPTION_KEYS", value="", default="", debug=debug, hint=hint)
+        return [base64.urlsafe_b64encode(hashlib.sha256(secret_key.encode()).digest()).decode()]
+    for position, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"ENCRYPTION_KEYS: key number {position} is no Fernet key (32 bytes in URL-safe base64). "
+                "`make key` prints a good one."
+            ) from error
+    return keys
+
+
+def database(url_name: str = "DATABASE_URL") -> dict[str, Any]:
+    """Django's DATABASES entry for the URL; SQLite gets WAL, IMMEDIATE transactions and a 20-second wait."""
+    default = f"sqlite:///{BASE_DIR / 'var' / 'goalpost.sqlite3'}"
+    try:
+        config: dict[str, Any] = dict(env.db_url(url_name, default=default))
+    except (ValueError, ImproperlyConfigured) as error:
+        raise ImproperlyConfigured(
+            f"{url_name} cannot be read. Write sqlite:////full/path.sqlite3 or postgres://user:password@host:5432/name."
+        ) from error
+    engine = config.get("ENGINE", "")
+    if "sqlite" in engine:
+        Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+        }
+    elif "postgresql" in engine:
+        config["CONN_MAX_AGE"] = 60
+        config["CONN_HEALTH_CHECKS"] = True
+    else:
+        raise ImproperlyConfigured(f"{url_name}: Goalpost runs on PostgreSQL and SQLite, not on {engine or 'this'}.")
+    return config
+
+
+def time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ImproperlyConfigured(f"TIME_ZONE={name!r} is no IANA zone. Write for example Europe/Moscow.") from error
+    return name

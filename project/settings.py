@@ -1,0 +1,255 @@
+"""Settings of Goalpost, all from the environment or `.env`; `.env.example` lists and explains each."""
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.utils.translation import gettext_lazy as _
+
+from project import logs, navigation
+from project.env import DEFAULT_SECRET_KEY, database, encryption_keys, load, require, setting, time_zone
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = load()
+
+DEBUG = setting("DEBUG", bool, False)
+SECRET_KEY = require(
+    name="SECRET_KEY",
+    value=env.str("SECRET_KEY", default=DEFAULT_SECRET_KEY if DEBUG else ""),
+    default=DEFAULT_SECRET_KEY,
+    debug=DEBUG,
+    hint="Write SECRET_KEY=<50 random characters>; `make key` prints one.",
+)
+ENCRYPTION_KEYS = encryption_keys(text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_key=SECRET_KEY)
+ALLOWED_HOSTS = setting("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = setting("CSRF_TRUSTED_ORIGINS", list, [])
+SANDBOX = setting("SANDBOX", bool, False)
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.inlines",
+    "project.apps.GoalpostAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "django_filters",
+    "django_q",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "project.apps.ProjectConfig",
+    "apps.agencies",
+    "apps.audit",
+    "apps.counters",
+    "apps.goals",
+    "apps.clients",
+    "apps.orders",
+    "apps.uploads",
+    "apps.imports",
+    "apps.api",
+    "apps.dashboard",
+]
+if SANDBOX:
+    INSTALLED_APPS.append("apps.sandbox")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.agencies.middleware.ActorMiddleware",
+    "apps.audit.middleware.TraceMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+AUTH_USER_MODEL = "agencies.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = time_zone(env.str("TIME_ZONE", default="Europe/Moscow"))
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
+MEDIA_URL = env.str("MEDIA_URL", default="/media/")
+MEDIA_ROOT = VAR_DIR / "media"
+STORAGES = {
+    # Kept files hold personal data: they are served by admin pages that check rights, never by MEDIA_URL itself.
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STORAGE_URL = env.str("STORAGE_URL", default="")
+if STORAGE_URL.startswith("s3://"):
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {"bucket_name": STORAGE_URL.removeprefix("s3://").strip("/"), "default_acl": "private"},
+    }
+elif STORAGE_URL.startswith("file://"):
+    MEDIA_ROOT = Path(STORAGE_URL.removeprefix("file://"))
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswith("EMAIL_")})
+
+# Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
+METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
+METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
+YANDEX_OAUTH_URL = env.str("YANDEX_OAUTH_URL", default="https://oauth.yandex.ru")
+YANDEX_CLIENT_ID = env.str("YANDEX_CLIENT_ID", default="")
+YANDEX_CLIENT_SECRET = env.str("YANDEX_CLIENT_SECRET", default="")
+
+# How long a running upload job may stay without a sign of life before another worker takes it over.
+UPLOAD_LEASE_SECONDS = setting("UPLOAD_LEASE_SECONDS", int, 120)
+# First wait after a passing fault; each further one is longer, up to an hour.
+UPLOAD_RETRY_SECONDS = setting("UPLOAD_RETRY_SECONDS", float, 5.0)
+UPLOAD_MAX_ATTEMPTS = setting("UPLOAD_MAX_ATTEMPTS", int, 12)
+# How long an unknown outcome waits for its upload to appear in last_uploadings before the same bytes go again.
+UPLOAD_UNKNOWN_SECONDS = setting("UPLOAD_UNKNOWN_SECONDS", float, 30.0)
+TICK_SECONDS = setting("TICK_SECONDS", int, 60)
+
+_worker_timeout = 900
+Q_CLUSTER = {
+    "name": "goalpost",
+    "orm": "default",
+    "workers": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
+    "queue_limit": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
+    "bulk": 1,
+    "timeout": _worker_timeout,
+    "retry": 3 * _worker_timeout + 60,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "catch_up": False,
+    "poll": 0.5,
+    "recycle": 500,
+    "ALT_CLUSTERS": {},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api.permissions.ScopePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Goalpost API",
+    "DESCRIPTION": "Orders in, every status delivered to Yandex Metrica, and the story of each.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# A bulk request of 10,000 orders with contacts and products stays well below this.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
+SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# The admin theme evaluates Alpine expressions, so it needs unsafe-eval; nothing is loaded from another host.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+LOGGING = logs.config(debug=DEBUG)
+logs.configure_structlog()
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
+
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    import sentry_sdk
+
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
+
+UNFOLD = navigation.UNFOLD
+SILENCED_SYSTEM_CHECKS: list[str] = []
