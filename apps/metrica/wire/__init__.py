@@ -1,0 +1,1 @@
+"""The files Metrica takes, written and read: one module for each format."""
