@@ -7,14 +7,7 @@ from apps.agencies.tenancy import tenant_manager
 from apps.counters.models import Counter
 from apps.metrica.vocabulary import OrderType
 
-ORDER_TYPE_LABELS = {
-    OrderType.IN_PROGRESS: _("In progress"),
-    OrderType.PAID: _("Paid"),
-    OrderType.CANCELLED: _("Cancelled"),
-    OrderType.SPAM: _("Spam"),
-    OrderType.OTHER: _("Other"),
-}
-ORDER_TYPE_CHOICES = [(order_type.value, label) for order_type, label in ORDER_TYPE_LABELS.items()]
+ORDER_TYPE_CHOICES = [(order_type.value, order_type.label) for order_type in OrderType]
 
 
 class Goal(models.Model):

@@ -1,0 +1,72 @@
+"""The one way to call Metrica: a client with the account's token that writes every call into the ledger before it leaves."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from apps.audit import trace
+from apps.counters.encryption import UnreadableSecret, decrypt
+from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
+from apps.metrica.client import Exchange, MetricaClient
+from apps.metrica.errors import AuthorizationError
+
+
+class LedgerRecorder:
+    """Writes each exchange as an ApiCall: once before the bytes leave, once when the outcome is known."""
+
+    def __init__(self, *, account: MetricaAccount, counter: Counter | None, subject: UUID | None) -> None:
+        self._account = account
+        self._counter = counter
+        self._subject = subject
+
+    def started(self, exchange: Exchange) -> None:
+        ApiCall.objects.create(
+            id=exchange.id,
+            agency_id=self._account.agency_id,
+            account=self._account,
+            counter=self._counter,
+            subject=self._subject,
+            method=exchange.method,
+            url=exchange.url,
+            request_headers=exchange.request_headers,
+            request_body=exchange.request_excerpt,
+            request_size=exchange.request_size,
+            started_at=exchange.started_at,
+            request_id=trace.current().request_id,
+        )
+
+    def finished(self, exchange: Exchange) -> None:
+        ApiCall.objects.filter(pk=exchange.id).update(
+            finished_at=exchange.finished_at,
+            request_body=exchange.request_excerpt,
+            request_size=exchange.request_size,
+            status=exchange.status,
+            response_headers=exchange.response_headers,
+            response_body=exchange.response_body,
+            outcome=exchange.outcome,
+            error_code=exchange.error_code,
+        )
+
+
+def metrica_client(
+    account: MetricaAccount, *, counter: Counter | None = None, subject: UUID | None = None, timeout: float | None = None
+) -> MetricaClient:
+    """A client for the account. `subject`: the upload on whose behalf it calls.
+
+    Raises AuthorizationError where there is no token to use. Call it outside any transaction: the ledger row must be
+    committed before the request leaves (R6).
+    """
+    if account.state != AccountState.CONNECTED or not account.token_encrypted:
+        raise AuthorizationError(detail=_("The account has no token that Metrica accepts."))
+    try:
+        token = decrypt(account.token_encrypted)
+    except UnreadableSecret as error:
+        detail = _("The kept token cannot be decrypted: a key is missing in ENCRYPTION_KEYS.")
+        raise AuthorizationError(detail=detail) from error
+    return MetricaClient(
+        base_url=account.base_url or settings.METRICA_URL,
+        token=token,
+        recorder=LedgerRecorder(account=account, counter=counter, subject=subject),
+        timeout=timeout or settings.METRICA_TIMEOUT_SECONDS,
+    )

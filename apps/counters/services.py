@@ -1,0 +1,220 @@
+"""Every write to accounts and counters. What may free held orders raises the counter's revision (R8)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.agencies.models import Agency
+from apps.audit.services import record, snapshot
+from apps.counters import schedule as schedules
+from apps.counters.encryption import encrypt
+from apps.counters.events import counter_changed
+from apps.counters.models import AccountState, Counter, DeliveryPolicy, MetricaAccount, Mode
+from apps.metrica.vocabulary import CURRENCIES
+
+ACCOUNT_FIELDS = ("login", "base_url", "state", "state_reason", "token_expires_at")
+COUNTER_FIELDS = (
+    "account_id",
+    "metrica_id",
+    "name",
+    "site",
+    "time_zone",
+    "mode",
+    "delivery",
+    "schedule",
+    "currency",
+    "hash_identifiers",
+    "wave_pause_seconds",
+    "pause_reason",
+)
+# A change of one of these may free held orders, or hold what waited.
+_READINESS_FIELDS = frozenset({"account_id", "account", "time_zone", "mode"})
+
+
+@transaction.atomic
+def connect_account(
+    *, agency: Agency, login: str, token: str, base_url: str = "", expires_at: datetime | None = None
+) -> MetricaAccount:
+    """Keep a token for a Yandex login (encrypted) and mark the account connected; held orders of its counters get free."""
+    login, token = login.strip(), token.strip()
+    if not login:
+        raise ValidationError({"login": ValidationError(_("Write the Yandex login."), code="required")})
+    if not token or not token.isascii() or any(sign.isspace() for sign in token):
+        message = _("This is no OAuth token. Copy it once more, without spaces.")
+        raise ValidationError({"token": ValidationError(message, code="bad_token")})
+    account = MetricaAccount.objects.select_for_update().filter(agency=agency, login=login).first()
+    before = snapshot(account, ACCOUNT_FIELDS) if account else None
+    account = account or MetricaAccount(agency=agency, login=login)
+    account.token_encrypted = encrypt(token)
+    account.base_url = base_url.rstrip("/")
+    account.state = AccountState.CONNECTED
+    account.state_reason = ""
+    account.token_expires_at = expires_at
+    account.full_clean(exclude=["token_encrypted"])
+    account.save()
+    record(
+        action="account.connected",
+        agency=agency,
+        obj=account,
+        before=before,
+        after=snapshot(account, ACCOUNT_FIELDS),
+        details={"token_replaced": before is not None},
+    )
+    _touch_counters(Q(account=account))
+    return account
+
+
+@transaction.atomic
+def update_account(*, account: MetricaAccount, login: str, base_url: str) -> MetricaAccount:
+    """Correct what can be corrected without a new token."""
+    before = snapshot(account, ACCOUNT_FIELDS)
+    account.login, account.base_url = login.strip(), base_url.rstrip("/")
+    account.full_clean(exclude=["token_encrypted"])
+    account.save(update_fields=["login", "base_url"])
+    after = snapshot(account, ACCOUNT_FIELDS)
+    if after != before:
+        record(action="account.changed", agency=account.agency_id, obj=account, before=before, after=after)
+    return account
+
+
+@transaction.atomic
+def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bool = False) -> None:
+    """Stop using the account's token: Metrica refused it, or a person took it away (then it is forgotten as well)."""
+    account = MetricaAccount.objects.select_for_update().get(pk=account.pk)
+    if account.state == AccountState.DISCONNECTED and not (forget_token and account.token_encrypted):
+        return
+    before = snapshot(account, ACCOUNT_FIELDS)
+    account.state = AccountState.DISCONNECTED
+    account.state_reason = reason[:255]
+    if forget_token:
+        account.token_encrypted = ""
+    account.save(update_fields=["state", "state_reason", "token_encrypted"])
+    record(
+        action="account.disconnected",
+        agency=account.agency_id,
+        obj=account,
+        before=before,
+        after=snapshot(account, ACCOUNT_FIELDS),
+    )
+    _touch_counters(Q(account=account))
+
+
+def note_good_call(*, account_id: int, at: datetime) -> None:
+    MetricaAccount.objects.filter(pk=account_id).update(last_ok_at=at)
+
+
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a counter in their one canonical form. Raises ValidationError by field."""
+    values, errors = dict(fields), {}
+    if "schedule" in values:
+        try:
+            values["schedule"] = schedules.parse(str(values["schedule"])).text
+        except schedules.ScheduleError as error:
+            errors["schedule"] = ValidationError(str(error), code="bad_schedule")
+    if values.get("time_zone"):
+        try:
+            ZoneInfo(values["time_zone"])
+        except (ZoneInfoNotFoundError, ValueError):
+            message = _("Unknown time zone. Write an IANA name, for example Europe/Moscow.")
+            errors["time_zone"] = ValidationError(message, code="unknown_time_zone")
+    if "currency" in values:
+        values["currency"] = str(values["currency"]).strip().upper()
+        if values["currency"] not in CURRENCIES:
+            message = _("No ISO 4217 currency code. Write for example RUB, USD or EUR.")
+            errors["currency"] = ValidationError(message, code="unknown_currency")
+    for name, choices in (("mode", Mode), ("delivery", DeliveryPolicy)):
+        if name in values and values[name] not in choices.values:
+            message = _("Choose one of: %(choices)s.") % {"choices": ", ".join(choices.values)}
+            errors[name] = ValidationError(message, code="invalid_choice")
+    if errors:
+        raise ValidationError(errors)
+    return values
+
+
+@transaction.atomic
+def create_counter(*, agency: Agency, metrica_id: int, name: str, **fields: Any) -> Counter:
+    """Add a counter to the agency. `fields` are the model's; raises ValidationError by field."""
+    counter = Counter(agency=agency, metrica_id=metrica_id, name=name.strip(), **_checked(fields))
+    _check_account(counter)
+    counter.full_clean()
+    _plan_next_upload(counter)
+    counter.save()
+    record(action="counter.created", agency=agency, obj=counter, after=snapshot(counter, COUNTER_FIELDS))
+    return counter
+
+
+@transaction.atomic
+def update_counter(*, counter: Counter, **fields: Any) -> Counter:
+    """Change settings of a counter; what is the same already changes nothing and leaves no trace."""
+    counter = Counter.objects.select_for_update().get(pk=counter.pk)
+    before = snapshot(counter, COUNTER_FIELDS)
+    values = _checked(fields)
+    for name, value in values.items():
+        setattr(counter, name, value)
+    _check_account(counter)
+    counter.full_clean()
+    after = snapshot(counter, COUNTER_FIELDS)
+    if after == before:
+        return counter
+    if before["schedule"] != after["schedule"] or before["time_zone"] != after["time_zone"]:
+        _plan_next_upload(counter)
+    counter.save()
+    record(action="counter.changed", agency=counter.agency_id, obj=counter, before=before, after=after)
+    if any(before.get(name) != after.get(name) for name in _READINESS_FIELDS):
+        touch(counter)
+    return counter
+
+
+@transaction.atomic
+def pause(*, counter: Counter, reason: str) -> None:
+    """Nothing leaves for Metrica until `resume`; what comes in is kept and held."""
+    if Counter.objects.filter(pk=counter.pk, paused_at=None).update(paused_at=timezone.now(), pause_reason=reason[:255]):
+        record(action="counter.paused", agency=counter.agency_id, obj=counter, after={"reason": reason[:255]})
+        touch(counter)
+
+
+@transaction.atomic
+def resume(*, counter: Counter) -> None:
+    """Let the counter deliver again; what its pause held is released."""
+    if Counter.objects.filter(pk=counter.pk).exclude(paused_at=None).update(paused_at=None, pause_reason=""):
+        record(action="counter.resumed", agency=counter.agency_id, obj=counter)
+        touch(counter)
+
+
+def touch(counter: Counter) -> None:
+    """Say that held orders of the counter may be free now (or waiting ones no longer)."""
+    Counter.objects.filter(pk=counter.pk).update(revision=F("revision") + 1)
+    counter_changed.send(sender=Counter, counter=counter)
+
+
+def block_reason(counter: Counter) -> str:
+    """Why nothing of this counter can go now, as a hold reason; empty where nothing blocks."""
+    if counter.paused_at is not None:
+        return "counter_paused"
+    if counter.account is None or counter.account.state != AccountState.CONNECTED:
+        return "account_disconnected"
+    if not counter.time_zone:
+        return "unknown_time_zone"
+    return ""
+
+
+def _touch_counters(condition: Q) -> None:
+    for counter in Counter.objects.filter(condition):
+        touch(counter)
+
+
+def _check_account(counter: Counter) -> None:
+    if counter.account is not None and counter.account.agency_id != counter.agency_id:
+        message = _("This account belongs to another agency.")
+        raise ValidationError({"account": ValidationError(message, code="foreign_account")})
+
+
+def _plan_next_upload(counter: Counter) -> None:
+    counter.next_upload_at = schedules.parse(counter.schedule).next_after(timezone.now(), counter.zone)
