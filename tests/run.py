@@ -1,0 +1,58 @@
+"""`make test`: the suite on SQLite, then on PostgreSQL where one answers; says loudly what could not run."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+LOCAL_SERVERS = ("postgres:///postgres", "postgres://postgres@127.0.0.1:5432/postgres")
+
+
+def postgres_url() -> str:
+    """TEST_DATABASE_URL, or a database on the local server whose socket or port answers; empty where none does."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        return url
+    import psycopg
+
+    for candidate in (os.environ.get("PGDATABASE", "postgres"), "root", "test"):
+        for host in ("", "127.0.0.1"):
+            try:
+                with psycopg.connect(dbname=candidate, host=host or None, connect_timeout=2) as connection:
+                    user = connection.info.user
+                return f"postgres://{user}@{host}/{candidate}" if host else f"postgres:///{candidate}"
+            except psycopg.Error:
+                continue
+    return ""
+
+
+def run(*, label: str, url: str, arguments: list[str]) -> int:
+    print(f"\n=== the suite on {label}", flush=True)
+    environment = {**os.environ, "TEST_DATABASE_URL": url}
+    workers = ["-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadscope"]
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *workers, *arguments], env=environment).returncode
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    in_ci = bool(os.environ.get("CI"))
+    missing = []
+    if not os.environ.get("CHROMIUM") and not shutil.which("chromium"):
+        missing.append("Chromium was not found: the browser tests are LEFT OUT (Debian: apt install chromium).")
+    url = postgres_url()
+    if not url:
+        missing.append(
+            "No PostgreSQL answered: the suite runs on SQLite ONLY. Set TEST_DATABASE_URL, or start a local server "
+            "(Debian: apt install postgresql; pg_ctlcluster 15 main start)."
+        )
+    for sentence in missing:
+        print(f"!!! {sentence}", flush=True)
+    if in_ci and missing:
+        return 1
+    status = run(label="SQLite", url="", arguments=arguments)
+    if status == 0 and url:
+        status = run(label="PostgreSQL", url=url, arguments=arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
