@@ -1,0 +1,165 @@
+"""Brings the database to what a provision file says, through the services, and tells each difference."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from apps.agencies.models import Agency, ApiKey, Membership
+from apps.agencies.services import (
+    add_member,
+    authenticate_key,
+    change_role,
+    create_agency,
+    create_api_key,
+    rename_agency,
+    revoke_api_key,
+)
+from apps.counters.encryption import UnreadableSecret, decrypt
+from apps.counters.models import AccountState, Counter, MetricaAccount
+from apps.counters.services import connect_account, create_counter, update_account, update_counter
+from apps.goals.models import StatusMapping
+from apps.goals.services import replace_statuses
+from project.provisioning.document import Account, AgencyEntry, CounterEntry, Key, Person, ProvisionError
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that was made or changed. `secret` is a new API key, to be shown once."""
+
+    sign: str  # "+" made, "~" changed
+    what: str
+    secret: str = ""
+
+
+class _RolledBack(Exception):
+    pass
+
+
+def apply(entries: list[AgencyEntry], *, dry_run: bool = False) -> list[Difference]:
+    """All or nothing. With `dry_run` the same is done and rolled back. Raises ProvisionError."""
+    differences: list[Difference] = []
+    try:
+        with transaction.atomic():
+            for entry in entries:
+                differences.extend(_agency(entry))
+            if dry_run:
+                raise _RolledBack
+    except _RolledBack:
+        pass
+    return differences
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        if hasattr(error, "error_dict"):
+            problems = [f"{place}: {name}: {text}" for name, texts in error.message_dict.items() for text in texts]
+        else:
+            problems = [f"{place}: {text}" for text in error.messages]
+        raise ProvisionError(problems) from error
+
+
+def _agency(entry: AgencyEntry) -> Iterator[Difference]:
+    with _at(f"agency {entry.slug}"):
+        agency = Agency.objects.filter(slug=entry.slug).first()
+        if agency is None:
+            agency = create_agency(slug=entry.slug, name=entry.name)
+            yield Difference("+", f"agency {entry.slug}")
+        elif agency.name != entry.name:
+            yield Difference("~", f"agency {entry.slug}: name {agency.name!r} → {entry.name!r}")
+            rename_agency(agency=agency, name=entry.name)
+    for person in entry.people:
+        yield from _person(agency, person)
+    for account in entry.accounts:
+        yield from _account(agency, account)
+    for counter in entry.counters:
+        yield from _counter(agency, counter)
+    for key in entry.api_keys:
+        yield from _key(agency, key)
+
+
+def _person(agency: Agency, person: Person) -> Iterator[Difference]:
+    place = f"{agency.slug}: person {person.email}"
+    with _at(place):
+        membership = Membership.objects.filter(agency=agency, user__email__iexact=person.email).first()
+        if membership is None:
+            add_member(agency=agency, email=person.email, role=person.role, password=person.password, name=person.name)
+            yield Difference("+", f"{place} ({person.role})")
+        elif membership.role != person.role:
+            yield Difference("~", f"{place}: role {membership.role} → {person.role}")
+            change_role(membership=membership, role=person.role)
+
+
+def _account(agency: Agency, account: Account) -> Iterator[Difference]:
+    place = f"{agency.slug}: account {account.login}"
+    with _at(place):
+        known = MetricaAccount.objects.filter(agency=agency, login=account.login).first()
+        if known is None or known.state != AccountState.CONNECTED or not _same_token(known, account.token):
+            connect_account(agency=agency, login=account.login, token=account.token, base_url=account.base_url)
+            yield Difference("~" if known else "+", f"{place}: connected" if known else place)
+        elif known.base_url != account.base_url.rstrip("/"):
+            yield Difference("~", f"{place}: address {known.base_url!r} → {account.base_url!r}")
+            update_account(account=known, login=account.login, base_url=account.base_url)
+
+
+def _same_token(account: MetricaAccount, token: str) -> bool:
+    try:
+        return decrypt(account.token_encrypted) == token
+    except UnreadableSecret:
+        return False
+
+
+def _counter(agency: Agency, entry: CounterEntry) -> Iterator[Difference]:
+    place = f"{agency.slug}: counter {entry.metrica_id}"
+    account = MetricaAccount.objects.filter(agency=agency, login=entry.account).first() if entry.account else None
+    with _at(place):
+        counter = Counter.objects.filter(agency=agency, metrica_id=entry.metrica_id).first()
+        if counter is None:
+            counter = create_counter(
+                agency=agency, metrica_id=entry.metrica_id, name=entry.name, account=account, **entry.settings
+            )
+            yield Difference("+", place)
+        else:
+            wanted: dict[str, Any] = {**entry.settings, "name": entry.name}
+            if entry.account is not None:
+                wanted["account"] = account
+            before = {name: getattr(counter, name) for name in wanted}
+            counter = update_counter(counter=counter, **wanted)
+            for name, old in before.items():
+                if getattr(counter, name) != old:
+                    yield Difference("~", f"{place}: {name} {old!s} → {getattr(counter, name)!s}")
+        if entry.statuses is not None:
+            known = set(StatusMapping.objects.filter(counter=counter).values_list("crm_status", flat=True))
+            done = replace_statuses(counter=counter, statuses=entry.statuses)
+            if done["changed"] or done["removed"]:
+                sign = "~" if known else "+"
+                yield Difference(sign, f"{place}: {done['changed']} statuses set, {done['removed']} removed")
+
+
+def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
+    place = f"{agency.slug}: API key {entry.name}"
+    with _at(place):
+        known = ApiKey.objects.filter(agency=agency, name=entry.name).first()
+        if known is not None:
+            same = entry.secret is None or authenticate_key(entry.secret) == known
+            if same and set(known.scopes) == set(entry.scopes):
+                return
+            revoke_api_key(key=known, free_name=True)
+        expires = datetime.combine(entry.expires, time.max, UTC) if entry.expires else None
+        _made, secret = create_api_key(
+            agency=agency,
+            name=entry.name,
+            scopes=entry.scopes,
+            counter_ids=entry.counters,
+            expires_at=expires,
+            secret=entry.secret,
+        )
+        what = f"{place}: replaced" if known else place
+        yield Difference("~" if known else "+", what, secret="" if entry.secret else secret)
