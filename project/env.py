@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DEFAULT_SECRET_KEY = "for-development-only-0b6f1d4f8c5e4d0c9a7e3b2a"
+DEFAULT_SECRET_KEY = "for-development-only-0b6f1d4f8c5e4d0c9a7e3b2a"  # noqa: S105 - refused in production
 
 env = environ.Env()
 

@@ -1,4 +1,4 @@
-"""Starts Goalpost's own processes (web, worker) on this machine and stops them again: for the demo and for tests that kill."""
+"""Starts Goalpost's own processes (web, worker) on this machine and stops them: for the demo and for tests that kill."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def free_port(wanted: int = 0) -> int:
 
 
 class Processes:
-    """A web server and workers in one environment. Each leads its own process group, so none of its children is left."""
+    """A web server and workers in one environment. Each leads its process group, so none of its children is left."""
 
     def __init__(self, *, environment: Mapping[str, str], log_dir: Path, port: int) -> None:
         self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
@@ -51,9 +51,7 @@ class Processes:
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end."""
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=BASE_DIR, env=self.environment, check=check, text=True, capture_output=True
-        )
+        return subprocess.run(command, cwd=BASE_DIR, env=self.environment, check=check, text=True, capture_output=True)
 
     def start_web(self, *, workers: int = 2, threads: int = 4) -> subprocess.Popen[bytes]:
         command = [

@@ -1,4 +1,4 @@
-"""What every test shares: a real database file, append-only tables that can still be emptied between tests, and people."""
+"""What every test shares: a real database file, and append-only tables that can still be emptied between tests."""
 
 import os
 from pathlib import Path

@@ -9,8 +9,10 @@ from apps.counters.models import Counter
 
 
 class Client(models.Model):
-    """A customer as the CRM knows them. `identifiers` unites what every row with this uniq_id brought; clients are never
-    merged by guess (R5)."""
+    """A customer as the CRM knows them (R5: never merged by guess).
+
+    `identifiers` unites what every row with this uniq_id brought.
+    """
 
     counter = models.ForeignKey(Counter, models.CASCADE, related_name="clients", verbose_name=_("counter"))
     uniq_id = models.CharField(_("client id"), max_length=255)

@@ -1,4 +1,7 @@
-"""Secrets at rest: Fernet with a list of keys. The first encrypts, all decrypt, so a key is rotated by adding one in front."""
+"""Secrets at rest: Fernet with a list of keys.
+
+The first key encrypts, all decrypt, so a key is rotated by adding one in front.
+"""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""The one way to call Metrica: a client with the account's token that writes every call into the ledger before it leaves."""
+"""The one way to call Metrica: a client with the account's token, whose every call is in the ledger before it leaves."""
 
 from uuid import UUID
 
@@ -50,7 +50,11 @@ class LedgerRecorder:
 
 
 def metrica_client(
-    account: MetricaAccount, *, counter: Counter | None = None, subject: UUID | None = None, timeout: float | None = None
+    account: MetricaAccount,
+    *,
+    counter: Counter | None = None,
+    subject: UUID | None = None,
+    timeout: float | None = None,
 ) -> MetricaClient:
     """A client for the account. `subject`: the upload on whose behalf it calls.
 

@@ -69,7 +69,12 @@ class Counter(models.Model):
 
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="counters", verbose_name=_("agency"))
     account = models.ForeignKey(
-        MetricaAccount, models.SET_NULL, null=True, blank=True, related_name="counters", verbose_name=_("Metrica account")
+        MetricaAccount,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="counters",
+        verbose_name=_("Metrica account"),
     )
     metrica_id = models.PositiveIntegerField(
         _("counter number"), validators=[MinValueValidator(1), MaxValueValidator(2**31 - 1)]
@@ -77,7 +82,10 @@ class Counter(models.Model):
     name = models.CharField(_("name"), max_length=255)
     site = models.CharField(_("site"), max_length=255, blank=True)
     time_zone = models.CharField(
-        _("time zone"), max_length=64, blank=True, help_text=_("IANA name, for example Europe/Moscow. Read from Metrica.")
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        help_text=_("IANA name, for example Europe/Moscow. Read from Metrica."),
     )
     mode = models.CharField(_("mode"), max_length=10, choices=Mode.choices, default=Mode.SIMPLE)
     delivery = models.CharField(
@@ -108,7 +116,9 @@ class Counter(models.Model):
         ordering = ["name", "metrica_id"]
         constraints = [models.UniqueConstraint(fields=["agency", "metrica_id"], name="counter_per_agency")]
         indexes = [
-            models.Index(fields=["next_upload_at"], name="counter_due", condition=models.Q(next_upload_at__isnull=False))
+            models.Index(
+                fields=["next_upload_at"], name="counter_due", condition=models.Q(next_upload_at__isnull=False)
+            )
         ]
 
     def __str__(self) -> str:
@@ -125,7 +135,9 @@ class ApiCall(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="+", verbose_name=_("agency"))
-    account = models.ForeignKey(MetricaAccount, models.SET_NULL, null=True, related_name="calls", verbose_name=_("account"))
+    account = models.ForeignKey(
+        MetricaAccount, models.SET_NULL, null=True, related_name="calls", verbose_name=_("account")
+    )
     counter = models.ForeignKey(Counter, models.SET_NULL, null=True, related_name="calls", verbose_name=_("counter"))
     subject = models.UUIDField(_("on behalf of"), null=True, blank=True)  # the upload that the call carried, if any
     method = models.CharField(_("method"), max_length=8)

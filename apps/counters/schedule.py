@@ -1,4 +1,4 @@
-"""When a counter's orders go out: by hand, as they come, every N minutes or hours, or daily at a time of the counter's day."""
+"""When a counter's orders go out: by hand, as they come, every so often, or daily at a time of the counter's day."""
 
 import re
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Schedule:
     def next_after(self, moment: datetime, zone: ZoneInfo | None) -> datetime | None:
         """The first time after `moment` (aware) that an upload is due, in UTC; None where no clock decides.
 
-        A daily time is of the counter's day (UTC while its zone is unknown). A time that a clock change leaves out comes
-        an hour later on that day; one that a clock change repeats comes once, the first time.
+        A daily time is of the counter's day (UTC while its zone is unknown). A time that a clock change leaves out
+        comes an hour later on that day; one that a clock change repeats comes once, the first time.
         """
         if self.every is not None:
             return moment.astimezone(UTC) + self.every
@@ -69,5 +69,6 @@ def parse(text: str) -> Schedule:
     if (match := _DAILY.fullmatch(words)) and int(match[1]) < 24 and int(match[2]) < 60:
         return Schedule("daily", at=time(int(match[1]), int(match[2])))
     raise ScheduleError(
-        _("“%(text)s” is no schedule. Write manual, as they come, 5m, 1h (up to a week) or daily 03:00.") % {"text": text}
+        _("“%(text)s” is no schedule. Write manual, as they come, 5m, 1h (up to a week) or daily 03:00.")
+        % {"text": text}
     )

@@ -42,7 +42,7 @@ _READINESS_FIELDS = frozenset({"account_id", "account", "time_zone", "mode"})
 def connect_account(
     *, agency: Agency, login: str, token: str, base_url: str = "", expires_at: datetime | None = None
 ) -> MetricaAccount:
-    """Keep a token for a Yandex login (encrypted) and mark the account connected; held orders of its counters get free."""
+    """Keep a token for a Yandex login (encrypted) and mark the account connected; orders held for its lack get free."""
     login, token = login.strip(), token.strip()
     if not login:
         raise ValidationError({"login": ValidationError(_("Write the Yandex login."), code="required")})
@@ -175,7 +175,9 @@ def update_counter(*, counter: Counter, **fields: Any) -> Counter:
 @transaction.atomic
 def pause(*, counter: Counter, reason: str) -> None:
     """Nothing leaves for Metrica until `resume`; what comes in is kept and held."""
-    if Counter.objects.filter(pk=counter.pk, paused_at=None).update(paused_at=timezone.now(), pause_reason=reason[:255]):
+    if Counter.objects.filter(pk=counter.pk, paused_at=None).update(
+        paused_at=timezone.now(), pause_reason=reason[:255]
+    ):
         record(action="counter.paused", agency=counter.agency_id, obj=counter, after={"reason": reason[:255]})
         touch(counter)
 

@@ -1,4 +1,4 @@
-"""What a CRM status means at Metrica: the counter's mapping first, then Metrica's own words, then its goals' identifiers."""
+"""What a CRM status means at Metrica: by the counter's mapping, else Metrica's own words, else its goals' identifiers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -34,6 +34,4 @@ def refresh(*, counter: Counter) -> Refreshed:
         site=(info.site or counter.site)[:255],
     )
     count = store_goals(counter=counter, goals=goals)
-    return Refreshed(
-        time_zone=info.time_zone_name, site=info.site, permission=info.permission, goals=count
-    )
+    return Refreshed(time_zone=info.time_zone_name, site=info.site, permission=info.permission, goals=count)

@@ -1,1 +1,1 @@
-"""`make demo`: a running Goalpost with two sample agencies, the built-in sandbox, and real input through the whole way."""
+"""`make demo`: a running Goalpost with two sample agencies, the built-in sandbox, and real input all the way."""

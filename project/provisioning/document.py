@@ -141,7 +141,9 @@ def _agency(table: _Table, environment: Mapping[str, str]) -> AgencyEntry:
     known = {account.login for account in entry.accounts}
     for counter in entry.counters:
         if counter.account is not None and counter.account not in known:
-            table.problems.append(f"{table.where}: counter {counter.metrica_id} names the unknown account `{counter.account}`.")
+            table.problems.append(
+                f"{table.where}: counter {counter.metrica_id} names the unknown account `{counter.account}`."
+            )
     table.finish()
     return entry
 

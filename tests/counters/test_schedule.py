@@ -33,7 +33,9 @@ def test_a_schedule_has_one_canonical_text(text, canonical):
     assert parse(canonical).text == canonical
 
 
-@pytest.mark.parametrize("text", ["", "0m", "169h", "5s", "daily", "daily 24:00", "daily 03:60", "every 5m", "-5m", "5m5m"])
+@pytest.mark.parametrize(
+    "text", ["", "0m", "169h", "5s", "daily", "daily 24:00", "daily 03:60", "every 5m", "-5m", "5m5m"]
+)
 def test_what_is_no_schedule_is_refused_with_what_to_write(text):
     with pytest.raises(ScheduleError, match="as they come, 5m, 1h"):
         parse(text)

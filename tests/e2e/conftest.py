@@ -32,10 +32,14 @@ class Installation:
             base_url=self.processes.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30
         )
 
-    def counter(self, *, statuses: str = "", settings: str = "", goals: tuple[str, ...] = (), zone: str = "Europe/Moscow") -> int:
+    def counter(
+        self, *, statuses: str = "", settings: str = "", goals: tuple[str, ...] = (), zone: str = "Europe/Moscow"
+    ) -> int:
         """A new counter, known to the sandbox (with these goals) and provisioned with this mapping (TOML)."""
         number = next(self.numbers)
-        self.control("counters", metrica_id=number, name=f"Site {number}", time_zone_name=zone, token=TOKEN, goals=list(goals))
+        self.control(
+            "counters", metrica_id=number, name=f"Site {number}", time_zone_name=zone, token=TOKEN, goals=list(goals)
+        )
         path = self.directory / f"{number}.toml"
         path.write_text(
             f"""

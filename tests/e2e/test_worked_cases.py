@@ -1,4 +1,4 @@
-"""The cases of Metrica's own article and samples: REST in, a real worker, real HTTP to the sandbox, and what it reached."""
+"""The cases of Metrica's own article and samples: REST in, a real worker, real HTTP to the sandbox, goals reached."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,7 +34,7 @@ def reaches(installation: Installation, counter: int, order_id: str) -> set[tupl
 
 
 def test_a_deal_is_created_turns_good_and_is_paid(installation: Installation) -> None:
-    """The article's life cycle: created, then `good_lead`, then paid; the order's type goes in progress, other, paid."""
+    """The article's life cycle: created, then `good_lead`, then paid; the type goes in progress, other, paid."""
     counter = installation.counter(statuses=LIFE, goals=("good_lead",))
     began = datetime.now(MOSCOW) - timedelta(days=2)
     installation.control("visits", counter=counter, started_at=local(began), client_id="1700000000123456789")
@@ -118,7 +118,8 @@ def test_five_statuses_at_once_arrive_as_five_uploads_in_order(installation: Ins
     began = datetime.now(MOSCOW) - timedelta(days=1)
     base = {"id": "W-1", "create_date_time": local(began), "client_ids": ["1700000000000000001"]}
     rows = [
-        {**base, "order_status": goal, "status_date_time": local(began + timedelta(hours=n))} for n, goal in enumerate(goals)
+        {**base, "order_status": goal, "status_date_time": local(began + timedelta(hours=n))}
+        for n, goal in enumerate(goals)
     ]
     job = installation.push(counter, *rows) and installation.finished(installation.upload(counter))
     assert [upload["rows"] for upload in job["uploads"]] == [1, 1, 1, 1, 1]

@@ -1,0 +1,178 @@
+"""The input of the demo: the article's two worked cases over REST, and a shop's fortnight as a CSV file."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from project.demo import sample
+from project.processes import Processes
+
+WINDOWS, DENTAL, FLOWERS = 40000001, 40000002, 40000003
+ZONE = ZoneInfo("Europe/Moscow")
+GOALS = {
+    WINDOWS: ("good_lead",),
+    DENTAL: ("zapis1", "zapis2", "vse_zapisi", "oplaty_2_filial"),
+    FLOWERS: ("order_confirmed", "order_delivered"),
+}
+NAMES = {WINDOWS: "Windows and balconies", DENTAL: "Dental clinics", FLOWERS: "Flower delivery"}
+DEAL = ("Новая сделка", "Качественный лид", "Оплачено")
+CLINIC = ("Новый лид", "Запись в филиал №1", "Отмена записи", "Запись в филиал №2", "Оплата услуг")
+
+
+class DemoFailed(Exception):
+    """Something of the demo was not delivered; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """API keys and Metrica tokens of the two agencies."""
+
+    north_key: str
+    south_key: str
+    north_token: str
+    south_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One counter's numbers at the end."""
+
+    counter: str
+    orders: int
+    changes: int
+    uploads: int
+    passed: int
+    delivered: int
+    goals: int
+
+
+def local(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Story:
+    def __init__(self, *, processes: Processes, access: Access, directory: Path) -> None:
+        self._processes = processes
+        self._access = access
+        self._directory = directory
+        self._sandbox = httpx.Client(base_url=f"{processes.url}/sandbox/control", timeout=120)
+        self._now = datetime.now(ZONE).replace(tzinfo=None, microsecond=0)
+        self._jobs: dict[int, list[dict[str, Any]]] = {number: [] for number in NAMES}
+
+    def key_of(self, counter: int) -> str:
+        return self._access.south_key if counter == FLOWERS else self._access.north_key
+
+    def tell_sandbox(self) -> None:
+        """Counters with their JavaScript goals, and the visits from which the first two orders came."""
+        for counter, name in NAMES.items():
+            token = self._access.south_token if counter == FLOWERS else self._access.north_token
+            self._control(
+                "counters",
+                metrica_id=counter,
+                name=name,
+                site=f"site-{counter}.example",
+                time_zone_name=str(ZONE),
+                token=token,
+                goals=list(GOALS[counter]),
+            )
+        visit = local(self._now - timedelta(days=6))
+        self._control("visits", counter=WINDOWS, started_at=visit, client_id="1700000000123456789")
+        self._control("visits", counter=DENTAL, started_at=visit, client_id="1700000000987654321")
+
+    def push_cases(self) -> None:
+        """Both worked cases, status after status, as a CRM would."""
+        began = self._now - timedelta(days=6) + timedelta(minutes=7)
+        deal = {"id": "D-1001", "client_ids": ["1700000000123456789"], "revenue": "5000.00", "cost": "3200.00"}
+        self._push(WINDOWS, deal, DEAL, began)
+        visit = {
+            "id": "K-2001",
+            "client_uniq_id": "P-15",
+            "client_name": "Anna",
+            "client_ids": ["1700000000987654321"],
+            "revenue": "12400.00",
+            "cost": "7000.00",
+        }
+        self._push(DENTAL, visit, CLINIC, began)
+
+    def _push(self, counter: int, order: dict[str, Any], statuses: tuple[str, ...], began: datetime) -> None:
+        for step, status in enumerate(statuses):
+            row = {**order, "create_date_time": local(began), "order_status": status}
+            row["status_date_time"] = local(began + timedelta(hours=11 * step))
+            answer = self._api(counter, "POST", f"counters/{counter}/orders/", json=row)
+            result = answer["results"][0]
+            if result["result"] == "rejected" or result["hold"]:
+                raise DemoFailed(f"{order['id']} / {status}: {result}")
+
+    def import_csv(self, *, orders: int) -> Path:
+        """A CSV of the shop's orders through the import command."""
+        path = self._directory / "orders.csv"
+        sample.write(path, orders=orders, now=self._now)
+        self._control("visits", counter=FLOWERS, visits=sample.visits(path))
+        done = self._processes.manage(
+            "import_orders", str(path), "--agency", "south", "--counter", str(FLOWERS), check=False
+        )
+        if done.returncode != 0:
+            raise DemoFailed(f"import_orders ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return path
+
+    def upload_all(self, *, seconds: float = 300) -> None:
+        """Ask for an upload of every counter and wait until nothing is due any more."""
+        end = time.monotonic() + seconds
+        for counter in NAMES:
+            job = self._api(counter, "POST", f"counters/{counter}/uploads/", json={})
+            while job["state"] in ("queued", "running"):
+                if time.monotonic() > end:
+                    raise DemoFailed(f"counter {counter}: the upload did not end within {seconds:.0f} s")
+                time.sleep(0.3)
+                job = self._api(counter, "GET", f"uploads/{job['id']}/")
+            if job["state"] != "succeeded":
+                raise DemoFailed(f"counter {counter}: the upload job ended as {job['state']}: {job}")
+
+    def lines(self) -> list[Line]:
+        """What became of everything. Raises DemoFailed if a change was not delivered."""
+        found = []
+        for counter, name in NAMES.items():
+            orders, changes, undelivered = 0, 0, 0
+            path: str | None = f"counters/{counter}/orders/"
+            while path:
+                page = self._api(counter, "GET", path)
+                orders += len(page["results"])
+                changes += sum(order["changes_count"] for order in page["results"])
+                undelivered += sum(order["delivery"] != "delivered" for order in page["results"])
+                path = page["next"]
+            if undelivered:
+                raise DemoFailed(f"counter {counter}: {undelivered} orders are not delivered")
+            jobs = self._api(counter, "GET", f"counters/{counter}/uploads/")["results"]
+            uploads = [upload for job in jobs for upload in job["uploads"]]
+            found.append(
+                Line(
+                    counter=f"{counter} {name}",
+                    orders=orders,
+                    changes=changes,
+                    uploads=len(uploads),
+                    passed=sum(upload["state"] == "passed" for upload in uploads),
+                    delivered=sum(job["delivered"] for job in jobs),
+                    goals=int(self._sandbox.get("reaches", params={"counter": counter, "limit": 1}).json()["total"]),
+                )
+            )
+            if found[-1].delivered != changes:
+                raise DemoFailed(f"counter {counter}: {changes} status changes, but {found[-1].delivered} delivered")
+        return found
+
+    def _control(self, what: str, **body: Any) -> None:
+        answer = self._sandbox.post(what, json=body)
+        if answer.status_code >= 300:
+            raise DemoFailed(f"sandbox, {what}: {answer.status_code} {answer.text[:300]}")
+
+    def _api(self, counter: int, method: str, path: str, **options: Any) -> dict[str, Any]:
+        url = path if path.startswith("http") else f"{self._processes.url}/api/v1/{path}"
+        headers = {"Authorization": f"Bearer {self.key_of(counter)}"}
+        answer = httpx.request(method, url, headers=headers, timeout=60, **options)
+        if answer.status_code >= 300:
+            raise DemoFailed(f"{method} {url}: {answer.status_code} {answer.text[:500]}")
+        return dict(answer.json())
