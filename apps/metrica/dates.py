@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from apps.metrica.text import Text, _
+from apps.metrica.problems import BadValue
+from apps.metrica.text import _
 
 _FIRST_YEAR = 1970
 
@@ -26,13 +27,8 @@ class Moment:
     ambiguous: bool
 
 
-class DateError(ValueError):
+class DateError(BadValue):
     """A text that is no usable date. `code`: date_format, date_nonexistent, time_in_gap, date_before_1970."""
-
-    def __init__(self, code: str, message: Text) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
 
 
 def parse_csv(text: str, zone: ZoneInfo) -> Moment:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from apps.metrica import phones
+from apps.metrica.problems import BadValue
 from apps.metrica.text import Text, _
 
 MAX_EMAIL_LENGTH = 254
@@ -25,13 +26,8 @@ _SPREADSHEET_NUMBER = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+|\d+[.,]0*")
 _MD5_OF_NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
 
-class IdentifierError(ValueError):
+class IdentifierError(BadValue):
     """A text that is no identifier of its kind. `code` is stable, `message` is for people."""
-
-    def __init__(self, code: str, message: Text) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
 
 
 def normalize_email(text: str) -> str:
