@@ -1,4 +1,4 @@
-"""Starts Goalpost's own processes (web, worker) on this machine and stops them: for the demo and for tests that kill."""
+"""Starts Goalpost's own processes (web, worker) on this machine and stops them: for demo and tests."""
 
 import os
 import signal

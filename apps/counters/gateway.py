@@ -1,4 +1,4 @@
-"""The one way to call Metrica: a client with the account's token, whose every call is in the ledger before it leaves."""
+"""The one way to call Metrica: a client with the account's token, whose every call is in the ledger before it goes."""
 
 from uuid import UUID
 

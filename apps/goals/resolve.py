@@ -1,4 +1,4 @@
-"""What a CRM status means at Metrica: by the counter's mapping, else Metrica's own words, else its goals' identifiers."""
+"""What a CRM status means at Metrica: by the counter's mapping, else Metrica's own words, else its goals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -99,9 +99,8 @@ def run(*, once: bool, port: int, orders: int) -> int:
         say(f"API key   {access.north_key}   (North Agency)")
         say(f"          {access.south_key}   (South Agency)")
         say("\nTry:")
-        say(
-            f'  curl -H "Authorization: Bearer {access.north_key}" {processes.url}/api/v1/counters/40000001/orders/D-1001/'
-        )
+        example = f"{processes.url}/api/v1/counters/40000001/orders/D-1001/"
+        say(f'  curl -H "Authorization: Bearer {access.north_key}" {example}')
         say("\nCtrl-C ends it.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:

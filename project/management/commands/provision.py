@@ -4,12 +4,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from apps.metrica.errors import MetricaError
 from django.core.management.base import CommandError
 
 from apps.audit.commands import TracedCommand
 from apps.counters.models import Counter
 from apps.goals.sync import refresh
+from apps.metrica.errors import MetricaError
 from project.provisioning import ProvisionError, apply, load
 
 
