@@ -18,6 +18,7 @@ class Actor:
 
     `agencies` are primary keys of the agencies in view; None means all of them (platform staff, the system).
     `counters` are Metrica's counter numbers an API key is limited to; None means no limit.
+    `platform` marks the platform's own staff and the system itself: they alone make and close agencies.
     """
 
     kind: str  # "person" | "key" | "system" | "nobody"
@@ -26,9 +27,14 @@ class Actor:
     agencies: frozenset[int] | None = frozenset()
     rights: frozenset[Right] = field(default_factory=frozenset)
     counters: frozenset[int] | None = None
+    platform: bool = False
 
     def can(self, right: Right) -> bool:
         return right in self.rights
+
+    def reaches(self, agency_id: int) -> bool:
+        """True where this agency is in view."""
+        return self.agencies is None or agency_id in self.agencies
 
     @property
     def agency_id(self) -> int | None:
@@ -44,4 +50,4 @@ ALL_RIGHTS = frozenset(Right)
 
 def system(label: str = "system") -> Actor:
     """The scheduler, a worker or a management command."""
-    return Actor(kind="system", label=label, agencies=None, rights=ALL_RIGHTS)
+    return Actor(kind="system", label=label, agencies=None, rights=ALL_RIGHTS, platform=True)

@@ -62,7 +62,9 @@ class AuditLink(models.Model):
         verbose_name = _("audit link")
         verbose_name_plural = _("audit links")
         constraints = [
-            models.UniqueConstraint(fields=["agency", "position"], name="audit_position_per_agency", nulls_distinct=False)
+            models.UniqueConstraint(
+                fields=["agency", "position"], name="audit_position_per_agency", nulls_distinct=False
+            )
         ]
 
     def __str__(self) -> str:

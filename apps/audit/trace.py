@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.agencies import actor as actors
 from apps.agencies.actor import Actor
@@ -37,3 +37,10 @@ def traced(*, actor: Actor, source: str, request_id: str = "", ip: str | None = 
         yield trace
     finally:
         _current.reset(token)
+
+
+def set_actor(actor: Actor) -> None:
+    """Name the one who acts once they are known: an API key is, only after its request came in."""
+    trace = _current.get()
+    if trace is not None:
+        _current.set(replace(trace, actor=actor))

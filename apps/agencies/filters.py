@@ -1,0 +1,50 @@
+"""List filters that offer only what the actor may see (R11)."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin, RelatedFieldListFilter
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Actor
+
+
+def visible(model: type[models.Model], actor: Actor) -> models.QuerySet[Any]:
+    """Rows of any model that the actor may see; of a model without an agency only platform staff see some."""
+    rows = model._default_manager.all()
+    if hasattr(rows, "visible_to"):
+        return rows.visible_to(actor)
+    return rows if actor.platform else rows.none()
+
+
+class TenantRelatedFilter(RelatedDropdownFilter):
+    """A drop-down of the related objects that are visible."""
+
+    keeps_tenant_rules = True
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+        rows = visible(field.remote_field.model, actor_of(request))
+        return [(str(row.pk), str(row)) for row in rows]
+
+
+def tenant_filters(model: type[models.Model], filters: Any) -> list[Any]:
+    """The same filters, with those over relations replaced by ones that keep the rules."""
+    return [_tenant_filter(model, item) for item in filters]
+
+
+def _tenant_filter(model: type[models.Model], item: Any) -> Any:
+    if isinstance(item, (tuple, list)):
+        path, kind = item
+        leaks = issubclass(kind, RelatedFieldListFilter) and not getattr(kind, "keeps_tenant_rules", False)
+        return (path, TenantRelatedFilter) if leaks else item
+    if not isinstance(item, str):
+        return item
+    try:
+        field = get_fields_from_path(model, item)[-1]
+    except FieldDoesNotExist:
+        return item
+    return (item, TenantRelatedFilter) if field.is_relation else item

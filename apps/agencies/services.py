@@ -1,0 +1,253 @@
+"""Every write to agencies, their people and their keys. Each asks the actor's right and tells `events.acted`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.agencies import keys
+from apps.agencies.access import RIGHT_OF_SCOPE, require
+from apps.agencies.actor import Actor, Right
+from apps.agencies.events import acted
+from apps.agencies.models import Agency, ApiKey, Membership, Role, User
+
+Snapshot = dict[str, Any]
+
+
+@transaction.atomic
+def create_agency(*, actor: Actor, slug: str, name: str) -> Agency:
+    """A new tenant. The platform's own staff only; raises ValidationError by field."""
+    _require_platform(actor)
+    agency = Agency(slug=slug.strip(), name=name.strip())
+    agency.full_clean()
+    agency.save()
+    _tell("agency.created", actor, agency, agency, after=_agency_facts(agency))
+    return agency
+
+
+@transaction.atomic
+def update_agency(
+    *, actor: Actor, agency: Agency, name: str | None = None, slug: str | None = None, is_active: bool | None = None
+) -> Agency:
+    """Rename, close or reopen an agency. A closed one lets nobody in and its keys open nothing; its data stays."""
+    _require_platform(actor)
+    agency = Agency.objects.select_for_update().get(pk=agency.pk)
+    before = _agency_facts(agency)
+    agency.name = agency.name if name is None else name.strip()
+    agency.slug = agency.slug if slug is None else slug.strip()
+    agency.is_active = agency.is_active if is_active is None else is_active
+    agency.full_clean()
+    if (after := _agency_facts(agency)) != before:
+        agency.save()
+        _tell("agency.changed", actor, agency, agency, before=before, after=after)
+    return agency
+
+
+@transaction.atomic
+def add_member(
+    *, actor: Actor, agency: Agency, email: str, role: str, password: str | None = None, name: str = ""
+) -> Membership:
+    """Let a person into the agency.
+
+    Somebody who already has a login keeps it as it is: their password and name are never changed by an agency. A new
+    person gets `password`, or none: then give them `password_link`. Raises ValidationError by field.
+    """
+    require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
+    email = email.strip().lower()
+    _check(email=lambda: validate_email(email), role=lambda: _check_role(role))
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User(email=email, name=name.strip())
+        if password:
+            _check(password=lambda: validate_password(password, User(email=email, name=name)))
+        user.set_password(password or None)
+        user.full_clean(exclude=["password"])
+        user.save()
+    elif Membership.objects.filter(agency=agency, user=user).exists():
+        raise ValidationError({"email": ValidationError(_("This person is in the agency already."), code="duplicate")})
+    member = Membership.objects.create(agency=agency, user=user, role=role)
+    _tell("member.added", actor, agency, member, after=_member_facts(member))
+    return member
+
+
+@transaction.atomic
+def change_role(*, actor: Actor, member: Membership, role: str) -> Membership:
+    """Give a member another role. The last owner keeps theirs."""
+    member = _locked(actor, member)
+    _check(role=lambda: _check_role(role))
+    before = _member_facts(member)
+    if role == member.role:
+        return member
+    if role != Role.OWNER:
+        _check_not_last_owner(member)
+    member.role = role
+    member.save(update_fields=["role"])
+    _tell("member.role_changed", actor, member.agency, member, before=before, after=_member_facts(member))
+    return member
+
+
+@transaction.atomic
+def remove_member(*, actor: Actor, member: Membership) -> None:
+    """Take a person out of the agency; their login and their other agencies stay. Never the last owner."""
+    member = _locked(actor, member)
+    _check_not_last_owner(member)
+    _tell("member.removed", actor, member.agency, member, before=_member_facts(member))
+    member.delete()
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    actor: Actor,
+    agency: Agency,
+    name: str,
+    scopes: Iterable[str],
+    counter_ids: Iterable[int] | None = None,
+    expires_at: datetime | None = None,
+    secret: str | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is kept nowhere: show it once.
+
+    `scopes`: of "read", "write". `counter_ids`: Metrica's numbers, None for no limit. `expires_at`: aware. `secret`:
+    the key's text where it comes from outside, 24 to 200 characters. Raises ValidationError by field.
+    """
+    require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
+    text = keys.new_key() if secret is None else secret
+    key = ApiKey(agency=agency, name=name.strip(), prefix=keys.prefix_of(text), secret_hash=keys.hash_of(text))
+    _check(
+        scopes=lambda: setattr(key, "scopes", _checked_scopes(scopes)),
+        counter_ids=lambda: setattr(key, "counter_ids", _checked_counters(counter_ids)),
+        expires_at=lambda: _check_expiry(expires_at),
+        secret=lambda: _check_secret(text),
+    )
+    key.expires_at = expires_at
+    key.full_clean()
+    key.save()
+    _tell("api_key.created", actor, agency, key, after=_key_facts(key))
+    return key, text
+
+
+@transaction.atomic
+def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
+    """From now on the key opens nothing. It stays in the list, so that one sees what it was."""
+    require(actor=actor, right=Right.ADMINISTER, agency_id=key.agency_id)
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("agency").get(pk=key.pk)
+    if key.revoked_at is None:
+        before = _key_facts(key)
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+        _tell("api_key.revoked", actor, key.agency, key, before=before, after=_key_facts(key))
+
+
+def choose_language(*, user: User, language: str) -> None:
+    """Remember the person's language. A matter of taste: it leaves no trace."""
+    User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
+
+
+def _tell(
+    action: str,
+    actor: Actor,
+    agency: Agency,
+    obj: models.Model,
+    *,
+    before: Snapshot | None = None,
+    after: Snapshot | None = None,
+) -> None:
+    acted.send(sender=type(obj), action=action, agency=agency, obj=obj, before=before, after=after, actor=actor)
+
+
+def _agency_facts(agency: Agency) -> Snapshot:
+    return {"slug": agency.slug, "name": agency.name, "is_active": agency.is_active}
+
+
+def _member_facts(member: Membership) -> Snapshot:
+    return {"email": member.user.email, "role": member.role}
+
+
+def _key_facts(key: ApiKey) -> Snapshot:
+    return {
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "counter_ids": key.counter_ids,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+def _locked(actor: Actor, member: Membership) -> Membership:
+    """The member, once nobody else can change who owns the agency."""
+    require(actor=actor, right=Right.ADMINISTER, agency_id=member.agency_id)
+    Agency.objects.select_for_update().get(pk=member.agency_id)
+    return Membership.objects.select_related("agency", "user").get(pk=member.pk)
+
+
+def _check_not_last_owner(member: Membership) -> None:
+    if member.role != Role.OWNER:
+        return
+    owners = Membership.objects.filter(agency=member.agency_id, role=Role.OWNER, user__is_active=True)
+    if not owners.exclude(pk=member.pk).exists():
+        message = _("The agency would be left without an owner. Make somebody else its owner first.")
+        raise ValidationError({"role": ValidationError(message, code="last_owner")})
+
+
+def _require_platform(actor: Actor) -> None:
+    if not actor.platform:
+        raise PermissionDenied(_("Only the platform's own staff may do this."))
+
+
+def _check(**checks: Any) -> None:
+    """Run a check for each field and raise all their complaints as one ValidationError."""
+    errors: dict[str, ValidationError] = {}
+    for field, check in checks.items():
+        try:
+            check()
+        except ValidationError as error:
+            errors[field] = error
+    if errors:
+        raise ValidationError({field: error.error_list for field, error in errors.items()})
+
+
+def _check_role(role: str) -> None:
+    if role not in Role.values:
+        message = _("Choose one of: %(choices)s.")
+        raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(Role.values)})
+
+
+def _checked_scopes(scopes: Iterable[str]) -> list[str]:
+    chosen = list(dict.fromkeys(scopes))
+    if not chosen or any(scope not in RIGHT_OF_SCOPE for scope in chosen):
+        message = _("Choose one or more of: %(choices)s.")
+        raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(RIGHT_OF_SCOPE)})
+    return chosen
+
+
+def _checked_counters(counter_ids: Iterable[int] | None) -> list[int] | None:
+    if counter_ids is None:
+        return None
+    numbers = list(dict.fromkeys(counter_ids))
+    if not numbers or any(type(number) is not int or number < 1 for number in numbers):
+        message = _("Write the numbers of counters, or leave this empty for all of them.")
+        raise ValidationError(message, code="invalid")
+    return numbers
+
+
+def _check_expiry(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError(_("This moment has passed. Choose a later one."), code="past")
+
+
+def _check_secret(text: str) -> None:
+    if not (keys.SHORTEST_SECRET <= len(text) <= keys.LONGEST_SECRET and text.isascii() and text.isprintable()):
+        message = _("A key is 24 to 200 printable ASCII characters.")
+        raise ValidationError(message, code="bad_secret")
+    if " " in text:
+        raise ValidationError(_("A key has no spaces."), code="bad_secret")
+    if ApiKey.objects.filter(prefix=keys.prefix_of(text)).exists():
+        raise ValidationError(_("This key is in use already. Choose another."), code="duplicate")

@@ -1,0 +1,79 @@
+"""The admin site: who may enter, which agency they are in, and that no page slips past the tenant rules (R11)."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, reverse
+from django.utils.translation import gettext as _
+from unfold.sites import UnfoldAdminSite
+
+from apps.agencies.access import actor_of
+
+
+class GoalpostAdminSite(UnfoldAdminSite):
+    """Takes in model admins that keep the tenant rules (`TenantAdmin`) and no others."""
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        for model in models:
+            if getattr(admin_class, "keeps_tenant_rules", False):
+                super().register(model, admin_class, **options)
+            elif model.__module__.startswith("apps."):
+                raise ImproperlyConfigured(f"{model._meta.label} needs a TenantAdmin: its pages must ask visible_to().")
+            # Pages that libraries bring along know nothing of agencies; one of them even runs any code by its name.
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Platform staff, and everybody with a place in an active agency."""
+        user = getattr(request, "user", None)
+        if user is None or not user.is_active:
+            return False
+        actor = actor_of(request)
+        return actor.agencies is None or bool(actor.agencies)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        guarded = super().admin_view(view, cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.user.is_authenticated and not self.has_permission(request):
+                if request.path == reverse("admin:logout"):
+                    return self.logout(request)
+                return self.no_agency(request)
+            return guarded(request, *args, **kwargs)
+
+        inner.__dict__.update(getattr(guarded, "__dict__", {}))
+        inner.csrf_exempt = False  # type: ignore[attr-defined]
+        return inner
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.user.is_authenticated and not self.has_permission(request):
+            return self.no_agency(request)
+        return super().login(request, extra_context)
+
+    def no_agency(self, request: HttpRequest) -> HttpResponse:
+        """For a person who has a login and belongs to no agency (any more): what to do now."""
+        context = {**self.each_context(request), "title": _("You are not in an agency yet")}
+        return TemplateResponse(request, "agencies/no_agency.html", context)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        # `view_on_site` would tell anybody whether an object exists.
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        if self.has_permission(request):
+            from apps.agencies.switcher import choices
+
+            offered = choices(request)
+            context["agency_choices"] = offered
+            # unfold opens the menu of its header where `site_dropdown` is not empty.
+            context["site_dropdown"] = offered if len(offered) > 1 else []
+            context["site_subheader"] = next((choice.name for choice in offered if choice.active), "")
+        return context
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    return redirect_to_login(request.get_full_path(), reverse("admin:login"))

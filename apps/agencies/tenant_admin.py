@@ -1,0 +1,188 @@
+"""What every page of the admin is built on: rights come from the actor, rows from `visible_to()` (R11).
+
+Reads go through the rules here; writes go through services, whose ValidationError is shown at the field it names.
+"""
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.agencies.filters import tenant_filters, visible
+from apps.agencies.models import Agency
+from apps.agencies.paginator import LimitedPaginator
+
+
+class TenantRules:
+    """Rights by the actor, choices of relations by what is visible. For model admins and inlines alike.
+
+    `view_right`, `add_right`, `change_right`, `delete_right`: the right that each takes; None: nobody may.
+    """
+
+    keeps_tenant_rules = True
+    view_right: ClassVar[Right | None] = Right.READ
+    add_right: ClassVar[Right | None] = Right.OPERATE
+    change_right: ClassVar[Right | None] = Right.OPERATE
+    delete_right: ClassVar[Right | None] = None
+
+    def _may(self, request: HttpRequest, right: Right | None) -> bool:
+        return right is not None and actor_of(request).can(right)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.view_right)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.add_right)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.change_right)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.delete_right)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    # For `permissions=["operate"]` and the like on actions.
+    def has_read_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, Right.READ)
+
+    def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, Right.OPERATE)
+
+    def has_administer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, Right.ADMINISTER)
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> models.QuerySet[Any]:
+        ordered = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
+        rows = visible(db_field.remote_field.model, actor_of(request))
+        return rows if ordered is None else rows.order_by(*ordered.query.order_by)
+
+
+class TenantAdmin(TenantRules, ModelAdmin):
+    """The base of every model's pages."""
+
+    paginator = LimitedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 200
+    list_filter_submit = True
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return super().get_queryset(request).visible_to(actor_of(request))
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return tenant_filters(self.model, super().get_list_filter(request))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def get_or_404(self, request: HttpRequest, object_id: Any) -> Any:
+        """The object for a page or an action of one's own; 404 where it is not there or not theirs."""
+        obj = self.get_object(request, str(object_id))
+        if obj is None:
+            raise Http404
+        return obj
+
+    def agency_of(self, request: HttpRequest) -> Agency | None:
+        """The one agency in view, which new objects belong to; None while platform staff look at all of them."""
+        agency_id = actor_of(request).agency_id
+        return None if agency_id is None else Agency.objects.get(pk=agency_id)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        raise Http404  # Django's own would lead to the home page; what is not theirs is not there
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ValidationError as refusal:
+            # A service refused (its transaction is rolled back): show the same form once more, with its reasons.
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return form if refusal is None else _refused(form, refusal)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ValidationError as refusal:
+            for message in refusal.messages:
+                messages.error(request, message)
+            view = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return HttpResponseRedirect(reverse(view, args=[object_id]))
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Django's own history stays empty; the audit log is the history."""
+        obj = self.get_or_404(request, object_id)
+        log = reverse("admin:audit_auditentry_changelist")
+        return HttpResponseRedirect(f"{log}?object_type={self.opts.label_lower}&object_id={obj.pk}")
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Services write the audit log; Django's own stays empty."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """As `log_addition`."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """As `log_addition`."""
+
+
+class PlatformAdmin(TenantAdmin):
+    """Pages for the platform's own staff, of things that belong to no agency or stand above them."""
+
+    delete_right = None
+
+    def _may(self, request: HttpRequest, right: Right | None) -> bool:
+        return actor_of(request).platform and super()._may(request, right)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        rows = ModelAdmin.get_queryset(self, request)
+        return rows if actor_of(request).platform else rows.none()
+
+
+class TenantTabularInline(TenantRules, TabularInline):
+    """Rows of a parent's page. They are as visible as the parent is."""
+
+    extra = 0
+    show_change_link = True
+
+
+class TenantStackedInline(TenantRules, StackedInline):
+    """As `TenantTabularInline`."""
+
+    extra = 0
+    show_change_link = True
+
+
+def _refused(form: Any, refusal: ValidationError) -> Any:
+    """The form class whose every form fails with what the service said, at its own fields where it has them."""
+
+    def clean(self: Any) -> Any:
+        cleaned = super(refused, self).clean()
+        for field, errors in _by_field(refusal).items():
+            self.add_error(field if field in self.fields else None, errors)
+        return cleaned
+
+    refused: Any = type(form.__name__, (form,), {"clean": clean})
+    return refused
+
+
+def _by_field(refusal: ValidationError) -> dict[str, list[ValidationError]]:
+    return getattr(refusal, "error_dict", None) or {NON_FIELD_ERRORS: refusal.error_list}

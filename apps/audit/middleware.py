@@ -1,0 +1,45 @@
+"""Gives every request its id and its trace (R12)."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from apps.agencies.access import actor_of
+from apps.audit import trace
+
+_SANE_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+_API_PATHS = ("/api/", "/cdp/")
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class TraceMiddleware:
+    """Everything a request does is written under its id, which goes back in `X-Request-ID`."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        wanted = request.headers.get("X-Request-ID", "")
+        request_id = wanted if _SANE_ID.fullmatch(wanted) else ""
+        source = "api" if request.path_info.startswith(_API_PATHS) else "web"
+        with trace.traced(
+            actor=actor_of(request), source=source, request_id=request_id, ip=address_of(request)
+        ) as current:
+            response = self.get_response(request)
+        response.headers["X-Request-ID"] = current.request_id
+        return response
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The caller's address. Behind a proxy (BEHIND_PROXY) the last in X-Forwarded-For: the proxy wrote that one."""
+    text = request.META.get("REMOTE_ADDR", "")
+    if settings.SECURE_PROXY_SSL_HEADER and "X-Forwarded-For" in request.headers:
+        text = request.headers["X-Forwarded-For"].rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
