@@ -9,16 +9,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from apps.agencies.actor import Actor
+from apps.agencies.keys import authenticate_key
 from apps.agencies.models import Agency, ApiKey, Membership
 from apps.agencies.services import (
     add_member,
-    authenticate_key,
     change_role,
     create_agency,
     create_api_key,
-    rename_agency,
     revoke_api_key,
+    update_agency,
 )
+from apps.audit import trace
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import connect_account, create_counter, update_account, update_counter
@@ -34,6 +36,11 @@ class Difference:
     sign: str  # "+" made, "~" changed
     what: str
     secret: str = ""
+
+
+def _actor() -> Actor:
+    """Whoever runs the command; the audit log names them."""
+    return trace.current().actor
 
 
 class _RolledBack(Exception):
@@ -70,11 +77,11 @@ def _agency(entry: AgencyEntry) -> Iterator[Difference]:
     with _at(f"agency {entry.slug}"):
         agency = Agency.objects.filter(slug=entry.slug).first()
         if agency is None:
-            agency = create_agency(slug=entry.slug, name=entry.name)
+            agency = create_agency(actor=_actor(), slug=entry.slug, name=entry.name)
             yield Difference("+", f"agency {entry.slug}")
         elif agency.name != entry.name:
             yield Difference("~", f"agency {entry.slug}: name {agency.name!r} → {entry.name!r}")
-            rename_agency(agency=agency, name=entry.name)
+            update_agency(actor=_actor(), agency=agency, name=entry.name)
     for person in entry.people:
         yield from _person(agency, person)
     for account in entry.accounts:
@@ -90,11 +97,18 @@ def _person(agency: Agency, person: Person) -> Iterator[Difference]:
     with _at(place):
         membership = Membership.objects.filter(agency=agency, user__email__iexact=person.email).first()
         if membership is None:
-            add_member(agency=agency, email=person.email, role=person.role, password=person.password, name=person.name)
+            add_member(
+                actor=_actor(),
+                agency=agency,
+                email=person.email,
+                role=person.role,
+                password=person.password,
+                name=person.name,
+            )
             yield Difference("+", f"{place} ({person.role})")
         elif membership.role != person.role:
             yield Difference("~", f"{place}: role {membership.role} → {person.role}")
-            change_role(membership=membership, role=person.role)
+            change_role(actor=_actor(), member=membership, role=person.role)
 
 
 def _account(agency: Agency, account: Account) -> Iterator[Difference]:
@@ -146,14 +160,15 @@ def _counter(agency: Agency, entry: CounterEntry) -> Iterator[Difference]:
 def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
     place = f"{agency.slug}: API key {entry.name}"
     with _at(place):
-        known = ApiKey.objects.filter(agency=agency, name=entry.name).first()
+        known = ApiKey.objects.filter(agency=agency, name=entry.name, revoked_at=None).first()
         if known is not None:
             same = entry.secret is None or authenticate_key(entry.secret) == known
             if same and set(known.scopes) == set(entry.scopes):
                 return
-            revoke_api_key(key=known, free_name=True)
+            revoke_api_key(actor=_actor(), key=known)
         expires = datetime.combine(entry.expires, time.max, UTC) if entry.expires else None
         _made, secret = create_api_key(
+            actor=_actor(),
             agency=agency,
             name=entry.name,
             scopes=entry.scopes,

@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='apikey',
-            constraint=models.UniqueConstraint(fields=('agency', 'name'), name='api_key_name_per_agency'),
+            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at', None)), fields=('agency', 'name'), name='api_key_name_per_agency'),
         ),
         migrations.AddConstraint(
             model_name='membership',
