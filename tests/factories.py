@@ -7,6 +7,8 @@ from typing import Any
 from apps.agencies import services
 from apps.agencies.actor import Actor, system
 from apps.agencies.models import Agency, ApiKey, Membership, Role, User
+from apps.counters.models import Counter, MetricaAccount
+from apps.counters.services import connect_account, create_counter
 
 PASSWORD = "correct horse battery"
 SYSTEM: Actor = system("tests")
@@ -43,4 +45,24 @@ def make_key(
     """The key and its text, as `Authorization: Bearer <text>` takes it."""
     return services.create_api_key(
         actor=SYSTEM, agency=agency or make_agency(), name=name or f"key {next(_numbers)}", scopes=scopes, **fields
+    )
+
+
+def make_account(agency: Agency | None = None, *, token: str = "y0_test", base_url: str = "") -> MetricaAccount:
+    """A connected Metrica account."""
+    return connect_account(
+        agency=agency or make_agency(), login=f"login-{next(_numbers)}", token=token, base_url=base_url
+    )
+
+
+def make_counter(agency: Agency | None = None, *, account: MetricaAccount | None = None, **fields: Any) -> Counter:
+    """A counter in Europe/Moscow that nothing blocks; `account=None` makes it a connected one."""
+    agency = agency or (account.agency if account else make_agency())
+    number = fields.pop("metrica_id", 50_000_000 + next(_numbers))
+    return create_counter(
+        agency=agency,
+        metrica_id=number,
+        name=fields.pop("name", f"Site {number}"),
+        account=account or make_account(agency),
+        **{"time_zone": "Europe/Moscow", **fields},
     )

@@ -96,7 +96,9 @@ def test_run_again_it_changes_nothing_and_leaves_no_trace(provision):
 @pytest.mark.django_db
 def test_it_prints_and_changes_only_what_differs(provision):
     provision()
-    changed = FILE.replace('schedule = "5m"', 'schedule = "daily 3:00"').replace('role = "owner"', 'role = "owner"\n  name = "Anna"')
+    changed = FILE.replace('schedule = "5m"', 'schedule = "daily 3:00"').replace(
+        'role = "owner"', 'role = "owner"\n  name = "Anna"'
+    )
     changed = changed.replace('goals = ["zapis1", "vse_zapisi"]', 'goals = ["zapis1"]').replace("North Agency", "North")
     assert provision(changed) == [
         "~ agency north: name 'North Agency' → 'North'",
