@@ -10,6 +10,10 @@ def _item(title: Any, icon: str, view: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
 
 
+def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
+    return {**_item(title, icon, view), "permission": lambda request: request.actor.platform}
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Goalpost",
     "SITE_HEADER": "Goalpost",
@@ -17,6 +21,12 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("My settings"), "link": reverse_lazy("admin:profile")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ],
+    },
     "DASHBOARD_CALLBACK": "apps.dashboard.home.context",
     "SIDEBAR": {
         "show_search": False,
@@ -47,6 +57,13 @@ UNFOLD: dict[str, Any] = {
                     _item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
                     _item(_("Calls to Metrica"), "http", "counters_apicall_changelist"),
                     _item(_("Audit log"), "history", "audit_auditentry_changelist"),
+                ],
+            },
+            {
+                "title": _("Platform"),
+                "items": [
+                    _staff_item(_("Agencies"), "domain", "agencies_agency_changelist"),
+                    _staff_item(_("Logins"), "manage_accounts", "agencies_user_changelist"),
                 ],
             },
         ],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin, RelatedFieldListFilter
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
@@ -37,14 +37,11 @@ def tenant_filters(model: type[models.Model], filters: Any) -> list[Any]:
 
 
 def _tenant_filter(model: type[models.Model], item: Any) -> Any:
-    if isinstance(item, (tuple, list)):
-        path, kind = item
-        leaks = issubclass(kind, RelatedFieldListFilter) and not getattr(kind, "keeps_tenant_rules", False)
-        return (path, TenantRelatedFilter) if leaks else item
-    if not isinstance(item, str):
+    path, kind = item if isinstance(item, (tuple, list)) else (item, None)
+    if not isinstance(path, str) or getattr(kind, "keeps_tenant_rules", False):
         return item
     try:
-        field = get_fields_from_path(model, item)[-1]
+        field = get_fields_from_path(model, path)[-1]
     except FieldDoesNotExist:
         return item
-    return (item, TenantRelatedFilter) if field.is_relation else item
+    return (path, TenantRelatedFilter) if field.is_relation else item

@@ -44,7 +44,7 @@ class ActorMiddleware:
 def _speak_to(user: User, request: HttpRequest) -> None:
     if user.language in dict(settings.LANGUAGES):
         translation.activate(user.language)
-        request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+        request.LANGUAGE_CODE = translation.get_language()
     try:
         timezone.activate(ZoneInfo(user.time_zone or settings.TIME_ZONE))
     except (ZoneInfoNotFoundError, ValueError):

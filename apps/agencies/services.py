@@ -5,10 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import models, transaction
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies import keys
@@ -102,6 +106,52 @@ def remove_member(*, actor: Actor, member: Membership) -> None:
 
 
 @transaction.atomic
+def password_link(*, actor: Actor, member: Membership) -> str:
+    """The path of a page where the member chooses a password; good for three days and for one use.
+
+    Only for a person of this agency alone: their login to other agencies is no owner's to reset.
+    """
+    member = _locked(actor, member)
+    user = member.user
+    elsewhere = user.is_superuser or Membership.objects.filter(user=user).exclude(agency=member.agency_id).exists()
+    if elsewhere and not actor.platform:
+        message = _("This person works elsewhere as well. Only the platform's staff may give them a new password.")
+        raise ValidationError(message, code="works_elsewhere")
+    _tell("member.password_link", actor, member.agency, member)
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("first-password", args=[uid, default_token_generator.make_token(user)])
+
+
+@transaction.atomic
+def update_person(*, actor: Actor, user: User, **fields: Any) -> User:
+    """Correct a login: `email`, `name`, `is_active`, `is_superuser`. The platform's own staff only."""
+    _require_platform(actor)
+    user = User.objects.select_for_update().get(pk=user.pk)
+    before = _person_facts(user)
+    for name, value in fields.items():
+        setattr(user, name, value)
+    user.email = user.email.lower()
+    user.full_clean(exclude=["password"])
+    if (after := _person_facts(user)) != before:
+        user.save(update_fields=list(fields))
+        _tell("person.changed", actor, None, user, before=before, after=after)
+    return user
+
+
+def update_profile(*, user: User, name: str, language: str, time_zone: str) -> None:
+    """What a person says of themselves. A matter of taste: it leaves no trace."""
+    user.name, user.language, user.time_zone = name.strip(), language, time_zone
+    user.full_clean(exclude=["password"])
+    user.save(update_fields=["name", "language", "time_zone"])
+
+
+def tell_password_chosen(*, user: User) -> None:
+    """The person has chosen a new password themselves."""
+    actor = Actor("person", user.email, str(user.pk))
+    _tell("person.password_chosen", actor, None, user)
+
+
+@transaction.atomic
 def create_api_key(
     *,
     actor: Actor,
@@ -153,7 +203,7 @@ def choose_language(*, user: User, language: str) -> None:
 def _tell(
     action: str,
     actor: Actor,
-    agency: Agency,
+    agency: Agency | None,
     obj: models.Model,
     *,
     before: Snapshot | None = None,
@@ -164,6 +214,10 @@ def _tell(
 
 def _agency_facts(agency: Agency) -> Snapshot:
     return {"slug": agency.slug, "name": agency.name, "is_active": agency.is_active}
+
+
+def _person_facts(user: User) -> Snapshot:
+    return {"email": user.email, "name": user.name, "is_active": user.is_active, "is_superuser": user.is_superuser}
 
 
 def _member_facts(member: Membership) -> Snapshot:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib.auth.views import redirect_to_login
+from django.contrib import messages
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from unfold.sites import UnfoldAdminSite
 
@@ -62,6 +63,33 @@ class GoalpostAdminSite(UnfoldAdminSite):
         # `view_on_site` would tell anybody whether an object exists.
         return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
 
+    def extra_urls(self) -> list[URLPattern]:
+        return [path("profile/", self.admin_view(self.profile), name="profile")]
+
+    def profile(self, request: HttpRequest) -> HttpResponse:
+        """A person's own name, language and time zone."""
+        from apps.agencies import services
+        from apps.agencies.forms import ProfileForm
+
+        form = ProfileForm(request.POST or None, instance=request.user)
+        if request.method == "POST" and form.is_valid():
+            services.update_profile(user=form.instance, **form.cleaned_data)
+            messages.success(request, _("Saved."))
+            return HttpResponseRedirect(reverse("admin:profile"))
+        context = {**self.each_context(request), "title": _("My settings"), "form": form}
+        return TemplateResponse(request, "agencies/profile.html", context)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        from apps.agencies.forms import OwnPasswordForm
+
+        request.current_app = self.name
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         if self.has_permission(request):
@@ -73,7 +101,3 @@ class GoalpostAdminSite(UnfoldAdminSite):
             context["site_dropdown"] = offered if len(offered) > 1 else []
             context["site_subheader"] = next((choice.name for choice in offered if choice.active), "")
         return context
-
-
-def to_login(request: HttpRequest) -> HttpResponse:
-    return redirect_to_login(request.get_full_path(), reverse("admin:login"))

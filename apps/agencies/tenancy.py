@@ -34,5 +34,5 @@ class TenantQuerySet(models.QuerySet[M]):
 
 def tenant_manager(*, agency_path: str = "agency_id", counter_path: str = "", base: Any = TenantQuerySet) -> Any:
     """A manager over `base` whose rows find their agency by `agency_path`."""
-    queryset = type(base.__name__, (base,), {"agency_path": agency_path, "counter_path": counter_path})
+    queryset: Any = type(base.__name__, (base,), {"agency_path": agency_path, "counter_path": counter_path})
     return queryset.as_manager()

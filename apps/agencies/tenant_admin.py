@@ -10,6 +10,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from apps.agencies.access import actor_of
@@ -97,6 +98,13 @@ class TenantAdmin(TenantRules, ModelAdmin):
         agency_id = actor_of(request).agency_id
         return None if agency_id is None else Agency.objects.get(pk=agency_id)
 
+    def agency_for_new(self, request: HttpRequest, form: Any) -> Agency:
+        """The agency that a new object goes to: the one in view, or the one chosen in the form."""
+        agency = form.cleaned_data.get("agency") or self.agency_of(request)
+        if agency is None:
+            raise ValidationError({"agency": ValidationError(_("Choose an agency."), code="required")})
+        return agency
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404  # Django's own would lead to the home page; what is not theirs is not there
 
@@ -169,6 +177,18 @@ class TenantStackedInline(TenantRules, StackedInline):
 
     extra = 0
     show_change_link = True
+
+
+def done(request: HttpRequest, url: str) -> HttpResponse:
+    """On to another page after an action; from one of unfold's dialogs (they post by HTMX) as well."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
+
+
+def become(obj: models.Model, saved: models.Model) -> None:
+    """Let the admin's own unsaved object be the one that the service made."""
+    obj.__dict__.update(saved.__dict__)
 
 
 def _refused(form: Any, refusal: ValidationError) -> Any:

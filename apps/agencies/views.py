@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views import i18n
 from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from apps.agencies import services, switcher
 from apps.agencies.models import User
@@ -47,6 +48,17 @@ class FirstPasswordView(PasswordResetConfirmView):
     template_name = "agencies/first_password.html"
     success_url = reverse_lazy("admin:login")
     title = _("Choose your password")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        services.tell_password_chosen(user=form.user)
+        return answer
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        for field in form.fields.values():
+            field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+        return form
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         from django.contrib import admin

@@ -50,7 +50,7 @@ class AuditEntry(models.Model):
 
 
 class AuditLink(models.Model):
-    """One entry's place in its agency's chain: hash = SHA-256(previous hash + the entry's canonical form)."""
+    """One entry's place in its agency's chain (agency null: the platform's own). `chain.py` says what is hashed."""
 
     entry = models.OneToOneField(AuditEntry, models.PROTECT, primary_key=True, related_name="link")
     agency = models.ForeignKey(Agency, models.PROTECT, null=True, related_name="+")
@@ -62,9 +62,11 @@ class AuditLink(models.Model):
         verbose_name = _("audit link")
         verbose_name_plural = _("audit links")
         constraints = [
+            models.UniqueConstraint(fields=["agency", "position"], name="audit_position_per_agency"),
+            # NULLs are distinct, so the platform's own chain needs one more.
             models.UniqueConstraint(
-                fields=["agency", "position"], name="audit_position_per_agency", nulls_distinct=False
-            )
+                fields=["position"], name="audit_position_of_platform", condition=models.Q(agency=None)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,97 @@
+"""Forms of agencies' pages. What they collect goes to the services, which check it."""
+
+import re
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from apps.agencies import services
+from apps.agencies.models import ApiKey, Membership, User
+
+SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
+
+
+class NewMemberForm(forms.ModelForm):
+    """A person by their e-mail, with a role and a first password or none."""
+
+    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
+    name = forms.CharField(label=_("Name"), max_length=150, required=False, widget=UnfoldAdminTextInputWidget)
+    password = forms.CharField(
+        label=_("First password"),
+        required=False,
+        strip=False,
+        help_text=_(
+            "Leave it empty to get a link by which the person chooses one. Not used for who has a login already."
+        ),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("agency", "role")
+
+
+class NewKeyForm(forms.ModelForm):
+    """A key's name and what it opens."""
+
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"), choices=SCOPES, initial=["read", "write"], widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+    counter_ids = forms.CharField(
+        label=_("Only counters"),
+        required=False,
+        help_text=_("Numbers of counters, separated by commas. Empty: all counters of the agency."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("agency", "name", "scopes", "counter_ids", "expires_at")
+
+    def clean_counter_ids(self) -> list[int] | None:
+        words = re.split(r"[\s,;]+", self.cleaned_data["counter_ids"].strip())
+        if words == [""]:
+            return None
+        if not all(word.isascii() and word.isdigit() and len(word) <= 10 for word in words):
+            raise ValidationError(_("Write whole numbers, separated by commas."), code="invalid")
+        return [int(word) for word in words]
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """A person's new password, told to the log (never what it is)."""
+
+    def save(self, commit: bool = True) -> Any:
+        user = super().save(commit)
+        services.tell_password_chosen(user=user)
+        return user
+
+
+class ProfileForm(forms.ModelForm):
+    """How Goalpost speaks to a person."""
+
+    language = forms.ChoiceField(label=_("Language"), required=False, widget=UnfoldAdminSelectWidget)
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = User
+        fields = ("name", "language", "time_zone")
+        widgets = {"name": UnfoldAdminTextInputWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        languages = [("", _("As the browser asks")), *settings.LANGUAGES]
+        zones = [("", _("The platform's: %(zone)s") % {"zone": settings.TIME_ZONE})]
+        self.fields["language"].choices = languages  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = [*zones, *((zone, zone) for zone in sorted(available_timezones()))]  # type: ignore[attr-defined]
