@@ -218,4 +218,10 @@ BY_STATUS: dict[int, ErrorKind] = {
 }
 """For refusals without a readable envelope. What is missing here: 4xx is REFUSED, 5xx is SERVER."""
 
+REFUSAL_CUT = ErrorKind(
+    NoAnswer,
+    "refusal_cut",
+    _("Metrica refused the call, but the connection was cut before it had said why."),
+    _WAIT,
+)
 REFUSED = ErrorKind(InvalidRequest, "refused", _("Metrica refused the call."), _REPORT)

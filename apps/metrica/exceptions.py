@@ -11,7 +11,7 @@
     │   ├── QuotaExceeded       too many calls
     │   ├── ServerError         Metrica is out of order and said so
     │   ├── NotSent             no connection: nothing left this machine
-    │   └── NoAnswer            a question without an answer: asking again does no harm
+    │   └── NoAnswer            nothing was changed, but the answer was lost: ask again
     └── UnknownOutcome          an upload may have happened or not: look into last_uploadings first
 
 Pages: errors, quotas, uploadSimpleOrders.
@@ -104,7 +104,7 @@ class NotSent(TransientError):
 
 
 class NoAnswer(TransientError):
-    """A call that only reads was sent, and no usable answer came."""
+    """No usable answer came to a call that only reads, or a refusal's reason was lost on the way."""
 
 
 class UnknownOutcome(MetricaError):
