@@ -27,7 +27,8 @@ CSRF_TRUSTED_ORIGINS = setting("CSRF_TRUSTED_ORIGINS", list, [])
 SANDBOX = setting("SANDBOX", bool, False)
 
 INSTALLED_APPS = [
-    "unfold",
+    # Not unfold's default config: that one puts its own site in place of ours, which keeps the tenant rules.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
