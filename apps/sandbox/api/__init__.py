@@ -1,0 +1,1 @@
+"""The addresses that Metrica has: CDP uploads and the management API."""

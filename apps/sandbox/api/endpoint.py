@@ -1,0 +1,150 @@
+"""What every address of the API shares: faults, the token, the counter, the error envelope, the log of requests."""
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from apps.sandbox.cutting import cut
+from apps.sandbox.envelope import ApiError
+from apps.sandbox.faults import Fault, answer_instead, take, wait_out
+from apps.sandbox.models import Endpoint, FaultKind, Permission, SandboxCounter, SandboxRequest, SandboxToken
+from apps.sandbox.multipart import BodyReader
+
+log = logging.getLogger(__name__)
+
+_LARGEST_NUMBER = 2**31 - 1
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through: what a view needs, and what the log keeps."""
+
+    request: HttpRequest
+    body: BodyReader
+    login: str = ""
+    counter_number: int | None = None
+    faults: list[Fault] = field(default_factory=list)
+    error_type: str = ""
+    uploading: UUID | None = None
+    started_at: datetime = field(default_factory=timezone.now)
+
+    def has(self, kind: FaultKind) -> bool:
+        return any(fault.kind is kind for fault in self.faults)
+
+    def counter(self, *, to_change: bool = False) -> SandboxCounter:
+        """The counter of the address. 404 where there is none, 403 where the login may not open or change it."""
+        counter = SandboxCounter.objects.filter(metrica_id=self.counter_number or 0).first()
+        if counter is None:
+            raise ApiError("not_found", f"There is no counter {self.counter_number}.")
+        permission = permission_of(login=self.login, counter=counter)
+        if permission is None or (to_change and permission == Permission.VIEW):
+            raise ApiError("access_denied", "Access is denied.")
+        return counter
+
+
+View = Callable[[Call], tuple[dict[str, Any], int] | dict[str, Any]]
+
+
+def permission_of(*, login: str, counter: SandboxCounter) -> Permission | None:
+    """The login's right to the counter. One query unless the login is its owner."""
+    if counter.owner_login == login:
+        return Permission.OWN
+    access = counter.accesses.filter(login=login).first()
+    return Permission(access.permission) if access else None
+
+
+def endpoint(kind: Endpoint, *, method: str = "GET") -> Callable[[View], Callable[..., HttpResponse]]:
+    """Makes an address of a view that takes a Call and returns the JSON to answer with, or raises ApiError."""
+
+    def decorate(view: View) -> Callable[..., HttpResponse]:
+        @csrf_exempt
+        @functools.wraps(view)
+        def handle(request: HttpRequest, counter_id: str | None = None) -> HttpResponse:
+            call = Call(request=request, body=BodyReader(request))
+            response = _answer(call=call, view=view, kind=kind, method=method, counter_id=counter_id)
+            _log(call, response)
+            return cut(request) if response is None else response
+
+        return handle
+
+    return decorate
+
+
+def _answer(*, call: Call, view: View, kind: Endpoint, method: str, counter_id: str | None) -> HttpResponse | None:
+    """The answer, or None where the connection is to be cut."""
+    try:
+        if call.request.method != method:
+            raise ApiError("not_found", f"There is no {call.request.method} at this address.")
+        call.counter_number = _number(counter_id)
+        call.faults = take(endpoint=kind, counter_number=call.counter_number)
+        wait_out(call.faults)
+        for fault in call.faults:
+            if fault.kind is FaultKind.CUT_BEFORE:
+                call.body.drain(limit=fault.parameters.get("after_bytes"))
+                return None
+            if error := answer_instead(fault):
+                raise error
+        call.login = _login(call.request)
+        response: HttpResponse = JsonResponse(view(call))
+    except ApiError as error:
+        call.error_type = error.error_type
+        response = error.response()
+    except Exception:
+        log.exception("sandbox call failed")
+        call.error_type = "backend_error"
+        response = ApiError("backend_error", "The service failed.").response()
+    # An answer that overtakes the body would reach the client as a broken connection.
+    call.body.drain()
+    return None if call.has(FaultKind.CUT_AFTER) else response
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or not 0 < int(text) <= _LARGEST_NUMBER:
+        raise ApiError("invalid_parameter", "The counter's number must be an int32.", location="counterId")
+    return int(text)
+
+
+def _login(request: HttpRequest) -> str:
+    """The login of the token in `Authorization: OAuth <token>` (authorization page); the query is not looked at."""
+    scheme, _space, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "oauth" or not token.strip():
+        raise ApiError("unauthorized", "The request has no OAuth token.")
+    held = SandboxToken.objects.filter(token=token.strip(), revoked=False).first()
+    if held is None:
+        raise ApiError("invalid_token", "The OAuth token is not valid.")
+    return held.login
+
+
+def _log(call: Call, response: HttpResponse | None) -> None:
+    request = call.request
+    SandboxRequest.objects.create(
+        started_at=call.started_at,
+        finished_at=timezone.now(),
+        counter_number=call.counter_number,
+        login=call.login,
+        method=(request.method or "")[:8],
+        path=request.path[:255],
+        query=request.META.get("QUERY_STRING", ""),
+        size=call.body.received,
+        status=None if response is None else response.status_code,
+        error_type=call.error_type,
+        fault=",".join(fault.kind for fault in call.faults)[:255],
+        uploading=call.uploading,
+    )
+
+
+@csrf_exempt
+def unknown_address(request: HttpRequest, **_kwargs: str) -> HttpResponse:
+    """Everything below the API's prefixes that Metrica does not have."""
+    BodyReader(request).drain()
+    return ApiError("not_found", "There is no such address.").response()

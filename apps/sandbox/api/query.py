@@ -1,0 +1,44 @@
+"""Query parameters, read strictly: a value that is not as documented is 400 invalid_parameter, never guessed."""
+
+from collections.abc import Collection, Sequence
+from enum import Enum
+from typing import TypeVar
+
+from django.http import QueryDict
+
+from apps.sandbox.envelope import ApiError
+
+E = TypeVar("E", bound=Enum)
+
+
+def whole_number(query: QueryDict, name: str, *, default: int, least: int = 1, most: int = 2**31 - 1) -> int:
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or not least <= int(text) <= most:
+        raise ApiError("invalid_parameter", f"{name} must be a number from {least} to {most}.", location=name)
+    return int(text)
+
+
+def one_of(query: QueryDict, name: str, kind: type[E], *, default: E | None = None) -> E:
+    """A member of `kind` by value. Without a default the parameter is required."""
+    text = query.get(name, "")
+    if not text:
+        if default is None:
+            raise ApiError("missing_parameter", f"{name} is required.", location=name)
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        listed = ", ".join(str(member.value) for member in kind)
+        raise ApiError("invalid_parameter", f"{name} must be one of {listed}.", location=name) from None
+
+
+def some_of(query: QueryDict, name: str, allowed: Collection[str]) -> Sequence[str]:
+    """A comma list without spaces."""
+    text = query.get(name, "")
+    parts = text.split(",") if text else []
+    for part in parts:
+        if part not in allowed:
+            raise ApiError("invalid_parameter", f"{name} does not know {part!r}.", location=name)
+    return parts

@@ -1,0 +1,41 @@
+"""Tables of the sandbox: the site's side (counters, goals, visits), what was uploaded, and what a tester sets."""
+
+from apps.sandbox.models.control import Endpoint, FaultKind, SandboxFault, SandboxRequest, SandboxSwitch
+from apps.sandbox.models.crm import (
+    Note,
+    SandboxOrder,
+    SandboxOrderEvent,
+    SandboxReach,
+    SandboxUploading,
+    UploadingStatus,
+)
+from apps.sandbox.models.site import (
+    Permission,
+    SandboxAccess,
+    SandboxCounter,
+    SandboxGoal,
+    SandboxToken,
+    SandboxVisit,
+    SandboxVisitKey,
+)
+
+__all__ = [
+    "Endpoint",
+    "FaultKind",
+    "Note",
+    "Permission",
+    "SandboxAccess",
+    "SandboxCounter",
+    "SandboxFault",
+    "SandboxGoal",
+    "SandboxOrder",
+    "SandboxOrderEvent",
+    "SandboxReach",
+    "SandboxRequest",
+    "SandboxSwitch",
+    "SandboxToken",
+    "SandboxUploading",
+    "SandboxVisit",
+    "SandboxVisitKey",
+    "UploadingStatus",
+]

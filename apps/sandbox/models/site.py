@@ -1,0 +1,163 @@
+"""The site's side: who may open a counter, its goals, and the visits that orders are bound to."""
+
+from collections.abc import Collection
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Permission(models.TextChoices):
+    """A login's right to a counter, in Metrica's words. Uploading needs `own` or `edit` (quick-start page)."""
+
+    OWN = "own", _("own")
+    EDIT = "edit", _("edit")
+    VIEW = "view", _("view")
+
+
+class CounterQuerySet(models.QuerySet["SandboxCounter"]):
+    def open_to(self, login: str) -> Self:
+        """Counters that `login` owns or was invited to. No query."""
+        invited = SandboxAccess.objects.filter(login=login).values("counter_id")
+        return self.filter(Q(owner_login=login) | Q(pk__in=invited))
+
+    def matching(self, text: str) -> Self:
+        """Counters found by `search_string`: the number must be whole, name and site match by substring."""
+        found = Q(name__icontains=text) | Q(site__icontains=text)
+        if text.isascii() and text.isdigit() and len(text) <= 10:
+            found |= Q(metrica_id=int(text))
+        return self.filter(found)
+
+
+class SandboxCounter(models.Model):
+    metrica_id = models.PositiveIntegerField(_("counter number"), unique=True)
+    name = models.CharField(_("name"), max_length=255)
+    site = models.CharField(_("site"), max_length=255, blank=True)
+    time_zone_name = models.CharField(_("time zone"), max_length=64, default="Europe/Moscow")
+    owner_login = models.CharField(_("owner"), max_length=100)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # The four CRM goals become visible with the first upload that passed.
+    first_upload_at = models.DateTimeField(_("first passed upload"), null=True, blank=True)
+
+    objects = CounterQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("sandbox counter")
+        verbose_name_plural = _("sandbox counters")
+        ordering = ["metrica_id"]
+
+    def __str__(self) -> str:
+        return f"{self.metrica_id} {self.name}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone_name)
+
+    @property
+    def token(self) -> str:
+        """A working token of the owner, "" if none. One query."""
+        tokens = SandboxToken.objects.filter(login=self.owner_login, revoked=False).order_by("pk")
+        return tokens.values_list("token", flat=True).first() or ""
+
+
+class SandboxToken(models.Model):
+    """An OAuth token of a login. Kept readable: it opens nothing but the sandbox."""
+
+    token = models.CharField(_("token"), max_length=255, unique=True)
+    login = models.CharField(_("login"), max_length=100, db_index=True)
+    revoked = models.BooleanField(_("revoked"), default=False)
+
+    class Meta:
+        verbose_name = _("sandbox token")
+        verbose_name_plural = _("sandbox tokens")
+
+    def __str__(self) -> str:
+        return self.login
+
+
+class SandboxAccess(models.Model):
+    """A login's guest access to a counter of another login."""
+
+    counter = models.ForeignKey(SandboxCounter, models.CASCADE, related_name="accesses", verbose_name=_("counter"))
+    login = models.CharField(_("login"), max_length=100, db_index=True)
+    permission = models.CharField(_("permission"), max_length=8, choices=Permission.choices)
+
+    class Meta:
+        verbose_name = _("guest access")
+        verbose_name_plural = _("guest accesses")
+        constraints = [models.UniqueConstraint(fields=["counter", "login"], name="sandbox_access_once")]
+
+    def __str__(self) -> str:
+        return f"{self.login}: {self.permission}"
+
+
+class GoalQuerySet(models.QuerySet["SandboxGoal"]):
+    def shown_of(self, counters: Collection[SandboxCounter]) -> Self:
+        """Goals that Metrica lists: its own CRM goals only after the counter's first passed upload. No query."""
+        return self.filter(Q(type="action") | Q(counter__first_upload_at__isnull=False), counter__in=counters)
+
+
+class SandboxGoal(models.Model):
+    """A goal of the counter: a JavaScript event (`type` "action") or one of the four CRM goals.
+
+    CRM goals exist hidden from the start, so their numbers are lower than all other goals', as on live counters.
+    """
+
+    counter = models.ForeignKey(SandboxCounter, models.CASCADE, related_name="goals", verbose_name=_("counter"))
+    name = models.CharField(_("name"), max_length=255)
+    type = models.CharField(_("type"), max_length=32, default="action")
+    identifier = models.CharField(_("identifier"), max_length=255)
+    condition_type = models.CharField(_("condition"), max_length=16, default="exact")
+    default_price = models.DecimalField(_("default price"), max_digits=18, decimal_places=2, default=0)
+    is_favorite = models.BooleanField(_("favourite"), default=False)
+
+    objects = GoalQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("sandbox goal")
+        verbose_name_plural = _("sandbox goals")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["counter", "identifier", "type"], name="sandbox_goal_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SandboxVisit(models.Model):
+    """A visit to the site and what the counter learned of the visitor. Lists are comma-separated, normalised."""
+
+    counter = models.ForeignKey(
+        SandboxCounter, models.CASCADE, related_name="visits", db_index=False, verbose_name=_("counter")
+    )
+    started_at = models.DateTimeField(_("started"))
+    client_id = models.CharField("ClientID", max_length=20, blank=True)
+    emails = models.TextField(_("e-mails"), blank=True)
+    phones = models.TextField(_("phones"), blank=True)
+
+    class Meta:
+        verbose_name = _("sandbox visit")
+        verbose_name_plural = _("sandbox visits")
+        ordering = ["-started_at", "-pk"]
+        indexes = [models.Index(fields=["counter", "started_at"], name="sandbox_visit_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.client_id or self.pk} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SandboxVisitKey(models.Model):
+    """One identifier under which a visit can be found: the counter's key, then `c:<ClientID>`, `e:<MD5 of e-mail>` or
+    `p:<MD5 of phone>`. One column, not two: see `SandboxOrder.key`."""
+
+    visit = models.ForeignKey(SandboxVisit, models.CASCADE, related_name="keys")
+    key = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["key", "started_at"], name="sandbox_visit_by_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,141 @@
+"""Pages: counters, uploads with rows and errors, orders with their history, visits with goals reached."""
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from apps.metrica.vocabulary import OrderType
+from apps.sandbox.models import (
+    SandboxCounter,
+    SandboxGoal,
+    SandboxOrder,
+    SandboxReach,
+    SandboxRequest,
+    SandboxToken,
+    SandboxUploading,
+    SandboxVisit,
+)
+
+_ROWS = 50
+_REACHES = Prefetch("reaches", SandboxReach.objects.order_by("pk"))
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    """All counters with what they received, and the tokens that open them."""
+    counters = SandboxCounter.objects.order_by("metrica_id").annotate(
+        uploads=_count(SandboxUploading), orders_received=_count(SandboxOrder), visits_made=_count(SandboxVisit)
+    )
+    tokens = SandboxToken.objects.filter(revoked=False).order_by("login", "pk")
+    return render(request, "sandbox/start.html", {"page": _page(request, counters), "tokens": tokens[:_ROWS]})
+
+
+def counter(request: HttpRequest, number: int) -> HttpResponse:
+    """The counter's goals with how often and with what income they were reached."""
+    found = _counter(number)
+    totals: dict[str, list[dict[str, Any]]] = {}
+    reached = SandboxReach.objects.filter(counter=found).values("goal", "currency")
+    for row in reached.annotate(times=Count("pk"), income=Sum("income")).order_by("goal", "currency"):
+        totals.setdefault(row["goal"], []).append(dict(row))
+    goals = [(goal, totals.pop(goal.identifier, [])) for goal in SandboxGoal.objects.shown_of([found])]
+    context = {"counter": found, "tab": "counter", "goals": goals, "uncounted": totals}
+    return render(request, "sandbox/counter.html", context)
+
+
+def uploads(request: HttpRequest, number: int) -> HttpResponse:
+    found = _counter(number)
+    rows = SandboxUploading.objects.filter(counter=found).order_by("-received_at", "-pk")
+    return render(request, "sandbox/uploads.html", {"counter": found, "tab": "uploads", "page": _page(request, rows)})
+
+
+def upload(request: HttpRequest, uuid: str) -> HttpResponse:
+    """One file: its answer, its errors, its rows as they were applied."""
+    found = get_object_or_404(SandboxUploading.objects.select_related("counter"), uuid=uuid)
+    rows = found.events.select_related("order").order_by("line", "pk")
+    context = {"counter": found.counter, "tab": "uploads", "upload": found, "page": _page(request, rows)}
+    return render(request, "sandbox/upload.html", context)
+
+
+def upload_file(_request: HttpRequest, uuid: str) -> FileResponse:
+    """The very bytes that were received."""
+    found = get_object_or_404(SandboxUploading, uuid=uuid)
+    if not found.body.name or not found.body.storage.exists(found.body.name):
+        raise Http404("The file is not kept any more.")
+    return FileResponse(
+        found.body.open("rb"), as_attachment=True, filename=f"{found.uuid}.csv", content_type="text/csv"
+    )
+
+
+def orders(request: HttpRequest, number: int) -> HttpResponse:
+    found = _counter(number)
+    rows = SandboxOrder.objects.filter(counter=found).order_by("-id").prefetch_related(_REACHES)
+    order_id, kind = request.GET.get("id", ""), request.GET.get("type", "")
+    if order_id:
+        rows = rows.filter(order_id=order_id)
+    if kind in list(OrderType):
+        rows = rows.filter(type=kind)
+    context = {
+        "counter": found,
+        "tab": "orders",
+        "page": _page(request, rows),
+        "order_id": order_id,
+        "kind": kind,
+        "kinds": list(OrderType),
+    }
+    return render(request, "sandbox/orders.html", context)
+
+
+def order(request: HttpRequest, pk: str) -> HttpResponse:
+    """One order: how it stands, every row that was applied to it, goals reached."""
+    found = get_object_or_404(SandboxOrder.objects.select_related("counter", "visit"), pk=pk)
+    events = found.events.select_related("uploading").order_by("pk")
+    context = {
+        "counter": found.counter,
+        "tab": "orders",
+        "order": found,
+        "page": _page(request, events),
+        "reaches": found.reaches.order_by("pk")[:_ROWS],
+    }
+    return render(request, "sandbox/order.html", context)
+
+
+def visits(request: HttpRequest, number: int) -> HttpResponse:
+    found = _counter(number)
+    rows = SandboxVisit.objects.filter(counter=found).order_by("-started_at", "-pk").prefetch_related(_REACHES)
+    return render(request, "sandbox/visits.html", {"counter": found, "tab": "visits", "page": _page(request, rows)})
+
+
+def visit(request: HttpRequest, pk: int) -> HttpResponse:
+    """One visit: its visitor, goals reached in it and with which income, orders bound to it."""
+    found = get_object_or_404(SandboxVisit.objects.select_related("counter"), pk=pk)
+    context = {
+        "counter": found.counter,
+        "tab": "visits",
+        "visit": found,
+        "page": _page(request, found.reaches.select_related("order").order_by("pk")),
+        "orders": found.orders.order_by("pk")[:_ROWS],
+    }
+    return render(request, "sandbox/visit.html", context)
+
+
+def requests(request: HttpRequest) -> HttpResponse:
+    """The log of calls, newest first."""
+    rows = SandboxRequest.objects.order_by("-pk")
+    return render(request, "sandbox/requests.html", {"page": _page(request, rows), "tab": "requests"})
+
+
+def _counter(number: int) -> SandboxCounter:
+    return get_object_or_404(SandboxCounter, metrica_id=min(number, 2**31 - 1))
+
+
+def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
+    return Paginator(rows, _ROWS).get_page(request.GET.get("page"))
+
+
+def _count(model: type[SandboxUploading] | type[SandboxOrder] | type[SandboxVisit]) -> Coalesce:
+    """How many rows of `model` a counter has; only for the counters of one page, so each is one look into an index."""
+    rows = model._base_manager.filter(counter=OuterRef("pk")).order_by().values("counter")
+    return Coalesce(Subquery(rows.annotate(rows=Count("pk")).values("rows")), 0, output_field=IntegerField())

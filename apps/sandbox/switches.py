@@ -1,0 +1,66 @@
+"""What Metrica's documents leave open, as named switches with a documented default."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.sandbox.models import SandboxSwitch
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    name: str
+    question: str | Promise
+    values: dict[str, str | Promise]  # value → what it means; the first one is the default
+
+    @property
+    def default(self) -> str:
+        return next(iter(self.values))
+
+
+SWITCHES = {
+    switch.name: switch
+    for switch in (
+        Switch(
+            "unknown_status",
+            _("A status that is neither one of the four default ones nor a JavaScript goal of the counter"),
+            {
+                "accept": _("is taken as type OTHER, reaches no goal and is marked on the pages"),
+                "refuse": _("makes the whole file refused"),
+            },
+        ),
+        Switch(
+            "unknown_column",
+            _("A column that the format does not have"),
+            {
+                "refuse": _("makes the whole file refused"),
+                "ignore": _("is left out"),
+            },
+        ),
+        Switch(
+            "unknown_goal",
+            _("A goal in the column “goals” that the counter does not have"),
+            {
+                "ignore": _("is not counted, and the row gets a note"),
+                "count": _("is counted as if the counter had it"),
+            },
+        ),
+        Switch(
+            "repeated_goal",
+            _("A goal that an order reaches again in the same visit counts once; its income"),
+            {
+                "latest": _("follows the latest row, as an order's amount may be changed"),
+                "first": _("stays as it was when the goal was first reached"),
+            },
+        ),
+    )
+}
+
+
+def values() -> dict[str, str]:
+    """Every switch as it stands now. One query."""
+    moved = dict(SandboxSwitch.objects.values_list("name", "value"))
+    return {
+        name: moved[name] if moved.get(name) in switch.values else switch.default for name, switch in SWITCHES.items()
+    }

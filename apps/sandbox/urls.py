@@ -1,0 +1,43 @@
+"""Addresses of the sandbox, under `/sandbox/`: Metrica's own, the control addresses, the pages."""
+
+from django.urls import path, re_path
+
+from apps.sandbox.api import cdp, management
+from apps.sandbox.api.endpoint import unknown_address
+from apps.sandbox.control import views as control
+from apps.sandbox.pages import fault_panel, views
+
+app_name = "sandbox"
+
+urlpatterns = [
+    path("cdp/api/v1/counter/<str:counter_id>/data/simple_orders", cdp.simple_orders),
+    path("cdp/api/v1/counter/<str:counter_id>/last_uploadings", cdp.last_uploadings),
+    path("management/v1/counters", management.counters),
+    path("management/v1/counter/<str:counter_id>", management.counter),
+    path("management/v1/counter/<str:counter_id>/goals", management.goals),
+    re_path(r"^(?:cdp|management)(?:/|$)", unknown_address),
+    path("control/counters", control.counters),
+    path("control/goals", control.goals),
+    path("control/accesses", control.accesses),
+    path("control/visits", control.visits),
+    path("control/faults", control.faults),
+    path("control/switches", control.switches_view),
+    path("control/reset", control.reset),
+    path("control/orders", control.orders),
+    path("control/uploadings", control.uploadings),
+    path("control/reaches", control.reaches),
+    path("control/requests", control.requests),
+    path("", views.start, name="start"),
+    path("requests/", views.requests, name="requests"),
+    path("counters/<int:number>/", views.counter, name="counter"),
+    path("counters/<int:number>/uploads/", views.uploads, name="uploads"),
+    path("counters/<int:number>/orders/", views.orders, name="orders"),
+    path("counters/<int:number>/visits/", views.visits, name="visits"),
+    path("uploads/<uuid:uuid>/", views.upload, name="upload"),
+    path("uploads/<uuid:uuid>/file", views.upload_file, name="upload_file"),
+    path("orders/<uuid:pk>/", views.order, name="order"),
+    path("visits/<int:pk>/", views.visit, name="visit"),
+    path("faults/", fault_panel.faults, name="faults"),
+    path("faults/<int:pk>/remove", fault_panel.remove, name="remove_fault"),
+    path("switches/", fault_panel.switch, name="switch"),
+]
