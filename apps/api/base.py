@@ -1,0 +1,159 @@
+"""What every endpoint stands on: the actor, the counter that they may see (R11), strict bodies and parameters."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.agencies.actor import NOBODY, Actor
+from apps.api.parsing import StrictJSONParser
+from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid, not_found
+from apps.counters.models import Counter
+from apps.metrica.dates import DateError, parse_any
+
+MAX_COUNTER = 2**31 - 1
+# A plus sign in a query means a space, so an offset often arrives without its sign.
+_LOST_PLUS = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)")
+
+
+class JSONOnly(BaseContentNegotiation):
+    """Answers are JSON whatever Accept says, so that an address can be opened in a browser too."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        wanted = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == wanted), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
+        renderer = cast(BaseRenderer, renderers[0])
+        return renderer, renderer.media_type
+
+
+class ApiView(APIView):
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    parser_classes = [StrictJSONParser]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = JSONOnly
+
+    @property
+    def actor(self) -> Actor:
+        return self.request.user if isinstance(self.request.user, Actor) else NOBODY
+
+    def counter(self, metrica_id: int) -> Counter:
+        """The counter with its agency and account, if the key may see it. One query. Raises a Problem (404)."""
+        found = None
+        if metrica_id <= MAX_COUNTER:
+            counters = Counter.objects.visible_to(self.actor).select_related("agency", "account")
+            found = counters.filter(metrica_id=metrica_id).first()
+        if found is None:
+            raise not_found(_("There is no counter %(number)s.") % {"number": str(metrica_id)[:20]}, "unknown_counter")
+        return found
+
+    def payload(self) -> Any:
+        """The parsed body. Raises a Problem (400, 413) or UnsupportedMediaType (415)."""
+        if self.request.META.get("CONTENT_LENGTH") in ("0", "", None):
+            raise bad_request("empty_body", _("The body is empty."), _("Send JSON."))
+        return self.request.data
+
+    def payload_object(self, *, known: Collection[str], required: Collection[str] = ()) -> dict[str, Any]:
+        """The body as an object with these fields and no others. Raises a Problem (400)."""
+        return checked_object(self.payload(), known=known, required=required)
+
+    def no_payload(self) -> None:
+        """An act without parameters takes an empty body or `{}`."""
+        if self.request.META.get("CONTENT_LENGTH") not in ("0", "", None):
+            self.payload_object(known=())
+
+    def parameters(self, *known: str) -> dict[str, str]:
+        """The query's parameters, each once, blank ones left out. Raises a Problem (400) for others."""
+        found: dict[str, str] = {}
+        errors: list[FieldError] = []
+        for name, values in self.request.query_params.lists():
+            if name not in known:
+                message = _("There is no parameter “%(name)s” here.") % {"name": name[:100]}
+                next_step = _("Choose of: %(known)s.") % {"known": ", ".join(known)} if known else ""
+                errors.append(field_error(name[:100], "unknown_parameter", message, next_step))
+            elif len(values) > 1:
+                errors.append(field_error(name, "repeated_parameter", _("Write this parameter once.")))
+            elif not is_plain(values[0]):
+                errors.append(field_error(name, "bad_text", _("This text holds characters that cannot be kept.")))
+            elif values[0].strip():
+                found[name] = values[0].strip()
+        if errors:
+            raise invalid(errors)
+        return found
+
+
+def is_plain(text: str) -> bool:
+    """True where both databases can hold the text: no NUL, no half surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def checked_object(value: Any, *, known: Collection[str], required: Collection[str] = ()) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise bad_request("not_an_object", _("The body must be a JSON object."), _("Write {…}."))
+    errors = [
+        field_error(name[:100], "unknown_field", _("There is no such field here."), _known(known))
+        for name in value
+        if name not in known
+    ]
+    errors += [field_error(name, "required", _("This field is required.")) for name in required if name not in value]
+    if errors:
+        raise invalid(errors)
+    return value
+
+
+def text_field(values: Mapping[str, Any], name: str, errors: list[FieldError], *, default: str = "") -> str:
+    """A field that is a text, or left out or null. Anything else goes to `errors`."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if isinstance(value, str) and is_plain(value):
+        return value
+    errors.append(field_error(name, "not_a_text", _("This must be a text.")))
+    return default
+
+
+def moment(text: str, *, field: str, zone: ZoneInfo | None) -> datetime:
+    """A time out of the query: ISO 8601 or a CSV form, the counter's where it has no offset. Raises a Problem (400)."""
+    try:
+        return parse_any(_LOST_PLUS.sub(r"\1+\2", text), zone or ZoneInfo("UTC")).at
+    except DateError as error:
+        raise bad_request(error.code, error.message, field=field) from None
+
+
+def choice(text: str, *, field: str, choices: Collection[str]) -> str:
+    """One word of a list. Raises a Problem (400) that names the list."""
+    if text not in choices:
+        message = _("“%(text)s” is not possible here.") % {"text": text[:100]}
+        raise bad_request("invalid_choice", message, _known(choices), field=field)
+    return text
+
+
+def _known(names: Collection[str]) -> Any:
+    return _("Choose of: %(known)s.") % {"known": ", ".join(names)} if names else ""
+
+
+__all__ = [
+    "ApiView",
+    "JSONOnly",
+    "Problem",
+    "Response",
+    "checked_object",
+    "choice",
+    "is_plain",
+    "moment",
+    "text_field",
+]

@@ -1,0 +1,99 @@
+"""How endpoints describe themselves: OpenAPI from the same typed shapes that build the answers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import resolve_type_hint
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from apps.api.paging import DEFAULT_LIMIT, MAX_LIMIT
+from apps.api.problems import CONTENT_TYPE, ProblemShape
+
+Schema = dict[str, Any]
+View = TypeVar("View", bound=Callable[..., Any])
+
+TEXT: Schema = {"type": "string"}
+MONEY: Schema = {"type": "string", "format": "decimal", "example": "5000.00"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+
+_ERRORS = {
+    400: "Something in the request does not fit; errors says what and where.",
+    401: "No key, or one that opens nothing.",
+    403: "The key lacks the scope.",
+    404: "Not there, or not yours.",
+    409: "The state of the thing forbids it now.",
+    413: "Too much at once.",
+    415: "Not JSON.",
+}
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "apps.api.authentication.ApiKeyAuthentication"
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> Schema:
+        return {"type": "http", "scheme": "bearer", "description": "An API key with the scope read or write."}
+
+
+def of(shape: Any) -> Schema:
+    """The schema of a TypedDict, a list of them, a Literal …"""
+    schema: Schema = resolve_type_hint(shape)
+    return schema
+
+
+def page_of(shape: Any) -> Schema:
+    return {
+        "type": "object",
+        "properties": {
+            "results": {"type": "array", "items": of(shape)},
+            "next": {"type": "string", "format": "uri", "nullable": True},
+        },
+        "required": ["results", "next"],
+    }
+
+
+def query(name: str, description: str, *, values: Sequence[str] = (), kind: type = str) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, enum=list(values) or None)
+
+
+PAGE_PARAMETERS = (
+    query("cursor", "Where the page begins: take the address in `next` as it is."),
+    query("limit", f"Rows on a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out.", kind=int),
+)
+
+
+def example(name: str, value: Any, *, status: int | None = None) -> OpenApiExample:
+    """An example of the request's body, or of the answer with this status."""
+    if status is None:
+        return OpenApiExample(name, value=value, request_only=True)
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+
+
+def described(
+    *,
+    summary: str,
+    description: str = "",
+    answers: Mapping[int, Schema | None],
+    errors: Sequence[int] = (404,),
+    body: Schema | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    examples: Sequence[OpenApiExample] = (),
+    tags: Sequence[str] = (),
+) -> Callable[[View], View]:
+    """What an operation takes and gives. 401 and 403 are added to `errors`."""
+    responses: dict[Any, Any] = {
+        status: OpenApiResponse(schema, description=summary if schema else "Done; no body.")
+        for status, schema in answers.items()
+    }
+    for status in sorted({401, 403, *errors}):
+        responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
+    return extend_schema(
+        summary=summary,
+        description=description or summary,
+        request={"application/json": body} if body is not None else None,
+        responses=responses,
+        parameters=list(parameters),
+        examples=list(examples),
+        tags=list(tags) or None,
+    )

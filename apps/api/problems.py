@@ -1,0 +1,210 @@
+"""Errors as RFC 9457 problem details: what is wrong, where, under which code, and what to do next."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from apps.audit import trace
+from apps.metrica.text import Text
+
+if TYPE_CHECKING:  # REST framework loads this module while it loads its views
+    from rest_framework.views import APIView
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class FieldError(TypedDict):
+    """One thing wrong. `field` is null where it concerns the request as a whole."""
+
+    field: str | None
+    code: str
+    message: str
+    next_step: NotRequired[str]
+    index: NotRequired[int]
+    id: NotRequired[str | None]
+
+
+class ProblemShape(TypedDict):
+    """RFC 9457. `code` is stable; the sentences are in the language of Accept-Language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    next_step: str
+    request_id: str
+    errors: list[FieldError]
+
+
+class Problem(Exception):
+    """Raise to answer with a problem. `errors` are the fields' own; without them the problem stands for itself."""
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        message: Text,
+        next_step: Text = "",
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def field_error(field: str | None, code: str, message: Text, next_step: Text = "") -> FieldError:
+    error: FieldError = {"field": field, "code": code, "message": str(message)}
+    if next_step:
+        error["next_step"] = str(next_step)
+    return error
+
+
+def not_found(message: Text, code: str = "not_found") -> Problem:
+    """Not there, or somebody else's: the caller cannot tell, and must not (R11)."""
+    next_step = _("Check the address, and that the key is of the right agency and not limited to other counters.")
+    return Problem(status=404, code=code, message=message, next_step=next_step)
+
+
+def bad_request(code: str, message: Text, next_step: Text = "", *, field: str | None = None) -> Problem:
+    errors = [field_error(field, code, message, next_step)]
+    return Problem(status=400, code=code, message=message, next_step=next_step, errors=errors)
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """The request was understood and some fields do not fit."""
+    return Problem(
+        status=400,
+        code="invalid",
+        message=_("Some fields do not fit."),
+        next_step=_("Correct the fields named in errors and send the request again."),
+        errors=errors,
+    )
+
+
+@contextlib.contextmanager
+def renaming(**names: str) -> Iterator[None]:
+    """A service's complaints, under the names that this API has for its fields: `renaming(theirs="ours")`."""
+    try:
+        yield
+    except ValidationError as error:
+        errors = list(_fields_of(error))
+        for item in errors:
+            item["field"] = names.get(item["field"] or "", item["field"])
+        raise invalid(errors) from error
+
+
+def conflict(code: str, message: Text, next_step: Text = "") -> Problem:
+    return Problem(status=409, code=code, message=message, next_step=next_step)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """What REST framework asks for every exception of a view. None lets it go on as a fault of ours."""
+    problem = _as_problem(error)
+    if problem is None:
+        return None
+    view: APIView | None = context.get("view")
+    headers = problem.headers
+    if problem.status == 401:
+        headers = {"WWW-Authenticate": "Bearer", **headers}
+    if problem.status == 405 and view is not None:
+        headers = {"Allow": ", ".join(view.allowed_methods), **headers}
+    return Response(body(problem), status=problem.status, headers=headers, content_type=CONTENT_TYPE)
+
+
+def body(problem: Problem) -> ProblemShape:
+    errors = problem.errors or [field_error(None, problem.code, problem.message, problem.next_step)]
+    return {
+        "type": f"urn:goalpost:problem:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": str(problem.message),
+        "code": problem.code,
+        "next_step": str(problem.next_step),
+        "request_id": trace.current().request_id,
+        "errors": errors,
+    }
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: a fault of ours is a problem too in the API; the log tells it under the request id."""
+    if not request.path_info.startswith("/api/"):
+        return defaults.server_error(request)
+    problem = Problem(
+        status=500,
+        code="server_error",
+        message=_("Something went wrong on our side; whether the request took effect is not certain."),
+        next_step=_("Send it again: a repetition does no harm. If it stays so, tell us the request id."),
+    )
+    return JsonResponse(body(problem), status=500, content_type=CONTENT_TYPE)
+
+
+def _as_problem(error: Exception) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationError):
+        return invalid(list(_fields_of(error)))
+    if isinstance(error, Http404):
+        return not_found(_("There is nothing here."))
+    if isinstance(error, PermissionDenied):
+        return Problem(status=403, code="forbidden", message=_("This key may not do this."))
+    if isinstance(error, RequestDataTooBig):
+        return too_large()
+    if isinstance(error, exceptions.APIException):
+        return _of_framework(error)
+    return None
+
+
+def too_large() -> Problem:
+    return Problem(
+        status=413,
+        code="too_large",
+        message=_("The request is larger than is taken at once."),
+        next_step=_("Send fewer orders in one request."),
+    )
+
+
+def _of_framework(error: exceptions.APIException) -> Problem:
+    code = error.get_codes()
+    code = code if isinstance(code, str) else error.default_code
+    message: Text = str(error.detail)
+    next_step: Text = ""
+    headers: dict[str, str] = {}
+    if isinstance(error, exceptions.NotAuthenticated):
+        code, message = "no_key", _("The request carries no API key.")
+        next_step = _("Send the header “Authorization: Bearer <key>”.")
+    elif isinstance(error, exceptions.AuthenticationFailed):
+        next_step = _("Check the key; its owner finds the state of all keys in the admin.")
+    elif isinstance(error, exceptions.MethodNotAllowed):
+        message, next_step = _("This address does not take this method."), _("The header Allow names those it takes.")
+    elif isinstance(error, exceptions.UnsupportedMediaType):
+        message, next_step = _("This kind of body is not taken here."), _("Send JSON as application/json in UTF-8.")
+    elif isinstance(error, exceptions.Throttled):
+        headers = {"Retry-After": str(int(getattr(error, "wait", None) or 1))}
+    return Problem(status=error.status_code, code=code, message=message, next_step=next_step, headers=headers)
+
+
+def _fields_of(error: ValidationError) -> Iterator[FieldError]:
+    """A service's complaints by field, flat."""
+    if not hasattr(error, "error_dict"):
+        for item in error.error_list:
+            yield field_error(None, item.code or "invalid", " ".join(item.messages))
+        return
+    for field, items in error.error_dict.items():
+        for item in items:
+            name = None if field == NON_FIELD_ERRORS else field
+            yield field_error(name, item.code or "invalid", " ".join(item.messages))

@@ -1,0 +1,48 @@
+"""The description of the API, its pages, and the answer to addresses that do not exist."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.api.base import ApiView
+from apps.api.problems import Problem
+
+
+class SchemaView(SpectacularAPIView):
+    """GET schema/: open to everybody, like the pages made of it. It tells nothing of any agency."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+
+
+class DocsView(SpectacularSwaggerView):
+    """GET docs/: everything that the page loads comes from here."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+    url_name = "api:schema"
+
+
+class NothingHereView(ApiView):
+    """Every other address below /api/v1/: a problem and no bare page, for every method."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @extend_schema(exclude=True)
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.path_info.endswith("/"):
+            next_step = _("See /api/v1/docs/ for the addresses that there are.")
+        else:
+            next_step = _("Addresses here end with a slash.")
+        raise Problem(status=404, code="unknown_address", message=_("There is nothing here."), next_step=next_step)
+
+    def get(self, request: Request, path: str) -> Response:
+        raise AssertionError("initial() has answered")
