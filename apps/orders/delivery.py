@@ -1,0 +1,129 @@
+"""The delivery states of a status change: one table of transitions, and moves by compare-and-swap, by the thousand.
+
+Whoever sends calls these; each works on the rows that are still in the state they expect, and says how many those were.
+All belong inside the caller's transaction.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+
+TRANSITIONS: dict[Delivery, frozenset[Delivery]] = {
+    Delivery.WAITING: frozenset({Delivery.SENDING, Delivery.HELD, Delivery.SUPERSEDED, Delivery.REJECTED}),
+    Delivery.SENDING: frozenset({Delivery.DELIVERED, Delivery.WAITING, Delivery.REJECTED}),
+    Delivery.HELD: frozenset({Delivery.WAITING, Delivery.REJECTED, Delivery.SUPERSEDED, Delivery.HELD}),
+    Delivery.REJECTED: frozenset({Delivery.WAITING}),
+    Delivery.DELIVERED: frozenset(),
+    Delivery.SUPERSEDED: frozenset(),
+}
+
+
+def claim(*, change_ids: Collection[UUID], upload_id: UUID) -> set[UUID]:
+    """waiting → sending, for this upload. Returns those that were still waiting and are now the upload's."""
+    if not change_ids:
+        return set()
+    moved = _move(_these(change_ids), Delivery.WAITING, Delivery.SENDING, upload_id=upload_id)
+    if moved == len(change_ids):
+        return set(change_ids)
+    mine = _these(change_ids).filter(upload_id=upload_id, delivery=Delivery.SENDING)
+    return set(mine.values_list("pk", flat=True))
+
+
+def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
+    """sending → delivered for all of the upload, at `at` (aware). Returns how many.
+
+    Keeps R4: an order whose newest delivered state is not the row that just went is marked to have that state sent
+    again; one whose newest state just went needs no repeating.
+    """
+    mine = StatusChange.objects.filter(upload_id=upload_id)
+    moved = _move(mine, Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
+    delivered = mine.filter(delivery=Delivery.DELIVERED)
+    outdated = delivered.filter(Exists(_later_delivered()))
+    Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
+    newest = delivered.filter(~Exists(_later_delivered()), order__resend_due=True)
+    Order.objects.filter(pk__in=list(newest.values_list("order_id", flat=True))).update(resend_due=False)
+    return moved
+
+
+def settle_resent(*, change_ids: Collection[UUID]) -> int:
+    """These delivered states were sent once more: their orders need no further repeating, unless a newer went since."""
+    newest = _these(change_ids).filter(~Exists(_later_delivered()), delivery=Delivery.DELIVERED)
+    return Order.objects.filter(pk__in=newest.values("order_id"), resend_due=True).update(resend_due=False)
+
+
+def give_back(*, upload_id: UUID, change_ids: Collection[UUID] | None = None) -> int:
+    """sending → waiting for all of the upload, or for these of it: they will go with another."""
+    return _move(_of_upload(upload_id, change_ids), Delivery.SENDING, Delivery.WAITING, upload_id=None)
+
+
+def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[UUID]) -> int:
+    """Hand changes that are being sent to another upload (one half of a refused file)."""
+    being_sent = _of_upload(from_upload, change_ids).filter(delivery=Delivery.SENDING)
+    return being_sent.update(upload_id=to_upload)
+
+
+def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[UUID] | None = None) -> int:
+    """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
+    rows = _of_upload(upload_id, change_ids)
+    return _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+
+
+def hold(*, change_ids: Collection[UUID], reason: str) -> int:
+    """waiting → held."""
+    return _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+
+
+def release(*, change_ids: Collection[UUID], **fields: Any) -> int:
+    """held → waiting."""
+    return _move(_these(change_ids), Delivery.HELD, Delivery.WAITING, hold_reason="", **fields)
+
+
+def refuse_held(*, change_ids: Collection[UUID], code: str, message: str) -> int:
+    """held → rejected, by a person's decision."""
+    fields = {"hold_reason": "", "reject_code": code, "reject_message": message}
+    return _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+
+
+def retry_rejected(*, change_ids: Collection[UUID]) -> int:
+    """rejected → waiting: it goes once more, with what is known of the order by now."""
+    fields = {"reject_code": "", "reject_message": "", "upload_id": None}
+    return _move(_these(change_ids), Delivery.REJECTED, Delivery.WAITING, **fields)
+
+
+def supersede(*, change_ids: Collection[UUID]) -> int:
+    """waiting → superseded: the counter wants the latest state only, and this is not it."""
+    return _move(_these(change_ids), Delivery.WAITING, Delivery.SUPERSEDED)
+
+
+def request_resend(*, order_ids: Iterable[int]) -> int:
+    """Mark orders (primary keys) whose newest delivered state shall be sent once more. Returns how many have one."""
+    delivered = StatusChange.objects.filter(order=OuterRef("pk"), delivery=Delivery.DELIVERED)
+    return Order.objects.filter(Exists(delivered), pk__in=list(order_ids)).update(resend_due=True)
+
+
+def _move(rows: QuerySet[StatusChange], source: Delivery, target: Delivery, **fields: Any) -> int:
+    if target not in TRANSITIONS[source]:
+        raise ValueError(f"{source} → {target} is no transition")
+    return rows.filter(delivery=source).update(delivery=target, **fields)
+
+
+def _these(change_ids: Collection[UUID]) -> QuerySet[StatusChange]:
+    return StatusChange.objects.filter(pk__in=change_ids)
+
+
+def _of_upload(upload_id: UUID, change_ids: Collection[UUID] | None) -> QuerySet[StatusChange]:
+    rows = StatusChange.objects.filter(upload_id=upload_id)
+    return rows if change_ids is None else rows.filter(pk__in=change_ids)
+
+
+def _later_delivered() -> QuerySet[StatusChange]:
+    """For a change: the delivered ones that stand after it in its order's timeline."""
+    return StatusChange.objects.filter(order=OuterRef("order"), delivery=Delivery.DELIVERED).filter(
+        Q(status_date_time__gt=OuterRef("status_date_time"))
+        | Q(status_date_time=OuterRef("status_date_time"), seq__gt=OuterRef("seq"))
+    )
