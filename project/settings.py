@@ -128,6 +128,9 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = False
+AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
+AXES_CLIENT_IP_CALLABLE = "apps.audit.middleware.address_of"
+AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]

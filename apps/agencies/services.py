@@ -171,6 +171,7 @@ def create_api_key(
     text = keys.new_key() if secret is None else secret
     key = ApiKey(agency=agency, name=name.strip(), prefix=keys.prefix_of(text), secret_hash=keys.hash_of(text))
     _check(
+        name=lambda: _check_name_is_free(key),
         scopes=lambda: setattr(key, "scopes", _checked_scopes(scopes)),
         counter_ids=lambda: setattr(key, "counter_ids", _checked_counters(counter_ids)),
         expires_at=lambda: _check_expiry(expires_at),
@@ -272,6 +273,11 @@ def _check_role(role: str) -> None:
     if role not in Role.values:
         message = _("Choose one of: %(choices)s.")
         raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(Role.values)})
+
+
+def _check_name_is_free(key: ApiKey) -> None:
+    if ApiKey.objects.filter(agency=key.agency, name=key.name, revoked_at=None).exists():
+        raise ValidationError(_("There is a key of this name already. Choose another name."), code="duplicate")
 
 
 def _checked_scopes(scopes: Iterable[str]) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from apps.agencies import actor as actors
 from apps.agencies.actor import Actor
 from apps.agencies.ids import uuid7
@@ -34,7 +36,9 @@ def traced(*, actor: Actor, source: str, request_id: str = "", ip: str | None = 
     trace = Trace(actor=actor, source=source, request_id=request_id or str(uuid7()), ip=ip)
     token = _current.set(trace)
     try:
-        yield trace
+        # Log lines carry the id, and never who acts: that is personal data.
+        with structlog.contextvars.bound_contextvars(request_id=trace.request_id):
+            yield trace
     finally:
         _current.reset(token)
 
