@@ -1,8 +1,8 @@
 """The delivery of status changes: one table of transitions, and the bulk steps that uploads take (R4, R6, R7).
 
-Every step is a compare-and-swap over many rows: it moves what is still in the state that it expects, and returns what it
-moved. A step repeated after a crash moves nothing a second time. None opens a transaction of its own: call them inside
-the one that also writes the upload's state.
+Every step is a compare-and-swap over many rows: it moves what is still in the state that it expects, and returns what
+it moved. A step repeated after a crash moves nothing a second time. None opens a transaction of its own: call them
+inside the one that also writes the upload's state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -67,9 +67,9 @@ def settle_delivered(
 ) -> int:
     """sending → delivered: Metrica has the upload since `at` (aware). Returns how many changes were delivered.
 
-    `resent_order_ids` are the orders whose delivered state went along once more in the same upload: a list, or a queryset
-    of one column. Keeps account of R4: an order one of whose older changes went out after a newer one is marked
-    `resend_due`; one whose newest state went out is no longer.
+    `resent_order_ids` are the orders whose delivered state went along once more in the same upload: a list, or a
+    queryset of one column. Keeps account of R4: an order one of whose older changes went out after a newer one is
+    marked `resend_due`; one whose newest state went out is no longer.
     """
     delivered = swap(_of_upload(upload_id), Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
     sent = StatusChange.objects.filter(upload_id=upload_id, delivery=Delivery.DELIVERED)

@@ -80,9 +80,7 @@ class Order(models.Model):
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("last received"), default=timezone.now, editable=False)
 
-    objects = tenant_manager(
-        agency_path="counter__agency_id", counter_path="counter__metrica_id", base=OrderQuerySet
-    )
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id", base=OrderQuerySet)
 
     class Meta:
         verbose_name = _("order")
@@ -116,12 +114,8 @@ class StatusChange(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    counter = models.ForeignKey(
-        Counter, models.CASCADE, related_name="+", db_index=False, verbose_name=_("counter")
-    )
-    order = models.ForeignKey(
-        Order, models.CASCADE, related_name="changes", db_index=False, verbose_name=_("order")
-    )
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, verbose_name=_("counter"))
+    order = models.ForeignKey(Order, models.CASCADE, related_name="changes", db_index=False, verbose_name=_("order"))
     seq = models.PositiveIntegerField(_("number"))  # 1, 2, 3 … in the order of receipt, per order
     order_status = models.CharField(_("status"), max_length=255)  # as the CRM writes it
     status_date_time = models.DateTimeField(_("happened"))
@@ -162,8 +156,12 @@ class StatusChange(models.Model):
         ]
         indexes = [
             models.Index(
-                F("counter"), F("order"), F("status_date_time"), F("seq"),
-                name="change_waiting", condition=Q(delivery="waiting"),
+                F("counter"),
+                F("order"),
+                F("status_date_time"),
+                F("seq"),
+                name="change_waiting",
+                condition=Q(delivery="waiting"),
             ),
             models.Index(fields=["counter", "hold_reason"], name="change_held", condition=Q(delivery="held")),
             models.Index(fields=["counter"], name="change_rejected", condition=Q(delivery="rejected")),

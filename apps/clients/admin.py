@@ -1,0 +1,98 @@
+"""Clients: who they are and by what Metrica can find them. They come with their orders; nobody edits them here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from apps.clients import search
+from apps.clients.models import Client
+from apps.clients.panels import client_panels
+from apps.counters.templatetags.goalpost import moment
+from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.pages import PageAdmin
+
+KIND_LABELS = {
+    "client_ids": _("ClientID"),
+    "emails": _("E-mail"),
+    "phones": _("Phone"),
+    "emails_md5": _("E-mail hash"),
+    "phones_md5": _("Phone hash"),
+}
+KIND_ICONS = {
+    "client_ids": "fingerprint",
+    "emails": "mail",
+    "phones": "call",
+    "emails_md5": "tag",
+    "phones_md5": "tag",
+}
+
+
+def identifier_rows(identifiers: dict[str, list[str]]) -> list[tuple[Any, str, str]]:
+    """(label, icon, value) of each identifier, the surest kind first."""
+    return [
+        (label, KIND_ICONS[kind], value) for kind, label in KIND_LABELS.items() for value in identifiers.get(kind) or ()
+    ]
+
+
+class ClientAdmin(PreparedListMixin, PageAdmin):
+    page_template = "admin/clients/client/page.html"
+    list_display = ("show_client", "counter", "show_identifiers", "show_created")
+    list_filter = ("counter",)
+    list_select_related = ("counter",)
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("uniq_id",)
+    search_help_text = _("Client id, e-mail, phone or ClientID")
+    empty_icon = "group"
+    empty_title = _("No client yet")
+    empty_text = _("Clients come with their orders: every order that names a client id adds one.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
+        return super().get_queryset(request).select_related("counter")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Client], search_term: str
+    ) -> tuple[QuerySet[Client], bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=search.find(queryset, search_term)), False
+
+    def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
+        return {"identifiers": identifier_rows(obj.identifiers), "panels": client_panels}
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Client]) -> None:
+        """All columns come with the rows."""
+
+    @display(description=_("Client"))
+    def show_client(self, client: Client) -> str:
+        if not client.name:
+            return format_html('<strong class="gp-strong gp-wrap">{}</strong>', client.uniq_id)
+        return format_html(
+            '<strong class="gp-strong gp-wrap">{}</strong><br><span class="gp-sub">{}</span>',
+            client.name,
+            client.uniq_id,
+        )
+
+    @display(description=_("Identifiers"))
+    def show_identifiers(self, client: Client) -> str:
+        rows = identifier_rows(client.identifiers)
+        chips = format_html_join(
+            "",
+            '<span class="gp-chip" title="{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
+            rows[:4],
+        )
+        rest = format_html('<span class="gp-sub">+{}</span>', len(rows) - 4) if len(rows) > 4 else ""
+        return format_html('<div class="gp-chips">{}{}</div>', chips, rest) if rows else "—"
+
+    @display(description=_("Since"))
+    def show_created(self, client: Client) -> str:
+        return moment(client.created_at, client.counter.zone)
+
+
+admin.site.register(Client, ClientAdmin)

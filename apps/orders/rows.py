@@ -1,0 +1,208 @@
+"""One incoming row, checked: the one validation of every way in (R1). All that is wrong with a row is found in one pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.metrica.dates import DateError, Moment, parse_any
+from apps.metrica.identifiers import NORMALIZERS, IdentifierError
+from apps.metrica.vocabulary import IDENTIFIER_KINDS
+from apps.orders.fields import READERS, BadField, check_characters, listed, text
+
+MAX_AHEAD: Final = timedelta(days=366)
+FIELDS: Final = frozenset(
+    {
+        *("id", "create_date_time", "order_status", "status_date_time", "client_uniq_id", "client_name"),
+        *IDENTIFIER_KINDS,
+        *READERS,
+    }
+)
+LINE_KEY: Final = "_line"
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What is wrong in one field, or worth knowing: `code` is stable, `message` says what and what to do."""
+
+    field: str
+    code: str
+    message: str | Promise
+
+
+@dataclass(slots=True)
+class OrderRow:
+    """A row that can be taken. `state` holds what was given of READERS' fields, canonical; None clears. `identifiers`
+    holds the kinds that were given, normalised; an empty list clears. A field that was left out is in neither."""
+
+    order_id: str
+    order_status: str
+    created: Moment | None = None
+    happened: Moment | None = None
+    client_uniq_id: str | None = None
+    client_given: bool = False
+    client_name: str | None = None
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    warnings: list[RowError] = field(default_factory=list)
+
+
+class RowReader:
+    """Reads the rows of one call for one counter. `zone`: the counter's, None while it is unknown; `now`: aware."""
+
+    def __init__(self, *, zone: ZoneInfo | None, now: datetime) -> None:
+        self._zone = zone
+        self._latest = now + MAX_AHEAD
+        self._told: set[str] = set()
+        self._moments: dict[str, Moment] = {}
+
+    def read(self, raw: Any) -> OrderRow | list[RowError]:
+        """The row, or everything that keeps it out."""
+        if not isinstance(raw, Mapping):
+            return [RowError("", "wrong_type", _("An order is an object with the fields of an order."))]
+        errors: list[RowError] = []
+        row = OrderRow("", "")
+        row.order_id = self._text(raw, "id", errors)
+        row.order_status = self._text(raw, "order_status", errors)
+        row.created = self._moment(raw, "create_date_time", row, errors)
+        row.happened = self._moment(raw, "status_date_time", row, errors)
+        self._client(raw, row, errors)
+        for kind in IDENTIFIER_KINDS:
+            if kind in raw:
+                self._identifiers(kind, raw[kind], row, errors)
+        for name, read in READERS.items():
+            if name in raw:
+                value = raw[name]
+                if value is None or value == "":
+                    row.state[name] = None
+                    continue
+                try:
+                    row.state[name] = read(value)
+                except BadField as error:
+                    errors.append(RowError(name, error.code, error.message))
+        if not FIELDS.issuperset(raw):
+            self._unknown(raw, row)
+        return errors or row
+
+    @staticmethod
+    def _text(raw: Mapping[str, Any], name: str, errors: list[RowError]) -> str:
+        value = raw.get(name)
+        if value is None or value == "":
+            errors.append(RowError(name, "required", _("This field is required.")))
+            return ""
+        try:
+            return text(value)
+        except BadField as error:
+            code = "required" if error.code == "blank" else error.code
+            errors.append(RowError(name, code, error.message))
+            return ""
+
+    def _moment(self, raw: Mapping[str, Any], name: str, row: OrderRow, errors: list[RowError]) -> Moment | None:
+        value = raw.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            errors.append(RowError(name, "wrong_type", _("Write a date here as a text: 2026-03-04 16:40:00.")))
+            return None
+        moment = self._moments.get(value)
+        if moment is None:
+            try:
+                moment = self._parsed(value)
+            except BadField as error:
+                errors.append(RowError(name, error.code, error.message))
+                return None
+            if len(self._moments) > 10_000:
+                self._moments.clear()
+            self._moments[value] = moment
+        if moment.ambiguous:
+            message = _("The clocks went back and this time came twice; the first of the two is taken.")
+            row.warnings.append(RowError(name, "ambiguous_time", message))
+        return moment
+
+    def _parsed(self, value: str) -> Moment:
+        try:
+            if self._zone is None:
+                moment = parse_any(value, ZoneInfo("UTC"))
+                if not _has_offset(value):
+                    message = _(
+                        "The counter's time zone is not known yet, so a time without an offset cannot be read. Set the "
+                        "counter's time zone, or send times with an offset: 2026-03-04T16:40:00+03:00."
+                    )
+                    raise BadField("unknown_time_zone", message)
+            else:
+                moment = parse_any(value, self._zone)
+        except DateError as error:
+            raise BadField(error.code, error.message) from None
+        if moment.at > self._latest:
+            raise BadField("date_too_far", _("This lies more than a year ahead; check the date."))
+        return moment
+
+    @staticmethod
+    def _client(raw: Mapping[str, Any], row: OrderRow, errors: list[RowError]) -> None:
+        if "client_uniq_id" in raw:
+            row.client_given = True
+            value = raw["client_uniq_id"]
+            if value is not None and value != "":
+                try:
+                    row.client_uniq_id = text(value)
+                except BadField as error:
+                    if error.code != "blank":
+                        errors.append(RowError("client_uniq_id", error.code, error.message))
+        name = raw.get("client_name")
+        if name is not None and name != "":
+            try:
+                if not isinstance(name, str):
+                    raise BadField("wrong_type", _("Write a text here."))
+                row.client_name = name.strip()[:255]
+                check_characters(row.client_name)
+            except BadField as error:
+                errors.append(RowError("client_name", error.code, error.message))
+
+    @staticmethod
+    def _identifiers(kind: str, value: Any, row: OrderRow, errors: list[RowError]) -> None:
+        """A bad identifier is told and left out; the row stays. A list of nothing but bad ones changes nothing."""
+        if value is None or value == "":
+            row.identifiers[kind] = []
+            return
+        try:
+            items = listed(value)
+        except BadField as error:
+            errors.append(RowError(kind, error.code, error.message))
+            return
+        normalize = NORMALIZERS[kind]
+        good: list[str] = []
+        for item in items:
+            try:
+                identifier = normalize(item)
+            except IdentifierError as error:
+                row.warnings.append(RowError(kind, error.code, error.message))
+            else:
+                if identifier not in good:
+                    good.append(identifier)
+        if good or not items:
+            row.identifiers[kind] = good
+
+    def _unknown(self, raw: Mapping[str, Any], row: OrderRow) -> None:
+        """Unknown fields are ignored, and told at the first row that has them."""
+        for name in raw:
+            if name not in FIELDS and name != LINE_KEY and name not in self._told and len(self._told) < 100:
+                self._told.add(name)
+                message = _("Nothing is known of this field; it is ignored.")
+                row.warnings.append(RowError(str(name)[:100], "unknown_field", message))
+
+
+def _has_offset(value: str) -> bool:
+    tail = value.strip()[10:]
+    return tail.endswith(("Z", "z")) or "+" in tail or "-" in tail
+
+
+def start_of(moment: Moment, zone: ZoneInfo | None) -> datetime:
+    """When it begins: a date without time begins with its day."""
+    if not moment.date_only:
+        return moment.at
+    local = moment.at.astimezone(zone or UTC)
+    return local.replace(hour=0, minute=0, second=0).astimezone(UTC)
