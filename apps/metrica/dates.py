@@ -48,7 +48,7 @@ def parse_any(text: str, zone: ZoneInfo) -> Moment:
     length = len(text)
     if length > 16 and text[4] == "-" and text[13] == ":" and (length != 19 or text[16] != ":"):
         return _iso(text, zone)
-    if (length == 19 or length == 16) and text[10] == "T":
+    if (length == 19 or length == 16) and text[10] == "T" and text[4] == "-":
         text = f"{text[:10]} {text[11:]}"
     return _local(_csv_clock(text), zone, date_only=len(text) <= 10)
 

@@ -51,8 +51,8 @@ class _Attempt:
     deadline: float
     sending: bool = False
     status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytearray = field(default_factory=bytearray)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)
 
     def trace(self, event: str, _info: Mapping[str, object]) -> None:
         if event.endswith(".send_request_headers.started"):

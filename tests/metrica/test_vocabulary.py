@@ -1,0 +1,62 @@
+"""The words are Metrica's own, to the letter."""
+
+import pytest
+
+from apps.metrica.vocabulary import (
+    CURRENCIES,
+    DEFAULT_STATUSES,
+    ID_PATTERN,
+    IDENTIFIER_KINDS,
+    SIMPLE_COLUMNS,
+    Delimiter,
+    MergeMode,
+    OrderType,
+)
+
+
+def test_types_and_default_statuses() -> None:
+    assert [str(order_type) for order_type in OrderType] == ["IN_PROGRESS", "PAID", "CANCELLED", "SPAM", "OTHER"]
+    assert {status: str(order_type) for status, order_type in DEFAULT_STATUSES.items()} == {
+        "IN_PROGRESS": "IN_PROGRESS",
+        "PAID": "PAID",
+        "CANCELLED": "CANCELLED",
+        "SPAM": "SPAM",
+    }
+    assert all(str(order_type.label) for order_type in OrderType)
+
+
+def test_the_header_is_the_official_one_with_the_hashes_after_the_phones() -> None:
+    assert ",".join(SIMPLE_COLUMNS) == (
+        "id,create_date_time,client_uniq_id,client_ids,emails,phones,emails_md5,phones_md5,"
+        "order_status,revenue,cost,goals,currency"
+    )
+    assert set(IDENTIFIER_KINDS) < set(SIMPLE_COLUMNS)
+
+
+def test_modes_and_delimiters() -> None:
+    assert [str(mode) for mode in MergeMode] == ["SAVE", "UPDATE", "APPEND"]
+    assert [(str(delimiter), delimiter.char) for delimiter in Delimiter] == [("COMMA", ","), ("SEMICOLON", ";")]
+
+
+def test_currencies() -> None:
+    assert {"RUB", "USD", "EUR", "KZT", "BYN", "UZS", "AED", "CNY", "XCG", "ZWG"} <= CURRENCIES
+    assert not {"RUR", "XXX", "XTS", "BYR", "HRK", "rub", "", "ANG", "BGN", "YND"} & CURRENCIES
+    assert all(len(code) == 3 and code.isascii() and code.isupper() for code in CURRENCIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("new_lead", True),
+        ("a-b:c_9", True),
+        ("x" * 255, True),
+        ("x" * 256, False),
+        ("", False),
+        ("new lead", False),
+        ("лид", False),
+        ("a\n", False),
+        ("a.b", False),
+    ],
+)
+def test_metricas_own_ids(text: str, good: bool) -> None:
+    assert bool(ID_PATTERN.match(text)) is good
