@@ -1,7 +1,7 @@
 """Reads single fields of an incoming row: what a CRM wrote becomes one canonical value, or a reason why not.
 
-Every way in gives raw values here (texts of a CSV cell, values of JSON, fields of a form), so the same row means the same
-by each of them (R1).
+Every way in gives raw values here (texts of a CSV cell, values of JSON, fields of a form), so the same row means the
+same by each of them (R1).
 """
 
 import re

@@ -67,7 +67,7 @@ class Order(models.Model):
     )
     create_date_time = models.DateTimeField(_("created in the CRM"))
     create_date_only = models.BooleanField(default=False, editable=False)  # the CRM gave a date without a time
-    # The order's own, normalised: {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": …, "phones_md5": …}
+    # The order's own, normalised, by kind: {"client_ids": [...], "emails": [...], "phones": [...], …}
     identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
     order_status = models.CharField(_("status"), max_length=255)
     status_date_time = models.DateTimeField(_("status since"))

@@ -1,4 +1,4 @@
-"""One incoming row, checked: the one validation of every way in (R1). All that is wrong with a row is found in one pass."""
+"""One incoming row, checked: the one validation of every way in (R1). All that is wrong is found in one pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,13 +42,23 @@ class OrderRow:
     order_id: str
     order_status: str
     created: Moment | None = None
-    happened: Moment | None = None
+    happened: datetime | None = None  # aware; of a date without time, the beginning of its day
     client_uniq_id: str | None = None
     client_given: bool = False
     client_name: str | None = None
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     warnings: list[RowError] = field(default_factory=list)
+    _told_when_read: int = -1
+
+    def remember_reading(self) -> None:
+        """What is told from now on belongs to applying the row, which may have to be done again."""
+        self._told_when_read = len(self.warnings)
+
+    def forget_results(self) -> None:
+        """Back to what reading found."""
+        if self._told_when_read >= 0:
+            del self.warnings[self._told_when_read :]
 
 
 class RowReader:
@@ -69,7 +79,9 @@ class RowReader:
         row.order_id = self._text(raw, "id", errors)
         row.order_status = self._text(raw, "order_status", errors)
         row.created = self._moment(raw, "create_date_time", row, errors)
-        row.happened = self._moment(raw, "status_date_time", row, errors)
+        happened = self._moment(raw, "status_date_time", row, errors)
+        if happened is not None:
+            row.happened = start_of(happened, self._zone)
         self._client(raw, row, errors)
         for kind in IDENTIFIER_KINDS:
             if kind in raw:
@@ -86,6 +98,7 @@ class RowReader:
                     errors.append(RowError(name, error.code, error.message))
         if not FIELDS.issuperset(raw):
             self._unknown(raw, row)
+        row.remember_reading()
         return errors or row
 
     @staticmethod

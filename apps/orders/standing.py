@@ -1,4 +1,4 @@
-"""An order in memory while rows are applied to it: where it stands, its timeline as far as needed, what is new (R3, R4)."""
+"""An order in memory while rows are applied to it: where it stands, and its timeline as far as needed (R3, R4)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ class State(NamedTuple):
     attributes: dict[str, Any]
 
 
-class Moment(NamedTuple):
+class Point(NamedTuple):
     """A state and its place in the timeline."""
 
     at: datetime
@@ -50,8 +50,8 @@ class Standing:
 
     order: Order
     is_new: bool
-    current: Moment | None = None
-    history: list[Moment] = field(default_factory=list)
+    current: Point | None = None
+    history: list[Point] = field(default_factory=list)
     whole: bool = True
     client_uniq_id: str | None = None
     client_changed: bool = False
@@ -65,7 +65,7 @@ class Standing:
             not self.whole
             and self.current is not None
             and row.happened is not None
-            and (row.happened.at <= self.current.at)
+            and (row.happened <= self.current.at)
         )
 
     def next_state(self, row: OrderRow, base: State | None, *, currency: str) -> State:
@@ -77,8 +77,8 @@ class Standing:
             return base._replace(order_status=row.order_status)
         return State(
             row.order_status,
-            given["revenue"] if "revenue" in given else base.revenue,
-            given["cost"] if "cost" in given else base.cost,
+            given.get("revenue", base.revenue),
+            given.get("cost", base.cost),
             (given["currency"] or currency) if "currency" in given else base.currency,
             (given["goals"] or []) if "goals" in given else base.goals,
             (given["products"] or {}) if "products" in given else base.products,
@@ -92,7 +92,7 @@ class Standing:
             return before[-1].state
         return self.history[0].state if self.history else None
 
-    def add(self, moment: Moment) -> bool:
+    def add(self, moment: Point) -> bool:
         """Put a new moment into the timeline; True if it is the current one now."""
         position = len(self.history)
         while position and self.history[position - 1].at > moment.at:

@@ -1,0 +1,151 @@
+"""Why a change cannot go, and letting it go when the cause is gone (R8). Nothing waits silently."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.counters.models import Counter
+from apps.counters.services import block_reason
+from apps.goals.resolve import Resolver
+from apps.metrica import rules
+from apps.orders import delivery
+from apps.orders.events import announce_accepted
+from apps.orders.models import Delivery, HoldReason, HoldReview, StatusChange
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+CHUNK: Final = 2000
+
+
+class HoldJudge:
+    """Says for one counter whether a change is held and why. Keep it for one piece of work; `now` is aware."""
+
+    def __init__(self, *, counter: Counter, now: datetime) -> None:
+        self.block = block_reason(counter)
+        self._resolver = Resolver.for_counter(counter)
+        self._latest = now + CLOCK_SKEW
+        self._latest_day = now + timedelta(days=1)
+        self._update_limit = now - rules.UPDATE_WINDOW
+
+    def reason(
+        self,
+        *,
+        order_status: str,
+        has_identifiers: bool,
+        happened: datetime,
+        created: datetime,
+        created_date_only: bool,
+        is_first: bool,
+        forced: bool = False,
+    ) -> str:
+        """The first reason that applies, or an empty text. What concerns the whole counter comes first.
+
+        `forced`: a person decided to send it although its update window has closed.
+        """
+        if self.block:
+            return self.block
+        if problem := self._resolver.problem(order_status):
+            return problem
+        if not has_identifiers:
+            return HoldReason.NO_IDENTIFIERS.value
+        # A date without a time is kept as its day's last minute, which lies ahead all day long.
+        if happened > self._latest or created > (self._latest_day if created_date_only else self._latest):
+            return HoldReason.FUTURE_DATE.value
+        if not is_first and created < self._update_limit and not forced:
+            return HoldReason.UPDATE_WINDOW_CLOSED.value
+        return ""
+
+
+def review(counter: Counter, *, now: datetime | None = None) -> int:
+    """Look again at all that the counter holds, and at what waits if the counter is blocked now. Returns how many
+    changes are free again. Flat memory; each chunk is committed by itself.
+    """
+    now = now or timezone.now()
+    counter = Counter.objects.select_related("account").get(pk=counter.pk)
+    judge = HoldJudge(counter=counter, now=now)
+    released = 0
+    if judge.block:
+        StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).update(
+            delivery=Delivery.HELD, hold_reason=judge.block
+        )
+    else:
+        held = StatusChange.objects.filter(counter=counter, delivery=Delivery.HELD)
+        released = reassess(held, judge=judge, counter=counter)
+    HoldReview.objects.update_or_create(
+        counter=counter, defaults={"revision": counter.revision, "reviewed_at": timezone.now()}
+    )
+    return released
+
+
+def reassess(held: QuerySet[StatusChange], *, judge: HoldJudge, counter: Counter) -> int:
+    """Judge these held changes of one counter anew; what a person held stays held. Returns how many are free again."""
+    released = 0
+    for chunk in _chunks(held.exclude(hold_reason=HoldReason.BY_HAND)):
+        by_reason: dict[str, list[UUID]] = defaultdict(list)
+        for change in chunk:
+            reason = _judged(judge, change)
+            if reason != change.hold_reason:
+                by_reason[reason].append(change.pk)
+        with transaction.atomic():
+            for reason, change_ids in by_reason.items():
+                if reason:
+                    held_ones = StatusChange.objects.filter(pk__in=change_ids, delivery=Delivery.HELD)
+                    held_ones.update(hold_reason=reason)
+                else:
+                    released += delivery.release(change_ids=change_ids)
+                    announce_accepted(counter.pk)
+    return released
+
+
+def judged_now(change: StatusChange) -> str:
+    """The hold reason that applies to this change at this moment, or an empty text."""
+    return _judged(HoldJudge(counter=change.counter, now=timezone.now()), change)
+
+
+def review_behind() -> Iterator[Counter]:
+    """Counters that changed since their holds were looked at last."""
+    seen = dict(HoldReview.objects.values_list("counter_id", "revision"))
+    for counter in Counter.objects.filter(agency__is_active=True).only("pk", "revision").iterator():
+        if counter.revision > seen.get(counter.pk, 1):
+            yield counter
+
+
+def release_due_future(*, now: datetime | None = None) -> int:
+    """Free what was held because it lay in the future and does no longer. Returns how many."""
+    now = now or timezone.now()
+    ahead = StatusChange.objects.filter(
+        delivery=Delivery.HELD, hold_reason=HoldReason.FUTURE_DATE, status_date_time__lte=now + CLOCK_SKEW
+    )
+    released = 0
+    for counter_id in set(ahead.order_by().values_list("counter_id", flat=True)):
+        counter = Counter.objects.select_related("account").get(pk=counter_id)
+        judge = HoldJudge(counter=counter, now=now)
+        released += reassess(ahead.filter(counter_id=counter_id), judge=judge, counter=counter)
+    return released
+
+
+def _judged(judge: HoldJudge, change: StatusChange) -> str:
+    order = change.order
+    of_client = order.client.identifiers if order.client else {}
+    return judge.reason(
+        order_status=change.order_status,
+        has_identifiers=any(order.identifiers.values()) or any(of_client.values()),
+        happened=change.status_date_time,
+        created=order.create_date_time,
+        created_date_only=order.create_date_only,
+        is_first=change.seq == 1,
+        forced=change.forced,
+    )
+
+
+def _chunks(held: QuerySet[StatusChange]) -> Iterator[list[StatusChange]]:
+    rows = held.select_related("order__client").order_by("pk")
+    last: UUID | None = None
+    while chunk := list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK]):
+        yield chunk
+        last = chunk[-1].pk

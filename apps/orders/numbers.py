@@ -1,0 +1,96 @@
+"""How much of each counter waits, is held or was rejected. Read from the partial indexes, and never counted to the end.
+
+A number of `LIMIT` means "so many or more": whoever looks at a list wants to know whether there is work, not its census.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import DateTimeField, IntegerField, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from apps.counters.models import Counter
+from apps.orders.models import Delivery, HoldReason, StatusChange
+
+LIMIT = 1000
+
+
+class CappedCount(Subquery):
+    """How many rows a (sliced) query has."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) capped)"
+    output_field = IntegerField()
+
+
+class CappedEarliest(Subquery):
+    """The earliest `received_at` among the rows of a (sliced) query."""
+
+    template = "(SELECT MIN(received_at) FROM (%(subquery)s) capped)"
+    output_field = DateTimeField()
+
+
+@dataclass(slots=True)
+class Work:
+    """One counter's. `oldest`: when the longest-waiting change came in; at `LIMIT` waiting ones, it may be older."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    held: int = 0
+    rejected: int = 0
+    held_by_reason: dict[str, int] = field(default_factory=dict)
+
+
+def work_of(counters: Collection[int], *, rejected_within: timedelta | None = None) -> dict[int, Work]:
+    """What the counters (primary keys) have to do. Two queries, the second only where something is held.
+
+    `rejected_within`: how far back rejections count; None: all there are.
+    """
+    rejected = _of_counter(delivery=Delivery.REJECTED)
+    if rejected_within is not None:
+        rejected = rejected.filter(received_at__gte=timezone.now() - rejected_within)
+    waiting = _of_counter(delivery=Delivery.WAITING)
+    rows = Counter.objects.filter(pk__in=counters).values_list(
+        "pk",
+        CappedCount(waiting.values("pk")[:LIMIT]),
+        CappedEarliest(waiting.values("received_at")[:LIMIT]),
+        CappedCount(_of_counter(delivery=Delivery.HELD).values("pk")[:LIMIT]),
+        CappedCount(rejected.values("pk")[:LIMIT]),
+    )
+    found = {
+        pk: Work(waiting=n, oldest=oldest, held=held, rejected=bad) for pk, n, oldest, held, bad in rows.order_by()
+    }
+    for pk, reasons in held_by_reason([pk for pk, work in found.items() if work.held]).items():
+        found[pk].held_by_reason = reasons
+    return found
+
+
+def held_by_reason(counters: Collection[int]) -> dict[int, dict[str, int]]:
+    """{counter: {reason: number}} of what is held, reasons without anything left out. One query; none for none."""
+    if not counters:
+        return {}
+    counts = {
+        f"n_{reason.value}": CappedCount(_of_counter(delivery=Delivery.HELD, hold_reason=reason).values("pk")[:LIMIT])
+        for reason in HoldReason
+    }
+    rows: QuerySet[Counter, Any] = Counter.objects.filter(pk__in=counters).order_by().values("pk", **counts)
+    return {row["pk"]: {key[2:]: n for key, n in row.items() if key != "pk" and n} for row in rows}
+
+
+def total(work: Mapping[int, Work]) -> Work:
+    """All of them together."""
+    whole = Work()
+    for one in work.values():
+        whole.waiting += one.waiting
+        whole.held += one.held
+        whole.rejected += one.rejected
+        if one.oldest is not None and (whole.oldest is None or one.oldest < whole.oldest):
+            whole.oldest = one.oldest
+        for reason, number in one.held_by_reason.items():
+            whole.held_by_reason[reason] = whole.held_by_reason.get(reason, 0) + number
+    return whole
+
+
+def _of_counter(**conditions: Any) -> QuerySet[StatusChange]:
+    return StatusChange.objects.filter(counter=OuterRef("pk"), **conditions).order_by()

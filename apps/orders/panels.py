@@ -1,0 +1,37 @@
+"""What the apps below put on the pages of this one: orders know nothing of uploads, their pages do."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.counters.ui.bulk import BulkAct
+from apps.metrica.text import Text
+from apps.orders.models import Order
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFact:
+    """The file that carries a change, as the order's page shows it.
+
+    `mapping`: what each CRM status meant when the file was written (see Meaning.to_json).
+    """
+
+    url: str
+    state: str
+    state_label: Text
+    sent_at: datetime | None
+    attempts: int
+    problem: Text = ""
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+
+
+upload_facts: list[Callable[[Collection[UUID]], Mapping[UUID, UploadFact]]] = []
+"""Facts of uploads, by their ids, for all changes of a timeline at once."""
+
+resend_facts: list[Callable[[Order], Mapping[UUID, list[UploadFact]]]] = []
+"""Uploads that carried a state of the order once more, by the id of the change."""
+
+order_bulk_acts: list[BulkAct] = []
+"""Acts for several orders, picked in the list."""
