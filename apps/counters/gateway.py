@@ -9,7 +9,7 @@ from apps.audit import trace
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
 from apps.metrica.client import Exchange, MetricaClient
-from apps.metrica.errors import AuthorizationError
+from apps.metrica.errors import CATALOGUE
 
 
 class LedgerRecorder:
@@ -55,22 +55,25 @@ def metrica_client(
     counter: Counter | None = None,
     subject: UUID | None = None,
     timeout: float | None = None,
+    total_timeout: float | None = None,
 ) -> MetricaClient:
-    """A client for the account. `subject`: the upload on whose behalf it calls.
+    """A client for the account. `subject`: the upload on whose behalf it calls. `timeout`: seconds for each single step
+    of a call; `total_timeout`: for a whole call, None for no bound.
 
     Raises AuthorizationError where there is no token to use. Call it outside any transaction: the ledger row must be
     committed before the request leaves (R6).
     """
     if account.state != AccountState.CONNECTED or not account.token_encrypted:
-        raise AuthorizationError(detail=_("The account has no token that Metrica accepts."))
+        raise CATALOGUE["unauthorized"].error(detail=_("The account has no token that Metrica accepts."))
     try:
         token = decrypt(account.token_encrypted)
     except UnreadableSecret as error:
         detail = _("The kept token cannot be decrypted: a key is missing in ENCRYPTION_KEYS.")
-        raise AuthorizationError(detail=detail) from error
+        raise CATALOGUE["unauthorized"].error(detail=detail) from error
     return MetricaClient(
         base_url=account.base_url or settings.METRICA_URL,
         token=token,
         recorder=LedgerRecorder(account=account, counter=counter, subject=subject),
         timeout=timeout or settings.METRICA_TIMEOUT_SECONDS,
+        total_timeout=total_timeout,
     )

@@ -6,7 +6,7 @@ from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter
 from apps.counters.services import update_counter
 from apps.goals.services import store_goals
-from apps.metrica.errors import AuthorizationError
+from apps.metrica.errors import CATALOGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def refresh(*, counter: Counter) -> Refreshed:
     outside any transaction.
     """
     if counter.account is None:
-        raise AuthorizationError
+        raise CATALOGUE["unauthorized"].error()
     with metrica_client(counter.account, counter=counter) as client:
         info = client.counter(counter.metrica_id)
         goals = client.goals(counter.metrica_id)
