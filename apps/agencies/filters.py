@@ -7,7 +7,7 @@ from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Actor
@@ -29,6 +29,25 @@ class TenantRelatedFilter(RelatedDropdownFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
         rows = visible(field.remote_field.model, actor_of(request))
         return [(str(row.pk), str(row)) for row in rows]
+
+
+class PeriodFilter(RangeDateTimeFilter):
+    """From one moment to another on the viewer's own clock; a day without a time is meant as a whole.
+
+    The theme's own reads the viewer's numbers as if they stood in the platform's zone and in English.
+    """
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        name, given = self.parameter_name, dict(self.used_parameters)
+        for end, whole_day in (("from", "00:00"), ("to", "23:59:59.999999")):
+            if given.get(f"{name}_{end}_0") and not given.get(f"{name}_{end}_1"):
+                given[f"{name}_{end}_1"] = whole_day
+        form = self.form_class(name=name, data=given)
+        form.full_clean()
+        for end, lookup in (("from", "gte"), ("to", "lte")):
+            if moment := form.cleaned_data.get(f"{name}_{end}"):
+                queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
+        return queryset
 
 
 def tenant_filters(model: type[models.Model], filters: Any) -> list[Any]:

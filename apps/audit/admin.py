@@ -12,10 +12,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter, TextFilter
+from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 
 from apps.agencies.admin import TenantAdmin
+from apps.agencies.filters import PeriodFilter
 from apps.audit.models import AuditEntry
 
 
@@ -56,7 +57,7 @@ class AuditEntryAdmin(TenantAdmin):
     add_right = change_right = delete_right = None
     list_display = ("at", "actor_label", "action", "shown_object", "source", "ip", "request_id")
     list_display_links = ("at",)
-    list_filter = (ByActor, ByAction, ("at", RangeDateTimeFilter), ByObjectType, ByObjectId, ByRequest)
+    list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     search_fields = ("actor_label", "action", "object_label", "request_id")
     search_help_text = _("Who, action, object or request id")
     ordering = ("-id",)
@@ -115,7 +116,7 @@ def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
     """Rows of (field, before, after, differs) for two objects as JSON; fields in their order, old ones first."""
     old, new = before or {}, after or {}
     names = dict.fromkeys([*old, *new])
-    return [(name, old.get(name, ""), new.get(name, ""), old.get(name) != new.get(name)) for name in names]
+    return [(name, old.get(name, ""), new.get(name, ""), old.get(name, ...) != new.get(name, ...)) for name in names]
 
 
 def _url(make: Callable[[], str]) -> str:

@@ -15,7 +15,7 @@ from apps.audit.models import AuditEntry
 
 HIDDEN = "[hidden]"
 _SECRET_KEY = re.compile(
-    r"(^|[_-])(tokens?|secrets?|passwords?|authorization|api_?keys?)([_-](hash|encrypted))?$", re.IGNORECASE
+    r"(^|[_-])(tokens?|secrets?|passwords?|authorization|api[_-]?keys?)([_-](hash|encrypted))?$", re.IGNORECASE
 )
 
 
