@@ -39,7 +39,7 @@ class MetricaClient:
     """One account's way to Metrica. Use it as a context manager, or close() it; one thread at a time.
 
     `timeout`: seconds for each single step (connecting, a write, a wait for bytes). `total_timeout`: seconds for a
-    whole call, looked at between steps, so that a call ends at most one step later; None for no bound.
+    whole call, None for no bound; a server that sends its answer drop by drop can stretch it by one step.
 
     Nothing is retried here but connecting, once: what to repeat, and when, is decided by who knows what an upload
     holds. Redirects are not followed.

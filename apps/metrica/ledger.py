@@ -14,7 +14,8 @@ Outcome = Literal["pending", "ok", "permanent", "transient", "unknown"]
 MAX_RESPONSE_CHARACTERS = 20_000
 MAX_EXCERPT_CHARACTERS = 2_000
 
-_LAST_WORD = re.compile(r"[^\s,;\"']{0,300}\Z")
+MAX_WORD = 300
+_LAST_WORD = re.compile(r"[^\s,;\"']+\Z")
 
 
 @dataclass
@@ -43,7 +44,9 @@ class Recorder(Protocol):
         """Called before the first byte leaves. What it raises stops the call, so nothing goes out unrecorded."""
 
     def finished(self, exchange: Exchange) -> None:
-        """Called once after `started`, whatever happened."""
+        """Called once after `started`, whatever happened. What it raises comes to the caller instead of the result,
+        who must then take an upload for one of unknown outcome.
+        """
 
 
 class NoRecorder:
@@ -71,5 +74,5 @@ def kept_text(data: bytes, *, limit: int, secret: str) -> str:
     """
     text = hide(data.decode("utf-8", errors="replace"), secret)
     if len(text) > limit:
-        text = _LAST_WORD.sub("", text[:limit], count=1)
+        text = text[: limit - MAX_WORD] + _LAST_WORD.sub("", text[limit - MAX_WORD : limit], count=1)
     return mask_personal(text)[:limit]

@@ -33,7 +33,7 @@ from apps.metrica.ledger import (
 from apps.metrica.multipart import MultipartFile
 from apps.metrica.redact import HIDDEN, hide, redact_headers
 
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_UPLOAD_ANSWER_BYTES = 1024 * 1024
 CONNECT_TIMEOUT = 10.0
 
@@ -49,14 +49,23 @@ class _Attempt:
     """How far one call has come."""
 
     deadline: float
+    step: float
     sending: bool = False
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     body: bytearray = field(default_factory=bytearray, repr=False)
 
+    def __post_init__(self) -> None:
+        connect = min(self.step, CONNECT_TIMEOUT)
+        self.timeouts = {"connect": connect, "read": self.step, "write": self.step, "pool": self.step}
+
     def trace(self, event: str, _info: Mapping[str, object]) -> None:
+        """Called by the connection pool before and after each of its steps, which then looks up its `timeouts`."""
         if event.endswith(".send_request_headers.started"):
             self.sending = True
+        if event.endswith(".started"):
+            left = max(self.deadline - time.monotonic(), 0.001)
+            self.timeouts["read"] = self.timeouts["write"] = min(self.step, left)
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -80,14 +89,13 @@ class Transport:
         self._token = token
         self._recorder = recorder or NoRecorder()
         self._total_timeout = total_timeout
-        step = timeout if total_timeout is None else min(timeout, total_timeout)
+        self._step = timeout if total_timeout is None else min(timeout, total_timeout)
         self._http = httpx.Client(
             # A connection that was kept may have died unnoticed, which would make an upload's outcome unknown for
             # nothing. So each call has its own; connecting, and only that, is tried twice.
             transport=httpx.HTTPTransport(
                 verify=_tls(), retries=1, limits=httpx.Limits(max_connections=1, max_keepalive_connections=0)
             ),
-            timeout=httpx.Timeout(step, connect=min(step, CONNECT_TIMEOUT)),
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
@@ -114,7 +122,7 @@ class Transport:
         """
         if not _is_token(self._token):
             raise catalogue.BAD_TOKEN.error()
-        attempt = _Attempt(time.monotonic() + (self._total_timeout or float("inf")))
+        attempt = _Attempt(time.monotonic() + (self._total_timeout or float("inf")), self._step)
         request = self._request(method, path, params=params, upload=upload, attempt=attempt)
         exchange = self._exchange(request, upload)
         self._recorder.started(exchange)
@@ -146,7 +154,7 @@ class Transport:
             params=params,
             headers=headers,
             content=_timed(upload, attempt) if upload is not None else None,
-            extensions={"trace": attempt.trace},
+            extensions={"trace": attempt.trace, "timeout": attempt.timeouts},
         )
 
     def _exchange(self, request: httpx.Request, upload: MultipartFile | None) -> Exchange:

@@ -104,7 +104,7 @@ MAX_ID_LENGTH = 255
 GOAL_ID_FORBIDDEN = '/\\&#?="'
 """Characters that the identifier of a JavaScript goal must not hold (page: goal-js-event)."""
 
-ID_PATTERN = re.compile(r"[A-Za-z0-9_:-]{1,255}\Z")
+ID_PATTERN = re.compile(r"\A[A-Za-z0-9_:-]{1,255}\Z")
 """Identifiers that Metrica checks itself: statuses, attributes, products (page: mapOrderStatuses).
 
 The page writes `^[\\w-:]+$`; we read its `\\w` as ASCII, which every reading of the pattern accepts.

@@ -60,3 +60,4 @@ def test_currencies() -> None:
 )
 def test_metricas_own_ids(text: str, good: bool) -> None:
     assert bool(ID_PATTERN.match(text)) is good
+    assert bool(ID_PATTERN.search(text)) is good, "Django's RegexValidator searches"
