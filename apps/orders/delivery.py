@@ -1,128 +1,129 @@
-"""The delivery of status changes: one table of transitions, and the bulk steps that uploads take (R4, R6, R7).
+"""The delivery states of a status change: one table of transitions, and moves by compare-and-swap, by the thousand.
 
-Every step is a compare-and-swap over many rows: it moves what is still in the state that it expects, and returns what
-it moved. A step repeated after a crash moves nothing a second time. None opens a transaction of its own: call them
-inside the one that also writes the upload's state.
+Whoever sends calls these; each works on the rows that are still in the state they expect, and says how many those were.
+All belong inside the caller's transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from apps.metrica.text import Text
-from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 TRANSITIONS: dict[Delivery, frozenset[Delivery]] = {
-    Delivery.WAITING: frozenset({Delivery.SENDING, Delivery.HELD, Delivery.REJECTED, Delivery.SUPERSEDED}),
+    Delivery.WAITING: frozenset({Delivery.SENDING, Delivery.HELD, Delivery.SUPERSEDED, Delivery.REJECTED}),
     Delivery.SENDING: frozenset({Delivery.DELIVERED, Delivery.WAITING, Delivery.REJECTED}),
-    Delivery.HELD: frozenset({Delivery.WAITING, Delivery.REJECTED}),
-    Delivery.REJECTED: frozenset({Delivery.WAITING, Delivery.HELD}),  # a person has it sent again
+    Delivery.HELD: frozenset({Delivery.WAITING, Delivery.REJECTED, Delivery.SUPERSEDED, Delivery.HELD}),
+    Delivery.REJECTED: frozenset({Delivery.WAITING}),
     Delivery.DELIVERED: frozenset(),
     Delivery.SUPERSEDED: frozenset(),
 }
 
 
-def swap(changes: QuerySet[StatusChange], source: Delivery, target: Delivery, **values: Any) -> int:
-    """Move those of `changes` that are in `source` on to `target`, and set `values`. Returns how many moved."""
-    if target not in TRANSITIONS[source]:
-        raise ValueError(f"No change goes from {source} to {target}.")
-    return changes.filter(delivery=source).update(delivery=target, **values)
-
-
-def claim(*, change_ids: Sequence[UUID], upload_id: UUID) -> set[UUID]:
-    """waiting → sending under this upload. Returns the ids that were got; the others somebody else has, or they moved.
-
-    Read what goes into the file (the order's identifiers and creation time above all) only after this, in the same
-    transaction: from here on intake corrects the creation time no more (R9).
-    """
-    wanted = StatusChange.objects.filter(pk__in=change_ids)
-    if swap(wanted, Delivery.WAITING, Delivery.SENDING, upload_id=upload_id) == len(change_ids):
+def claim(*, change_ids: Collection[UUID], upload_id: UUID) -> set[UUID]:
+    """waiting → sending, for this upload. Returns those that were still waiting and are now the upload's."""
+    if not change_ids:
+        return set()
+    moved = _move(_these(change_ids), Delivery.WAITING, Delivery.SENDING, upload_id=upload_id)
+    if moved == len(change_ids):
         return set(change_ids)
-    return set(wanted.filter(delivery=Delivery.SENDING, upload_id=upload_id).values_list("pk", flat=True))
+    mine = _these(change_ids).filter(upload_id=upload_id, delivery=Delivery.SENDING)
+    return set(mine.values_list("pk", flat=True))
 
 
-def move(
-    *,
-    upload_id: UUID,
-    to_upload_id: UUID,
-    change_ids: Sequence[UUID] | None = None,
-    orders: tuple[int, int] | None = None,
-) -> int:
-    """Hand sending changes of one upload over to another, as a refused file is split in halves (R7).
+def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
+    """sending → delivered for all of the upload, at `at` (aware). Returns how many.
 
-    `change_ids` names them; `orders` takes those of the orders from the first to the second primary key, both included;
-    neither takes all. Returns how many moved.
+    Keeps R4: an order whose newest delivered state is not the row that just went is marked to have that state sent
+    again; one whose newest state just went needs no repeating.
     """
-    changes = _of_upload(upload_id, change_ids)
-    if orders is not None:
-        changes = changes.filter(order_id__range=orders)
-    return changes.filter(delivery=Delivery.SENDING).update(upload_id=to_upload_id)
+    mine = StatusChange.objects.filter(upload_id=upload_id)
+    moved = _move(mine, Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
+    delivered = mine.filter(delivery=Delivery.DELIVERED)
+    outdated = delivered.filter(Exists(_later_delivered()))
+    Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
+    newest = delivered.filter(~Exists(_later_delivered()), order__resend_due=True)
+    Order.objects.filter(pk__in=list(newest.values_list("order_id", flat=True))).update(resend_due=False)
+    return moved
 
 
-def settle_delivered(
-    *, upload_id: UUID, at: datetime, resent_order_ids: Iterable[int] | QuerySet[Any] | None = None
-) -> int:
-    """sending → delivered: Metrica has the upload since `at` (aware). Returns how many changes were delivered.
-
-    `resent_order_ids` are the orders whose delivered state went along once more in the same upload: a list, or a
-    queryset of one column. Keeps account of R4: an order one of whose older changes went out after a newer one is
-    marked `resend_due`; one whose newest state went out is no longer.
-    """
-    delivered = swap(_of_upload(upload_id), Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
-    sent = StatusChange.objects.filter(upload_id=upload_id, delivery=Delivery.DELIVERED)
-    newer_delivered = Exists(newer_than_outer().filter(delivery=Delivery.DELIVERED))
-    late = sent.filter(~Q(order__current_change_id=F("pk")), newer_delivered, order__resend_due=False)
-    newest = sent.filter(~newer_delivered, order__resend_due=True)
-    Order.objects.filter(pk__in=late.values("order_id")).update(resend_due=True)
-    Order.objects.filter(pk__in=newest.values("order_id")).update(resend_due=False)
-    if resent_order_ids is not None:
-        Order.objects.filter(pk__in=resent_order_ids, resend_due=True).update(resend_due=False)
-    return delivered
+def settle_resent(*, change_ids: Collection[UUID]) -> int:
+    """These delivered states were sent once more: their orders need no further repeating, unless a newer went since."""
+    newest = _these(change_ids).filter(~Exists(_later_delivered()), delivery=Delivery.DELIVERED)
+    return Order.objects.filter(pk__in=newest.values("order_id"), resend_due=True).update(resend_due=False)
 
 
-def give_back(*, upload_id: UUID, change_ids: Sequence[UUID] | None = None) -> int:
-    """sending → waiting: it is certain that Metrica did not get them (R6). All of the upload, or those named."""
-    return swap(_of_upload(upload_id, change_ids), Delivery.SENDING, Delivery.WAITING, upload_id=None)
+def give_back(*, upload_id: UUID, change_ids: Collection[UUID] | None = None) -> int:
+    """sending → waiting for all of the upload, or for these of it: they will go with another."""
+    return _move(_of_upload(upload_id, change_ids), Delivery.SENDING, Delivery.WAITING, upload_id=None)
 
 
-def reject(*, upload_id: UUID, code: str, message: Text, change_ids: Sequence[UUID] | None = None) -> int:
-    """sending → rejected: Metrica refuses them for good, or no file can carry them. They keep their upload."""
-    return swap(
-        _of_upload(upload_id, change_ids),
-        Delivery.SENDING,
-        Delivery.REJECTED,
-        reject_code=code[:64],
-        reject_message=str(message),
+def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[UUID]) -> int:
+    """Hand changes that are being sent to another upload (one half of a refused file)."""
+    being_sent = _of_upload(from_upload, change_ids).filter(delivery=Delivery.SENDING)
+    return being_sent.update(upload_id=to_upload)
+
+
+def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[UUID] | None = None) -> int:
+    """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
+    rows = _of_upload(upload_id, change_ids)
+    return _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+
+
+def hold(*, change_ids: Collection[UUID], reason: str) -> int:
+    """waiting → held."""
+    return _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+
+
+def release(*, change_ids: Collection[UUID], **fields: Any) -> int:
+    """held → waiting."""
+    return _move(_these(change_ids), Delivery.HELD, Delivery.WAITING, hold_reason="", **fields)
+
+
+def refuse_held(*, change_ids: Collection[UUID], code: str, message: str) -> int:
+    """held → rejected, by a person's decision."""
+    fields = {"hold_reason": "", "reject_code": code, "reject_message": message}
+    return _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+
+
+def retry_rejected(*, change_ids: Collection[UUID]) -> int:
+    """rejected → waiting: it goes once more, with what is known of the order by now."""
+    fields = {"reject_code": "", "reject_message": "", "upload_id": None}
+    return _move(_these(change_ids), Delivery.REJECTED, Delivery.WAITING, **fields)
+
+
+def supersede(*, change_ids: Collection[UUID]) -> int:
+    """waiting → superseded: the counter wants the latest state only, and this is not it."""
+    return _move(_these(change_ids), Delivery.WAITING, Delivery.SUPERSEDED)
+
+
+def request_resend(*, order_ids: Iterable[int]) -> int:
+    """Mark orders (primary keys) whose newest delivered state shall be sent once more. Returns how many have one."""
+    delivered = StatusChange.objects.filter(order=OuterRef("pk"), delivery=Delivery.DELIVERED)
+    return Order.objects.filter(Exists(delivered), pk__in=list(order_ids)).update(resend_due=True)
+
+
+def _move(rows: QuerySet[StatusChange], source: Delivery, target: Delivery, **fields: Any) -> int:
+    if target not in TRANSITIONS[source]:
+        raise ValueError(f"{source} → {target} is no transition")
+    return rows.filter(delivery=source).update(delivery=target, **fields)
+
+
+def _these(change_ids: Collection[UUID]) -> QuerySet[StatusChange]:
+    return StatusChange.objects.filter(pk__in=change_ids)
+
+
+def _of_upload(upload_id: UUID, change_ids: Collection[UUID] | None) -> QuerySet[StatusChange]:
+    rows = StatusChange.objects.filter(upload_id=upload_id)
+    return rows if change_ids is None else rows.filter(pk__in=change_ids)
+
+
+def _later_delivered() -> QuerySet[StatusChange]:
+    """For a change: the delivered ones that stand after it in its order's timeline."""
+    return StatusChange.objects.filter(order=OuterRef("order"), delivery=Delivery.DELIVERED).filter(
+        Q(status_date_time__gt=OuterRef("status_date_time"))
+        | Q(status_date_time=OuterRef("status_date_time"), seq__gt=OuterRef("seq"))
     )
-
-
-def supersede(*, change_ids: Sequence[UUID]) -> int:
-    """waiting → superseded: a counter that wants the latest state only skips them."""
-    return swap(StatusChange.objects.filter(pk__in=change_ids), Delivery.WAITING, Delivery.SUPERSEDED)
-
-
-def supersede_skipped(*, counter_id: int, order_ids: Sequence[int] | None = None) -> int:
-    """waiting → superseded for all changes of the counter (or of those orders) that a newer one has overtaken.
-
-    Newer ones that are held or rejected overtake nothing: what waits before them is the latest that can be sent.
-    """
-    newer = newer_than_outer().filter(delivery__in=[Delivery.WAITING, Delivery.SENDING, Delivery.DELIVERED])
-    changes = StatusChange.objects.filter(Exists(newer), counter_id=counter_id)
-    if order_ids is not None:
-        changes = changes.filter(order_id__in=order_ids)
-    return swap(changes, Delivery.WAITING, Delivery.SUPERSEDED)
-
-
-def newer_than_outer() -> QuerySet[StatusChange]:
-    """Subquery: the changes of the outer change's order that come after it in the timeline."""
-    later = Q(status_date_time__gt=OuterRef("status_date_time"))
-    same_time = Q(status_date_time=OuterRef("status_date_time"), seq__gt=OuterRef("seq"))
-    return StatusChange.objects.filter(later | same_time, order_id=OuterRef("order_id"))
-
-
-def _of_upload(upload_id: UUID, change_ids: Sequence[UUID] | None = None) -> QuerySet[StatusChange]:
-    changes = StatusChange.objects.filter(upload_id=upload_id)
-    return changes if change_ids is None else changes.filter(pk__in=change_ids)
