@@ -100,7 +100,7 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("details"))
     def shown_details(self, entry: AuditEntry) -> Any:
-        rows = [(name, "", value, False) for name, value in (entry.details or {}).items()]
+        rows = [(name, "", value, False) for name, value in sorted((entry.details or {}).items())]
         return render_to_string("audit/difference.html", {"rows": rows, "only_after": True}) if rows else "—"
 
     @display(description=_("in the chain"))
@@ -113,9 +113,9 @@ class AuditEntryAdmin(TenantAdmin):
 
 
 def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
-    """Rows of (field, before, after, differs) for two objects as JSON; fields in their order, old ones first."""
+    """Rows of (field, before, after, differs) for two objects as JSON; fields by name."""
     old, new = before or {}, after or {}
-    names = dict.fromkeys([*old, *new])
+    names = sorted({*old, *new})  # PostgreSQL keeps no order of its own
     return [(name, old.get(name, ""), new.get(name, ""), old.get(name, ...) != new.get(name, ...)) for name in names]
 
 

@@ -23,15 +23,12 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        wanted = request.META.get("HTTP_X_REQUEST_ID", "")
+        wanted = request.headers.get("X-Request-ID", "")
         request_id = wanted if _SANE_ID.fullmatch(wanted) else ""
         source = "api" if request.path_info.startswith(_API_PATHS) else "web"
         with trace.traced(
             actor=actor_of(request), source=source, request_id=request_id, ip=address_of(request)
         ) as current:
-            # The log lines of this request take their id from its header.
-            request.META["HTTP_X_REQUEST_ID"] = current.request_id
-            request.__dict__.pop("headers", None)
             response = self.get_response(request)
         response.headers["X-Request-ID"] = current.request_id
         return response

@@ -24,6 +24,8 @@ def entry() -> AuditEntry:
 
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
+        if POSTGRESQL:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or PostgreSQL refuses for another reason
         cursor.execute(statement)
 
 

@@ -120,7 +120,7 @@ def test_before_and_after_side_by_side(client: Client, analyst: User, north: Age
     )
     page = client.get(f"{LOG}{entry.pk}/change/").content.decode()
     marked = re.findall(r"<tr[^>]*data-differs>\s*<td[^>]*>(\w+)</td>", page)
-    assert marked == ["changed", "gone", "come"]
+    assert marked == ["changed", "come", "gone"]
     assert "old &lt;b&gt;" in page
     assert "<b>" not in page.split("audit-difference")[1].split("</table>")[0]
     assert "Not sealed yet" in page
