@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from apps.agencies.bulk import insert_many
 from apps.clients.models import Client
 from apps.counters.models import Counter
 
@@ -76,5 +77,6 @@ def upsert(*, counter: Counter, facts: Mapping[str, ClientFacts], now: datetime)
         for uniq_id, said in sorted(facts.items())
         if uniq_id not in clients
     ]
-    clients.update({client.uniq_id: client for client in Client.objects.bulk_create(missing)})
+    insert_many(missing)
+    clients.update({client.uniq_id: client for client in missing})
     return Upserted(clients, newly_known)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q
 
+from apps.agencies.bulk import insert_many
 from apps.clients.models import Client
 from apps.clients.services import ClientFacts, upsert
 from apps.orders import holds
@@ -127,13 +128,13 @@ class Chunk:
             return
         used = [standing for standing in self._standings.values() if standing.dirty]
         new = sorted((one.order for one in used if one.is_new), key=lambda order: order.order_id)
-        Order.objects.bulk_create(new)
+        insert_many(new)
         known = [one.order for one in used if not one.is_new]
         if known:
             Order.objects.bulk_update(known, UPDATED_FIELDS, batch_size=UPDATE_BATCH)
         for change, standing in self._changes:
             change.order_id = standing.order.pk
-        StatusChange.objects.bulk_create([change for change, _standing in self._changes])
+        insert_many([change for change, _standing in self._changes])
         self._release_identified(used)
         if any(change.delivery == Delivery.WAITING for change, _standing in self._changes):
             announce_accepted(self.circumstances.counter.pk)
