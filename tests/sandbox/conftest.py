@@ -108,12 +108,12 @@ class Api:
     def management(self, path: str) -> httpx.Response:
         return self.client.get(f"{self.base}/management/v1/{path}")
 
-    def control(self, name: str, **body: Any) -> dict[str, Any]:
+    def control(self, name: str, /, **body: Any) -> dict[str, Any]:
         response = self.client.post(f"{self.base}/control/{name}", json=body)
         assert response.status_code == 200, response.text
         return response.json()
 
-    def look(self, name: str, **query: Any) -> dict[str, Any]:
+    def look(self, name: str, /, **query: Any) -> dict[str, Any]:
         response = self.client.get(f"{self.base}/control/{name}", params=query)
         assert response.status_code == 200, response.text
         return response.json()

@@ -1,11 +1,14 @@
 """One file of simple orders: what each row means, and that a file counts whole or not at all."""
 
+import resource
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
+from django.core.files.base import File
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -13,7 +16,7 @@ from apps.metrica.vocabulary import Delimiter, MergeMode
 from apps.sandbox import services
 from apps.sandbox.models import Note, SandboxOrder, SandboxOrderEvent, SandboxReach, SandboxUploading
 from apps.sandbox.receiving import FileRefused
-from tests.sandbox.conftest import Desk, local
+from tests.sandbox.conftest import HEADER, Desk, local
 
 CREATED, PAID, CANCELLED, SPAM = (
     "cdp_order_in_progress",
@@ -279,3 +282,24 @@ def test_the_number_of_statements_does_not_grow_with_the_rows_of_a_chunk(desk: D
         return len(captured)
 
     assert statements(10) == statements(800)
+
+
+def test_memory_does_not_grow_with_the_file(desk: Desk, tmp_path: Path) -> None:
+    """2.1: up to 1 GB and no limit of rows; rows wait on disk until all of them are known to be good."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA cache_size=-2000")  # it would grow too, up to its own limit
+
+    def peak_after(rows: int) -> int:
+        with (tmp_path / f"{rows}.csv").open("w+b") as file:
+            file.write(f"{HEADER}\n".encode())
+            file.writelines(
+                f"{rows}-{number},2026-03-10 11:30:00,C-{number},{number % 99},,,PAID,100,,,\n".encode()
+                for number in range(rows)
+            )
+            services.receive_simple_orders(
+                counter=desk.counter, file=File(file, name="a.csv"), merge_mode=MergeMode.SAVE, now=desk.now
+            )
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+    small = peak_after(15_000)
+    assert peak_after(60_000) - small < 30

@@ -27,6 +27,7 @@ def simple_orders(call: Call) -> dict[str, Any]:
     query = call.request.GET
     merge_mode = one_of(query, "merge_mode", MergeMode)
     delimiter = one_of(query, "delimiter_type", Delimiter, default=Delimiter.COMMA)
+    fail = call.has(FaultKind.FAILED)
     with receive_file(call.request, call.body) as received:
         try:
             uploading = receive_simple_orders(
@@ -35,8 +36,8 @@ def simple_orders(call: Call) -> dict[str, Any]:
                 merge_mode=merge_mode,
                 delimiter=delimiter,
                 sha256=received.sha256,
-                check=RefusedRows(counter_number=counter.metrica_id),
-                fail=call.has(FaultKind.FAILED),
+                check=None if fail else RefusedRows(counter_number=counter.metrica_id),
+                fail=fail,
             )
         except FileRefused as refused:
             call.uploading = refused.uploading.uuid

@@ -1,6 +1,6 @@
 """`/sandbox/control/…`: set up with POST, look with GET. No token: the sandbox runs for tests and demos only.
 
-A POST must say `Content-Type: application/json`, which no form of another site can send without being asked first.
+Whatever changes something must say `Content-Type: application/json`, which a form on another site cannot send.
 Answers: 200 with the JSON, 400 `{"error": "…"}` for what cannot be, 404 for a counter that is not there.
 """
 
@@ -61,11 +61,11 @@ def _error(text: str, status: int) -> JsonResponse:
 
 
 def _body(request: HttpRequest) -> Body:
-    if request.method == "GET" or not request.body:
+    if request.method == "GET":
         return {}
     if request.content_type != "application/json":
         raise ValueError("The body must be application/json.")
-    body = json.loads(request.body)
+    body = json.loads(request.body or b"{}")
     if not isinstance(body, dict):
         raise ValueError("The body must be a JSON object.")
     return body
