@@ -80,6 +80,7 @@ def described(
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
     tags: Sequence[str] = (),
+    exclude: bool = False,
 ) -> Callable[[View], View]:
     """What an operation takes and gives. 401 and 403 are added to `errors`."""
     responses: dict[Any, Any] = {
@@ -96,4 +97,5 @@ def described(
         parameters=list(parameters),
         examples=list(examples),
         tags=list(tags) or None,
+        exclude=exclude,
     )

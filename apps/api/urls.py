@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.api.views import counters, meta, statuses
+from apps.api.views import counters, holds, meta, orders, statuses, uploads
 
 app_name = "api"
 
@@ -13,6 +13,14 @@ urlpatterns = [
     path(_COUNTER, counters.CounterView.as_view(), name="counter"),
     path(f"{_COUNTER}statuses/", statuses.StatusesView.as_view(), name="statuses"),
     path(f"{_COUNTER}statuses/<path:crm_status>/", statuses.StatusView.as_view(), name="status"),
+    path(f"{_COUNTER}orders/", orders.CounterOrdersView.as_view(), name="orders"),
+    path(f"{_COUNTER}orders/<path:order_id>/statuses/", orders.EndsLikeStatusesView.as_view(), name="order-statuses"),
+    path(f"{_COUNTER}orders/<path:order_id>/", orders.OrderView.as_view(), name="order"),
+    path(f"{_COUNTER}uploads/", uploads.CounterUploadsView.as_view(), name="uploads"),
+    path("uploads/<uuid:pk>/", uploads.UploadView.as_view(), name="upload"),
+    path("uploads/<uuid:pk>/retry/", uploads.RetryView.as_view(), name="upload-retry"),
+    path("uploads/<uuid:pk>/cancel/", uploads.CancelView.as_view(), name="upload-cancel"),
+    path("holds/", holds.HoldsView.as_view(), name="holds"),
     path("schema/", meta.SchemaView.as_view(), name="schema"),
     path("docs/", meta.DocsView.as_view(), name="docs"),
     re_path(r"^(?P<path>.*)$", meta.NothingHereView.as_view(), name="nothing-here"),

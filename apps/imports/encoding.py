@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.metrica.wire.csvio import UnusableFile, unusable
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 
 _MARKS = (  # the longer mark first: UTF-32 LE begins like UTF-16 LE
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -46,6 +46,8 @@ _FREQUENCY = (
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
+# What other encodings' letters look like in Windows-1251.
+_ODD = re.compile("[ЂЃѓ‚‡€‰‹Ќ‘ќ†•™›¤¦¬¶µ\ufffd]")
 _SAMPLE_WORDS = 4000
 
 
@@ -141,7 +143,7 @@ def _cyrillic_name(sample: bytes) -> str:
     """The encoding's name, or an empty text where nothing fits. Windows-1251 wins where two fit alike."""
     scores = {name: _score(sample.decode(codec, "replace")) for codec, name in _CYRILLIC}
     best = max(scores, key=lambda name: scores[name])
-    if scores["Windows-1251"] >= scores[best] / 1.3:
+    if scores["Windows-1251"] >= scores[best] / 1.3 and not _ODD.search(sample.decode("cp1251", "replace")):
         best = "Windows-1251"
     if scores[best] >= 20:
         return best

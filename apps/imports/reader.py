@@ -91,7 +91,8 @@ class OrdersFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield lines.spoiled(line, _csv_error(line, str(error)))
+                one_line = len(lines.record) == 1
+                yield lines.spoiled(line, _csv_error(line, str(error)) if one_line else _unclosed(line))
                 continue
             except _Overlong:
                 text = _("This line is longer than %(limit)s characters and is no order. A quote may not be closed.")

@@ -4,6 +4,8 @@ One line a row: where, what and why, then the row's own cells. Safe to open in a
 """
 
 import csv
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +41,8 @@ class ErrorReport:
         self._writer: Any = None
 
     def __enter__(self) -> "ErrorReport":
+        if not os.access(self.path.parent, os.W_OK):  # told before the first row rather than at the first bad one
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         self.path.unlink(missing_ok=True)
         return self
 
@@ -53,6 +57,6 @@ class ErrorReport:
             self._writer = csv.writer(self._file, delimiter=self._delimiter)
             self._writer.writerow(map(guarded, self._header))
         columns, codes, reasons = zip(*errors, strict=True)
-        told = (str(line), ", ".join(filter(None, columns)), ", ".join(codes), " ".join(reasons))
+        told = (str(line), ", ".join(filter(None, columns)), ", ".join(filter(None, codes)), " ".join(reasons))
         self._writer.writerow(map(guarded, (*told, *cells[self._skip :])))
         self.rows += 1

@@ -1,0 +1,154 @@
+"""Orders of a counter: taken in by the thousand, listed by the page, shown one by one with their timeline."""
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.api import order_docs as docs
+from apps.api.base import ApiView, choice, is_plain
+from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
+from apps.api.order_filters import FILTERS, Statuses, filtered
+from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
+from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
+from apps.api.paging import PARAMETERS, page
+from apps.api.problems import invalid, not_found
+from apps.counters.models import Counter
+from apps.metrica.vocabulary import OrderType
+from apps.orders.models import Delivery, HoldReason, Order
+from apps.uploads.models import Upload
+
+MAX_TIMELINE = 1000
+TIME = "Without an offset it is the counter's time."
+
+
+class CounterOrdersView(ApiView):
+    @described(
+        summary="Send orders",
+        description="One order, or an array of them. Several rows with one id are successive changes in their order. "
+        "Each row has its own result; with atomic=true one bad row keeps all out (400).",
+        body=docs.BODY,
+        answers={200: of(ReportShape)},
+        errors=[400, 404, 413, 415],
+        parameters=[query("atomic", "All or nothing.", values=["true", "false"])],
+        examples=[
+            example("One order", docs.ONE_ORDER),
+            example("Several rows", docs.SEVERAL),
+            example("Several rows", docs.ANSWER, status=200),
+        ],
+        tags=["orders"],
+    )
+    def post(self, request: Request, metrica_id: int) -> Response:
+        counter = self.counter(metrica_id)
+        atomic = self.parameters("atomic").get("atomic", "false").lower()
+        choice(atomic, field="atomic", choices=("true", "false"))
+        rows = rows_of(self.payload())
+        return Response(report_shape(take_in(counter=counter, rows=rows, atomic=atomic == "true")))
+
+    @described(
+        summary="Orders, newest first",
+        answers={200: page_of(OrderShape)},
+        errors=[400, 404],
+        parameters=[
+            query("status", "In this status now (as the CRM writes it)."),
+            query("type", "In a status of this type now.", values=[each.value for each in OrderType]),
+            query("delivery", "With a status change in this delivery state.", values=Delivery.values),
+            query("hold", "With a status change held for this reason.", values=HoldReason.values),
+            query("created_after", f"Created in the CRM at that time or later. {TIME}"),
+            query("created_before", f"Created in the CRM before that time. {TIME}"),
+            query("updated_after", f"Something of it was received at that time or later. {TIME}"),
+            query("client", "Of this client (its id in the CRM)."),
+            query("search", "The beginning of an order's id, a client, an e-mail, a phone or a ClientID."),
+            *PAGE_PARAMETERS,
+        ],
+        tags=["orders"],
+    )
+    def get(self, request: Request, metrica_id: int) -> Response:
+        counter = self.counter(metrica_id)
+        parameters = self.parameters(*FILTERS, *PARAMETERS)
+        statuses = Statuses(counter)
+        orders = Order.objects.visible_to(self.actor).filter(counter=counter)
+        rows = filtered(orders, counter=counter, parameters=parameters, statuses=statuses, actor=self.actor)
+        return Response(
+            page(
+                request=request,
+                rows=rows.select_related("client", "current_change"),
+                parameters=parameters,
+                shape=lambda found: [order_shape(order, zone=counter.zone, statuses=statuses) for order in found],
+            )
+        )
+
+
+class OneOrderView(ApiView):
+    """What the endpoints of one order share."""
+
+    def order(self, counter: Counter, order_id: str) -> Order:
+        """The order with its client and present state. One query. Raises a Problem (404)."""
+        order = self.find(counter, order_id)
+        if order is None:
+            raise not_found(_("There is no such order."), "unknown_order")
+        return order
+
+    def find(self, counter: Counter, order_id: str) -> Order | None:
+        if not is_plain(order_id):
+            return None
+        orders = Order.objects.visible_to(self.actor).select_related("client", "current_change")
+        return orders.filter(counter=counter, order_id=order_id).first()
+
+    def shown(self, counter: Counter, order: Order) -> OrderWithTimelineShape:
+        """Four queries at most, however long the timeline."""
+        statuses = Statuses(counter)
+        changes = list(order.changes.order_by("-status_date_time", "-seq")[:MAX_TIMELINE])[::-1]
+        uploads = {change.upload_id for change in changes if change.upload_id is not None}
+        kept = Upload.objects.visible_to(self.actor).filter(pk__in=uploads) if uploads else Upload.objects.none()
+        return {
+            **order_shape(order, zone=counter.zone, statuses=statuses),
+            "window": window_shape(order, zone=counter.zone),
+            "timeline": timeline_shape(
+                changes, zone=counter.zone, statuses=statuses, sent_as=dict(kept.values_list("pk", "mapping"))
+            ),
+        }
+
+
+class OrderView(OneOrderView):
+    @described(
+        summary="One order with its timeline",
+        description=f"The newest {MAX_TIMELINE} changes, by when they happened in the CRM, oldest first. The id in the "
+        "address may hold anything, slashes too, percent-encoded.",
+        answers={200: of(OrderWithTimelineShape)},
+        tags=["orders"],
+    )
+    def get(self, request: Request, metrica_id: int, order_id: str) -> Response:
+        counter = self.counter(metrica_id)
+        return Response(self.shown(counter, self.order(counter, order_id)))
+
+
+class OrderStatusesView(OneOrderView):
+    @described(
+        summary="Append one status change",
+        body=docs.CHANGE,
+        answers={200: of(ResultShape)},
+        errors=[400, 404, 415],
+        examples=[example("Paid", docs.ONE_CHANGE)],
+        tags=["orders"],
+    )
+    def post(self, request: Request, metrica_id: int, order_id: str) -> Response:
+        counter = self.counter(metrica_id)
+        order = self.order(counter, order_id)
+        given = self.payload_object(known=docs.STATE_PROPERTIES)
+        [result] = take_in(counter=counter, rows=[{**given, "id": order.order_id}]).results
+        if result.result == "rejected":
+            raise invalid(row_problems(result))
+        return Response(result_shape(result))
+
+
+class EndsLikeStatusesView(OrderStatusesView):
+    """…/orders/{id}/statuses/: for GET it can only be an order whose id ends so."""
+
+    @described(summary="", answers={}, exclude=True)
+    def get(self, request: Request, metrica_id: int, order_id: str) -> Response:
+        counter = self.counter(metrica_id)
+        order = self.find(counter, f"{order_id}/statuses")
+        if order is None:
+            raise MethodNotAllowed("GET")
+        return Response(self.shown(counter, order))
