@@ -6,6 +6,7 @@ Reads go through the rules here; writes go through services, whose ValidationErr
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -115,6 +116,8 @@ class TenantAdmin(TenantRules, ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        if object_id is not None and request.method == "POST" and not self.has_change_permission(request):
+            self.get_or_404(request, unquote(object_id))  # not theirs to see comes before not theirs to change
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ValidationError as refusal:
@@ -128,6 +131,8 @@ class TenantAdmin(TenantRules, ModelAdmin):
         return form if refusal is None else _refused(form, refusal)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        if not self.has_delete_permission(request):
+            self.get_or_404(request, unquote(object_id))
         try:
             return super().delete_view(request, object_id, extra_context)
         except ValidationError as refusal:
@@ -138,7 +143,7 @@ class TenantAdmin(TenantRules, ModelAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Django's own history stays empty; the audit log is the history."""
-        obj = self.get_or_404(request, object_id)
+        obj = self.get_or_404(request, unquote(object_id))
         log = reverse("admin:audit_auditentry_changelist")
         return HttpResponseRedirect(f"{log}?object_type={self.opts.label_lower}&object_id={obj.pk}")
 

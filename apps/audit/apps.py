@@ -7,10 +7,15 @@ class AuditConfig(AppConfig):
     verbose_name = _("Audit")
 
     def ready(self) -> None:
+        from axes.signals import user_locked_out
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
         from django_structlog.signals import bind_extra_request_metadata
 
         from apps.agencies.events import acted
-        from apps.audit.receivers import name_request_in_log, write_down
+        from apps.audit import receivers
 
-        acted.connect(write_down, dispatch_uid="audit")
-        bind_extra_request_metadata.connect(name_request_in_log, dispatch_uid="audit")
+        acted.connect(receivers.write_down, dispatch_uid="audit")
+        bind_extra_request_metadata.connect(receivers.name_request_in_log, dispatch_uid="audit")
+        user_logged_in.connect(receivers.logged_in, dispatch_uid="audit")
+        user_logged_out.connect(receivers.logged_out, dispatch_uid="audit")
+        user_locked_out.connect(receivers.locked_out, dispatch_uid="audit")

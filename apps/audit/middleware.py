@@ -2,10 +2,11 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from apps.agencies.access import actor_of
 from apps.audit import trace
@@ -30,8 +31,18 @@ class TraceMiddleware:
             actor=actor_of(request), source=source, request_id=request_id, ip=address_of(request)
         ) as current:
             response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+                # Its content is made after we are gone: let that happen under the same trace.
+                parts = iter(response.streaming_content)  # type: ignore[arg-type]
+                response.streaming_content = _within(copy_context(), parts)
         response.headers["X-Request-ID"] = current.request_id
         return response
+
+
+def _within(context: Context, parts: Iterator[bytes]) -> Iterator[bytes]:
+    end = object()
+    while (part := context.run(next, parts, end)) is not end:
+        yield part  # type: ignore[misc]
 
 
 def address_of(request: HttpRequest) -> str | None:

@@ -2,10 +2,11 @@
 
 import getpass
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
 from apps.agencies.actor import Actor
@@ -69,6 +70,21 @@ def test_an_actor_named_on_the_way_does_not_outlive_the_request(rf: RequestFacto
 
     TraceMiddleware(view)(rf.get("/api/v1/"))
     assert trace.current().actor.kind == "system"
+
+
+def test_content_that_is_streamed_is_traced_as_well(rf: RequestFactory):
+    def view(request: HttpRequest) -> StreamingHttpResponse:
+        def rows() -> Iterator[bytes]:
+            for _ in range(2):
+                yield record(action="row", agency=None).request_id.encode()
+
+        trace.set_actor(Actor("key", "key crm"))
+        return StreamingHttpResponse(rows())
+
+    answer = TraceMiddleware(view)(rf.get("/api/v1/", HTTP_X_REQUEST_ID="r-9"))
+    assert list(answer) == [b"r-9", b"r-9"]
+    assert set(AuditEntry.objects.values_list("source", "actor_label")) == {("api", "key crm")}
+    assert trace.current().source == "worker"
 
 
 def test_the_trace_ends_though_the_view_fails(rf: RequestFactory):
