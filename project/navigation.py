@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -14,10 +15,28 @@ def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
     return {**_item(title, icon, view), "permission": lambda request: request.actor.platform}
 
 
+_INDIGO = {
+    "50": "oklch(96.2% .018 272.314)",
+    "100": "oklch(93% .034 272.788)",
+    "200": "oklch(87% .065 274.039)",
+    "300": "oklch(78.5% .115 274.713)",
+    "400": "oklch(67.3% .182 276.935)",
+    "500": "oklch(58.5% .233 277.117)",
+    "600": "oklch(51.1% .262 276.966)",
+    "700": "oklch(45.7% .24 277.023)",
+    "800": "oklch(39.8% .195 277.366)",
+    "900": "oklch(35.9% .144 278.697)",
+    "950": "oklch(25.7% .09 281.288)",
+}
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Goalpost",
     "SITE_HEADER": "Goalpost",
     "SITE_SYMBOL": "sports_soccer",
+    "COLORS": {"primary": _INDIGO},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("goalpost/favicon.svg")}],
+    "STYLES": [lambda request: static("goalpost/goalpost.css")],
+    "SCRIPTS": [lambda request: static("goalpost/goalpost.js")],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

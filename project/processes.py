@@ -56,7 +56,17 @@ class Processes:
     def start_web(self, *, workers: int = 2, threads: int = 4) -> subprocess.Popen[bytes]:
         command = [
             *(sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{self.port}"),
-            *("--workers", str(workers), "--threads", str(threads), "--timeout", "120", "--graceful-timeout", "5"),
+            *(
+                "--workers",
+                str(workers),
+                "--threads",
+                str(threads),
+                "--timeout",
+                "120",
+                "--graceful-timeout",
+                "5",
+                "--no-control-socket",
+            ),
         ]
         return self._start("web", command)
 

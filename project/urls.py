@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from apps.api import health
+
 handler500 = "apps.api.problems.server_error"
 
 urlpatterns = [
@@ -12,6 +14,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("apps.agencies.urls")),
     path("api/v1/", include("apps.api.urls")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]
 
 if settings.SANDBOX:

@@ -102,13 +102,8 @@ def run(*, once: bool, port: int, orders: int) -> int:
         example = f"{processes.url}/api/v1/counters/40000001/orders/D-1001/"
         say(f'  curl -H "Authorization: Bearer {access.north_key}" {example}')
         say("\nCtrl-C ends it.")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            say("\nStopping …")
-    return 0
+        while True:
+            time.sleep(3600)
 
 
 def main() -> int:
@@ -117,8 +112,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--orders", type=int, default=3000, help="orders in the sample CSV")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(once=arguments.once, port=arguments.port, orders=arguments.orders)
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        return 0 if not arguments.once else 130
     except (DemoFailed, TimeoutError) as error:
         say(f"\nThe demo failed: {error}\nLogs are in {DIRECTORY / 'logs'}")
     except subprocess.CalledProcessError as error:

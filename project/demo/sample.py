@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 COLUMNS = (
     *("id", "create_date_time", "status_date_time", "client_uniq_id", "client_name", "client_ids", "emails", "phones"),
@@ -25,17 +26,18 @@ def write(path: Path, *, orders: int, now: datetime, seed: int = 7) -> int:
     return len(rows)
 
 
-def visits(path: Path) -> list[dict[str, object]]:
-    """The visits from which these orders came: one an order, ten minutes before it."""
+def visits(path: Path, *, zone: ZoneInfo) -> list[dict[str, object]]:
+    """The visits from which these orders came: one an order, ten minutes before it, on the clock of `zone`."""
     seen: dict[str, dict[str, object]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             created = datetime.fromisoformat(row["create_date_time"])
-            visit = {"started_at": (created - timedelta(minutes=10)).isoformat(sep=" ")}
+            started = (created - timedelta(minutes=10)).replace(tzinfo=zone)
+            visit: dict[str, object] = {"started_at": started.isoformat()}
             if row["client_ids"]:
                 visit["client_id"] = row["client_ids"]
             else:
-                visit["emails"] = row["emails"]
+                visit["emails"] = [row["emails"]]
             seen.setdefault(row["id"], {**visit})
     return list(seen.values())
 

@@ -70,17 +70,18 @@ class Story:
     def tell_sandbox(self) -> None:
         """Counters with their JavaScript goals, and the visits from which the first two orders came."""
         for counter, name in NAMES.items():
-            token = self._access.south_token if counter == FLOWERS else self._access.north_token
+            south = counter == FLOWERS
             self._control(
                 "counters",
                 metrica_id=counter,
                 name=name,
                 site=f"site-{counter}.example",
                 time_zone_name=str(ZONE),
-                token=token,
+                owner_login="south-metrica" if south else "north-metrica",
+                token=self._access.south_token if south else self._access.north_token,
                 goals=list(GOALS[counter]),
             )
-        visit = local(self._now - timedelta(days=6))
+        visit = (self._now - timedelta(days=6)).replace(tzinfo=ZONE).isoformat()
         self._control("visits", counter=WINDOWS, started_at=visit, client_id="1700000000123456789")
         self._control("visits", counter=DENTAL, started_at=visit, client_id="1700000000987654321")
 
@@ -112,7 +113,7 @@ class Story:
         """A CSV of the shop's orders through the import command."""
         path = self._directory / "orders.csv"
         sample.write(path, orders=orders, now=self._now)
-        self._control("visits", counter=FLOWERS, visits=sample.visits(path))
+        self._control("visits", counter=FLOWERS, visits=sample.visits(path, zone=ZONE))
         done = self._processes.manage(
             "import_orders", str(path), "--agency", "south", "--counter", str(FLOWERS), check=False
         )
