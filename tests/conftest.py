@@ -7,13 +7,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-os.environ.setdefault("DEBUG", "on")
-os.environ.setdefault("SANDBOX", "on")
-os.environ["ENV_FILE"] = os.devnull
-os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or (
-    f"sqlite:///{Path(__file__).parent.parent / 'var' / 'tests.sqlite3'}"
-)
-
 hypothesis.settings.register_profile(
     "goalpost", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
@@ -60,5 +53,4 @@ def _own_media(settings: object, tmp_path: Path) -> None:
     from django.core.cache import cache
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
     cache.clear()

@@ -1,0 +1,15 @@
+"""The project's settings for tests: nothing from `.env`, the sandbox on, SQLite unless TEST_DATABASE_URL names another."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("DEBUG", "on")
+os.environ.setdefault("SANDBOX", "on")
+os.environ["ENV_FILE"] = os.devnull
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or (
+    f"sqlite:///{Path(__file__).parent.parent / 'var' / 'tests.sqlite3'}"
+)
+
+from project.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
