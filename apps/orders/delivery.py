@@ -6,12 +6,18 @@ All belong inside the caller's transaction.
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+
+Key = UUID | str
+"""Of a status change: whoever reads a million of them leaves them as text."""
+
+K = TypeVar("K", bound=Key)
 
 TRANSITIONS: dict[Delivery, frozenset[Delivery]] = {
     Delivery.WAITING: frozenset({Delivery.SENDING, Delivery.HELD, Delivery.SUPERSEDED, Delivery.REJECTED}),
@@ -23,7 +29,7 @@ TRANSITIONS: dict[Delivery, frozenset[Delivery]] = {
 }
 
 
-def claim(*, change_ids: Collection[UUID], upload_id: UUID) -> set[UUID]:
+def claim(*, change_ids: Collection[K], upload_id: UUID) -> set[K]:
     """waiting → sending, for this upload. Returns those that were still waiting and are now the upload's."""
     if not change_ids:
         return set()
@@ -31,7 +37,8 @@ def claim(*, change_ids: Collection[UUID], upload_id: UUID) -> set[UUID]:
     if moved == len(change_ids):
         return set(change_ids)
     mine = _these(change_ids).filter(upload_id=upload_id, delivery=Delivery.SENDING)
-    return set(mine.values_list("pk", flat=True))
+    got = set(mine.values_list("pk", flat=True))
+    return {change_id for change_id in change_ids if UUID(str(change_id)) in got}
 
 
 def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
@@ -46,56 +53,57 @@ def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
     outdated = delivered.filter(Exists(_later_delivered()))
     Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
     newest = delivered.filter(~Exists(_later_delivered()), order__resend_due=True)
-    Order.objects.filter(pk__in=list(newest.values_list("order_id", flat=True))).update(resend_due=False)
+    Order.objects.filter(pk__in=newest.values("order_id")).update(resend_due=False)
     return moved
 
 
-def settle_resent(*, change_ids: Collection[UUID]) -> int:
+def settle_resent(*, change_ids: Collection[Key]) -> int:
     """These delivered states were sent once more: their orders need no further repeating, unless a newer went since."""
-    newest = _these(change_ids).filter(~Exists(_later_delivered()), delivery=Delivery.DELIVERED)
+    resent = StatusChange.objects.filter(pk__in=change_ids, delivery=Delivery.DELIVERED)
+    newest = resent.filter(~Exists(_later_delivered()))
     return Order.objects.filter(pk__in=newest.values("order_id"), resend_due=True).update(resend_due=False)
 
 
-def give_back(*, upload_id: UUID, change_ids: Collection[UUID] | None = None) -> int:
+def give_back(*, upload_id: UUID, change_ids: Collection[Key] | None = None) -> int:
     """sending → waiting for all of the upload, or for these of it: they will go with another."""
     return _move(_of_upload(upload_id, change_ids), Delivery.SENDING, Delivery.WAITING, upload_id=None)
 
 
-def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[UUID]) -> int:
+def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[Key]) -> int:
     """Hand changes that are being sent to another upload (one half of a refused file)."""
     being_sent = _of_upload(from_upload, change_ids).filter(delivery=Delivery.SENDING)
     return being_sent.update(upload_id=to_upload)
 
 
-def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[UUID] | None = None) -> int:
+def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[Key] | None = None) -> int:
     """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
     rows = _of_upload(upload_id, change_ids)
     return _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
 
 
-def hold(*, change_ids: Collection[UUID], reason: str) -> int:
+def hold(*, change_ids: Collection[Key], reason: str) -> int:
     """waiting → held."""
     return _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
 
 
-def release(*, change_ids: Collection[UUID], **fields: Any) -> int:
+def release(*, change_ids: Collection[Key], **fields: Any) -> int:
     """held → waiting."""
     return _move(_these(change_ids), Delivery.HELD, Delivery.WAITING, hold_reason="", **fields)
 
 
-def refuse_held(*, change_ids: Collection[UUID], code: str, message: str) -> int:
+def refuse_held(*, change_ids: Collection[Key], code: str, message: str) -> int:
     """held → rejected, by a person's decision."""
     fields = {"hold_reason": "", "reject_code": code, "reject_message": message}
     return _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
 
 
-def retry_rejected(*, change_ids: Collection[UUID]) -> int:
+def retry_rejected(*, change_ids: Collection[Key]) -> int:
     """rejected → waiting: it goes once more, with what is known of the order by now."""
     fields = {"reject_code": "", "reject_message": "", "upload_id": None}
     return _move(_these(change_ids), Delivery.REJECTED, Delivery.WAITING, **fields)
 
 
-def supersede(*, change_ids: Collection[UUID]) -> int:
+def supersede(*, change_ids: Collection[Key]) -> int:
     """waiting → superseded: the counter wants the latest state only, and this is not it."""
     return _move(_these(change_ids), Delivery.WAITING, Delivery.SUPERSEDED)
 
@@ -112,11 +120,15 @@ def _move(rows: QuerySet[StatusChange], source: Delivery, target: Delivery, **fi
     return rows.filter(delivery=source).update(delivery=target, **fields)
 
 
-def _these(change_ids: Collection[UUID]) -> QuerySet[StatusChange]:
-    return StatusChange.objects.filter(pk__in=change_ids)
+def _these(change_ids: Collection[Key]) -> QuerySet[StatusChange]:
+    if connection.vendor != "postgresql":
+        return StatusChange.objects.filter(pk__in=change_ids)
+    # One array instead of a parameter for each key: for thousands of them the ORM would take longer than the database.
+    keys = "{" + ",".join(map(str, change_ids)) + "}"
+    return StatusChange.objects.extra(where=['"orders_statuschange"."id" = ANY(%s::uuid[])'], params=[keys])
 
 
-def _of_upload(upload_id: UUID, change_ids: Collection[UUID] | None) -> QuerySet[StatusChange]:
+def _of_upload(upload_id: UUID, change_ids: Collection[Key] | None) -> QuerySet[StatusChange]:
     rows = StatusChange.objects.filter(upload_id=upload_id)
     return rows if change_ids is None else rows.filter(pk__in=change_ids)
 
