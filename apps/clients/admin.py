@@ -15,7 +15,7 @@ from apps.clients.models import Client
 from apps.clients.panels import client_panels
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui.lists import PreparedListMixin
-from apps.counters.ui.pages import PageAdmin
+from apps.counters.ui.pages import PageAdmin, draw
 
 KIND_LABELS = {
     "client_ids": _("ClientID"),
@@ -64,7 +64,7 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
         return queryset.filter(pk__in=search.find(queryset, search_term)), False
 
     def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
-        return {"identifiers": identifier_rows(obj.identifiers), "panels": client_panels}
+        return {"identifiers": identifier_rows(obj.identifiers), "panels": draw(client_panels, request, obj)}
 
     def prepare(self, request: HttpRequest, rows: Sequence[Client]) -> None:
         """All columns come with the rows."""
@@ -82,11 +82,11 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     @display(description=_("Identifiers"))
     def show_identifiers(self, client: Client) -> str:
         rows = identifier_rows(client.identifiers)
-        chips = format_html_join(
-            "",
-            '<span class="gp-chip" title="{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
-            rows[:4],
+        chip = (
+            '<span class="gp-chip" title="{}">'
+            '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>'
         )
+        chips = format_html_join("", chip, rows[:4])
         rest = format_html('<span class="gp-sub">+{}</span>', len(rows) - 4) if len(rows) > 4 else ""
         return format_html('<div class="gp-chips">{}{}</div>', chips, rest) if rows else "—"
 

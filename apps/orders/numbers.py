@@ -1,6 +1,6 @@
 """How much of each counter waits, is held or was rejected. Read from the partial indexes, and never counted to the end.
 
-A number of `LIMIT` means "so many or more": whoever looks at a list wants to know whether there is work, not its census.
+A number of `LIMIT` means "so many or more": who looks at a list wants to know whether there is work, not its census.
 """
 
 from collections.abc import Collection, Mapping

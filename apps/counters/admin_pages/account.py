@@ -1,0 +1,255 @@
+"""Metrica accounts: their token goes in and is never shown again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
+
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.agencies.tenant_admin import TenantAdmin
+from apps.counters import services
+from apps.counters.gateway import metrica_client
+from apps.counters.models import AccountState, MetricaAccount
+from apps.counters.templatetags.goalpost import since, state_badge
+from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
+from apps.counters.ui.lists import PreparedListMixin
+from apps.metrica.errors import AuthorizationError
+
+EXPIRES_SOON = timedelta(days=14)
+TOKEN_HELP = _("The OAuth token of this login. It is kept encrypted and nobody sees it again, you included.")
+ADDRESS_HELP = _("Left empty: Yandex Metrica itself. Another address is for the built-in sandbox and for tests.")
+
+
+def may_set_address(request: HttpRequest) -> bool:
+    """An address of one's own would get the token: only where there is a sandbox, and for the platform's staff."""
+    return settings.SANDBOX or actor_of(request).platform
+
+
+class TokenFields(forms.Form):
+    token = forms.CharField(
+        label=_("Token"),
+        help_text=TOKEN_HELP,
+        max_length=2000,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+    )
+    token_expires_at = forms.DateField(
+        label=_("Token expires"),
+        required=False,
+        help_text=_("Yandex tells it beside the token. Left empty: unknown."),
+        widget=UnfoldAdminSingleDateWidget,
+    )
+
+    def clean_token_expires_at(self) -> Any:
+        day = self.cleaned_data["token_expires_at"]
+        if day is None:
+            return None
+        end = timezone.make_aware(timezone.datetime(day.year, day.month, day.day, 23, 59))  # type: ignore[attr-defined]
+        if end < timezone.now():
+            raise forms.ValidationError(_("This day is over. A token that has expired cannot be used."), code="expired")
+        return end
+
+
+class NewAccountForm(TokenFields, forms.ModelForm):
+    class Meta:
+        model = MetricaAccount
+        fields = ("agency", "login", "base_url")
+        help_texts = {"base_url": ADDRESS_HELP}
+
+
+class AccountForm(forms.ModelForm):
+    class Meta:
+        model = MetricaAccount
+        fields = ("login",)
+
+
+class ConnectForm(TokenFields, ActForm):
+    field_order = ("token", "token_expires_at", "base_url")
+    base_url = forms.URLField(
+        label=_("Metrica address"),
+        required=False,
+        help_text=ADDRESS_HELP,
+        assume_scheme="https",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_set_address(self.request):
+            del self.fields["base_url"]
+
+
+class DisconnectForm(ActForm):
+    reason = forms.CharField(label=_("Why"), max_length=255, widget=UnfoldAdminTextInputWidget)
+
+
+def _connect(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
+    services.connect_account(
+        agency=account.agency,
+        login=account.login,
+        token=values["token"],
+        base_url=values.get("base_url", account.base_url),
+        expires_at=values["token_expires_at"],
+    )
+    return _now("The account is connected. Orders held for its lack go out with the next upload.")
+
+
+def _disconnect(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
+    services.disconnect_account(account=account, reason=values["reason"], forget_token=True)
+    return _now("The account is disconnected and its token forgotten. Orders of its counters are held from now on.")
+
+
+def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
+    try:
+        with metrica_client(account) as client:
+            page = client.counters(per_page=1)
+    except AuthorizationError as error:
+        services.disconnect_account(account=account, reason=str(error.message))
+        raise
+    services.note_good_call(account_id=account.pk, at=timezone.now())
+    return ngettext(
+        "Metrica answered: this account reaches %(count)s counter.",
+        "Metrica answered: this account reaches %(count)s counters.",
+        page.rows,
+    ) % {"count": page.rows}
+
+
+def _is_connected(request: HttpRequest, account: MetricaAccount) -> bool:
+    return account.state == AccountState.CONNECTED
+
+
+offer(
+    MetricaAccount,
+    Act(
+        name="connect",
+        title=_("Connect"),
+        icon="link",
+        question=lambda request, account: _("The new token takes the place of the one that is kept, if there is one."),
+        form=ConnectForm,
+        initial=lambda request, account: {"base_url": account.base_url},
+        do=_connect,
+        right=Right.ADMINISTER,
+        main=True,
+    ),
+    Act(
+        name="check",
+        title=_("Check the connection"),
+        icon="network_check",
+        question=lambda request, account: _(
+            "Metrica is asked with this token which counters it reaches. Nothing is changed there."
+        ),
+        do=_check,
+        button=_("Ask Metrica"),
+        shown=_is_connected,
+    ),
+    Act(
+        name="disconnect",
+        title=_("Disconnect"),
+        icon="link_off",
+        question=lambda request, account: _(
+            "Its token is forgotten. Nothing of its counters leaves for Metrica any more; what comes in is held."
+        ),
+        form=DisconnectForm,
+        do=_disconnect,
+        right=Right.ADMINISTER,
+        danger=True,
+        shown=_is_connected,
+    ),
+)
+
+
+class MetricaAccountAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+    add_right = Right.ADMINISTER
+    change_right = Right.ADMINISTER
+    list_display = ("login", "show_state", "show_counters", "show_expiry", "show_last_ok")
+    list_filter = ("state",)
+    search_fields = ("login",)
+    search_help_text = _("Yandex login")
+    sortable_by = ("login",)
+    change_form_outer_before_template = "admin/counters/metricaaccount/before.html"
+    empty_icon = "key"
+    empty_title = _("No Metrica account is connected yet")
+    empty_text = _("Connect the Yandex login that has the counters: without it nothing can be delivered.")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("agency").annotate(counters_count=Count("counters"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kwargs["form"] = AccountForm if obj else NewAccountForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None:
+            return [(None, {"fields": ["login", *(["base_url"] if obj.base_url else [])]})]
+        agency = [] if self.agency_of(request) else ["agency"]
+        address = ["base_url"] if may_set_address(request) else []
+        return [(None, {"fields": [*agency, "login", "token", "token_expires_at", *address]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["base_url"] if obj is not None else []
+
+    def save_model(self, request: HttpRequest, obj: MetricaAccount, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        if change:
+            services.update_account(
+                account=MetricaAccount.objects.get(pk=obj.pk), login=values["login"], base_url=obj.base_url
+            )
+            return
+        agency = values.get("agency") or self.agency_of(request)
+        assert agency is not None  # the form asks for it where it is not clear
+        account = services.connect_account(
+            agency=agency,
+            login=values["login"],
+            token=values["token"],
+            base_url=values.get("base_url", ""),
+            expires_at=values["token_expires_at"],
+        )
+        obj.pk, obj._state.adding = account.pk, False
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        account = context.get("original")
+        if account is not None:
+            context["counters"] = account.counters.order_by("name")[:50]
+            context["expires_soon"] = _expires_soon(account)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @display(description=_("State"))
+    def show_state(self, account: MetricaAccount) -> str:
+        return state_badge(account.state, account.get_state_display(), account.state_reason)
+
+    @display(description=_("Counters"))
+    def show_counters(self, account: Any) -> str:
+        url = reverse("admin:counters_counter_changelist")
+        return format_html(
+            '<a class="gp-link" href="{}?account__id__exact={}">{}</a>', url, account.pk, account.counters_count
+        )
+
+    @display(description=_("Token expires"))
+    def show_expiry(self, account: MetricaAccount) -> str:
+        if account.token_expires_at is None:
+            return "—"
+        tone = "gp-text--warn" if _expires_soon(account) else ""
+        return format_html('<span class="{}">{}</span>', tone, since(account.token_expires_at))
+
+    @display(description=_("Last good call"))
+    def show_last_ok(self, account: MetricaAccount) -> str:
+        return since(account.last_ok_at)
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """All columns come with the rows."""
+
+
+def _expires_soon(account: MetricaAccount) -> bool:
+    return account.token_expires_at is not None and account.token_expires_at < timezone.now() + EXPIRES_SOON

@@ -1,0 +1,248 @@
+"""Counters: how each is delivered, what its statuses mean, what it waits for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from apps.agencies.actor import Right
+from apps.agencies.tenant_admin import TenantAdmin
+from apps.counters import panels, services
+from apps.counters.models import AccountState, Counter
+from apps.counters.templatetags.goalpost import badge, since, state_badge
+from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
+from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.pages import draw
+from apps.counters.ui.widgets import SuggestInput
+from apps.metrica.vocabulary import CURRENCIES
+
+SETTINGS = (
+    *("account", "name", "site", "time_zone", "mode", "delivery", "schedule", "currency"),
+    *("hash_identifiers", "wave_pause_seconds"),
+)
+SCHEDULES = ("manual", "as they come", "5m", "15m", "1h", "6h", "daily 03:00")
+FIRST_CURRENCIES = ("RUB", "USD", "EUR", "KZT", "BYN")
+
+
+class CounterForm(forms.ModelForm):
+    class Meta:
+        model = Counter
+        fields = ("agency", "metrica_id", *SETTINGS)
+        widgets = {
+            "time_zone": SuggestInput(sorted(zone for zone in available_timezones() if "/" in zone)),
+            "schedule": SuggestInput(SCHEDULES),
+            "currency": SuggestInput((*FIRST_CURRENCIES, *sorted(CURRENCIES.difference(FIRST_CURRENCIES)))),
+        }
+        help_texts = {
+            "metrica_id": _("The number that Metrica shows beside the counter's name."),
+            "account": _("The Yandex login whose token opens this counter."),
+            "delivery": _("Every status reaches its goal in order; or only the newest state of an order goes out."),
+            "currency": _("Of orders that name none."),
+            "hash_identifiers": _("E-mails and phones leave as MD5 hashes; Metrica finds visits by them as well."),
+            "wave_pause_seconds": _("How long a later status of an order waits after the earlier one has passed."),
+        }
+
+    def clean(self) -> Any:
+        values = super().clean() or {}
+        agency, number = values.get("agency") or self.instance.agency_id, values.get("metrica_id")
+        if agency and number and Counter.objects.filter(agency=agency, metrica_id=number).exists():
+            message = _("This counter is in the list already. Look it up by its number.")
+            self.add_error("metrica_id", forms.ValidationError(message, code="counter_exists"))
+        return values
+
+
+class PauseForm(ActForm):
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=255,
+        help_text=_("Whoever looks at the counter reads it."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+def _pause(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> str:
+    services.pause(counter=counter, reason=values["reason"])
+    return _now("The counter is paused. What comes in is kept and held until you resume it.")
+
+
+def _resume(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> str:
+    services.resume(counter=counter)
+    return _now("The counter delivers again. What its pause held is being released.")
+
+
+PAUSE = Act(
+    name="pause",
+    title=_("Pause"),
+    icon="pause",
+    question=lambda request, counter: _(
+        "Nothing of this counter leaves for Metrica until you resume it. What comes in is kept."
+    ),
+    form=PauseForm,
+    do=_pause,
+    shown=lambda request, counter: counter.paused_at is None,
+)
+RESUME = Act(
+    name="resume",
+    title=_("Resume"),
+    icon="play_arrow",
+    question=lambda request, counter: _("What the pause held is released and goes out with the next upload."),
+    do=_resume,
+    shown=lambda request, counter: counter.paused_at is not None,
+    main=True,
+)
+offer(Counter, PAUSE, RESUME)
+
+
+def next_step(counter: Counter) -> tuple[str, str, str]:
+    """Why nothing of the counter can go now, what to do about it, and the page where that is done."""
+    reason = services.block_reason(counter)
+    if reason == "counter_paused":
+        why = _now("The counter is paused: %(reason)s") % {"reason": counter.pause_reason or "—"}
+        return why, _now("Resume"), reverse("admin:counters_counter_resume", args=[counter.pk])
+    if reason == "account_disconnected" and counter.account is None:
+        why = _now("No Metrica account is chosen, so nothing can leave. Choose one below and save.")
+        return why, "", ""
+    if reason == "account_disconnected":
+        assert counter.account is not None
+        why = _now("The account %(login)s is not connected. %(reason)s") % {
+            "login": counter.account.login,
+            "reason": counter.account.state_reason,
+        }
+        return why, _now("Connect it"), reverse("admin:counters_metricaaccount_change", args=[counter.account_id])
+    if reason == "unknown_time_zone":
+        why = _now("The time zone is unknown, so no time can be sent. Read it from Metrica, or write it below.")
+        return why, "", ""
+    return "", "", ""
+
+
+class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+    form = CounterForm
+    add_right = Right.ADMINISTER
+    list_display = ("show_counter", "show_account", "show_schedule", "show_mode", "show_marks", "show_last_passed")
+    list_filter = ("account", "mode", "delivery")
+    list_select_related = ("account", "agency")
+    search_fields = ("name", "=metrica_id", "site")
+    search_help_text = _("Name, number or site")
+    sortable_by = ("show_counter", "show_last_passed")
+    ordering = ("name", "metrica_id")
+    change_form_outer_before_template = "admin/counters/counter/before.html"
+    change_form_outer_after_template = "admin/counters/counter/after.html"
+    change_form_template = "admin/counters/counter/change_form.html"
+    compressed_fields = False
+    warn_unsaved_form = True
+    empty_icon = "speed"
+    empty_title = _("No counter yet")
+    empty_text = _("Add the Metrica counter whose orders are to be delivered. Its number stands in Metrica's settings.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Counter]:
+        return super().get_queryset(request).select_related("account", "agency")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            agency = [] if self.agency_of(request) else ["agency"]
+            start = [*agency, "metrica_id", "name", "account", "time_zone", "schedule", "currency"]
+            return [(None, {"fields": start})]
+        return [
+            (
+                _("Settings"),
+                {
+                    "fields": [
+                        ("name", "site", "account"),
+                        ("schedule", "time_zone", "currency"),
+                        ("mode", "delivery", "wave_pause_seconds"),
+                        "hash_identifiers",
+                    ]
+                },
+            )
+        ]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return panels.counter_inlines if obj is not None else []
+
+    def save_model(self, request: HttpRequest, obj: Counter, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}
+        if change:
+            services.update_counter(counter=obj, **values)
+            return
+        agency = form.cleaned_data.get("agency") or self.agency_of(request)
+        assert agency is not None  # the form asks for it where it is not clear
+        created = services.create_counter(agency=agency, metrica_id=form.cleaned_data["metrica_id"], **values)
+        obj.pk, obj.agency, obj._state.adding = created.pk, agency, False
+
+    def response_add(self, request: HttpRequest, obj: Counter, post_url_continue: str | None = None) -> HttpResponse:
+        """On to the counter's own page: mapping its statuses comes next."""
+        self.message_user(request, _now("The counter is added. Now say what its CRM statuses mean."))
+        return HttpResponseRedirect(reverse("admin:counters_counter_change", args=[obj.pk]))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        counter = context.get("original")
+        if counter is not None:
+            why, step, url = next_step(counter)
+            context.update(
+                tiles=draw(panels.counter_tiles, request, counter),
+                panels=draw(panels.counter_panels, request, counter),
+                block_why=why,
+                block_step=step,
+                block_url=url,
+                show_save_and_add_another=False,
+            )
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        for row in rows:
+            row.marks = []
+        for marks_of in panels.counter_marks:
+            found = marks_of(rows)
+            for row in rows:
+                row.marks.extend(found.get(row.pk, ()))
+
+    @display(description=_("Counter"), ordering="name")
+    def show_counter(self, counter: Counter) -> str:
+        return format_html(
+            '<strong class="gp-strong">{}</strong><br><span class="gp-sub">{} {}</span>',
+            counter.name,
+            counter.metrica_id,
+            counter.site,
+        )
+
+    @display(description=_("Metrica account"))
+    def show_account(self, counter: Counter) -> str:
+        account = counter.account
+        if counter.paused_at is not None:
+            return state_badge("paused", _now("Paused"), counter.pause_reason)
+        if account is None:
+            return badge(_now("Not chosen"), "warn", "link_off")
+        if account.state == AccountState.CONNECTED:
+            return state_badge(account.state, account.login, account.get_state_display())
+        return state_badge(account.state, account.login, account.state_reason or account.get_state_display())
+
+    @display(description=_("Schedule"))
+    def show_schedule(self, counter: Counter) -> str:
+        return format_html("{}<br><span class='gp-sub'>{}</span>", counter.schedule, counter.time_zone or "—")
+
+    @display(description=_("Mode"))
+    def show_mode(self, counter: Counter) -> str:
+        return format_html(
+            "{}<br><span class='gp-sub'>{}</span>", counter.get_mode_display(), counter.get_delivery_display()
+        )
+
+    @display(description=_("Work"))
+    def show_marks(self, counter: Any) -> str:
+        drawn = [
+            format_html('<a href="{}">{}</a>', mark.url, badge(mark.text, mark.tone, mark.icon))
+            for mark in counter.marks
+        ]
+        return format_html_join(" ", "{}", ((mark,) for mark in drawn)) if drawn else "—"
+
+    @display(description=_("Last passed upload"), ordering="last_passed_at")
+    def show_last_passed(self, counter: Counter) -> str:
+        return since(counter.last_passed_at)

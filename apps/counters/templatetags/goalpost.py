@@ -1,0 +1,174 @@
+"""How times, money and states look on every page."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.metrica.vocabulary import OrderType, SystemGoal
+
+register = template.Library()
+
+SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "GBP": "£", "UAH": "₴", "TRY": "₺", "ILS": "₪", "GEL": "₾"}
+NARROW = "\N{NO-BREAK SPACE}"
+TONE_OF_TYPE = {
+    OrderType.IN_PROGRESS: "info",
+    OrderType.PAID: "good",
+    OrderType.CANCELLED: "warn",
+    OrderType.SPAM: "bad",
+    OrderType.OTHER: "accent",
+}
+LOOK_OF_STATE = {
+    # status changes
+    "waiting": ("schedule", "info"),
+    "sending": ("sync", "info"),
+    "delivered": ("check_circle", "good"),
+    "held": ("pan_tool", "warn"),
+    "rejected": ("block", "bad"),
+    "superseded": ("fast_forward", "quiet"),
+    # upload jobs and uploads
+    "queued": ("schedule", "info"),
+    "running": ("sync", "info"),
+    "succeeded": ("check_circle", "good"),
+    "partly_failed": ("error", "warn"),
+    "failed": ("cancel", "bad"),
+    "cancelled": ("do_not_disturb_on", "quiet"),
+    "prepared": ("draft", "info"),
+    "unknown": ("help", "warn"),
+    "passed": ("check_circle", "good"),
+    "refused": ("block", "bad"),
+    # calls
+    "pending": ("hourglass_empty", "info"),
+    "ok": ("check_circle", "good"),
+    "permanent": ("block", "bad"),
+    "transient": ("refresh", "warn"),
+    # accounts
+    "connected": ("link", "good"),
+    "disconnected": ("link_off", "bad"),
+    "paused": ("pause_circle", "warn"),
+}
+
+
+@register.simple_tag
+def moment(value: datetime | None, zone: ZoneInfo | None = None, seconds: bool = False, day_only: bool = False) -> str:
+    """A time on the viewer's clock; on hover, on the counter's (`zone`) as well."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    day = "j M" if local.year == timezone.localtime().year else "j M Y"
+    text = formats.date_format(local, day if day_only else f"{day}, H:i:s" if seconds else f"{day}, H:i")
+    hover = [f"{local:%Y-%m-%d %H:%M:%S} {_zone_name(local)}"]
+    if zone is not None:
+        there = value.astimezone(zone)
+        hover.append(_("on the counter's clock: %(time)s") % {"time": f"{there:%Y-%m-%d %H:%M:%S} {zone.key}"})
+    return format_html(
+        '<time datetime="{}" title="{}" class="gp-time">{}</time>', value.isoformat(), "\n".join(hover), text
+    )
+
+
+def _zone_name(local: datetime) -> str:
+    return str(getattr(local.tzinfo, "key", local.tzname()))
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """`45 s`, `3 min`, `2 h 5 min`, `4 days`: two units at most."""
+    if value is None:
+        return "—"
+    seconds = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    if seconds < 60:
+        return _("%(number)s s") % {"number": max(seconds, 0)}
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if hours < 1:
+        return _("%(number)s min") % {"number": minutes}
+    if days < 1:
+        rest = minutes % 60
+        text = _("%(number)s h") % {"number": hours}
+        return f"{text} {_('%(number)s min') % {'number': rest}}" if rest else text
+    return ngettext("%(number)s day", "%(number)s days", days) % {"number": days}
+
+
+@register.filter
+def ago(value: datetime | None) -> str:
+    """`3 min ago`, `in 2 h`; a dash for never."""
+    if value is None:
+        return "—"
+    passed = timezone.now() - value
+    if abs(passed) < timedelta(seconds=5):
+        return _("just now")
+    if passed < timedelta(0):
+        return _("in %(time)s") % {"time": duration(-passed)}
+    return _("%(time)s ago") % {"time": duration(passed)}
+
+
+@register.simple_tag
+def since(value: datetime | None) -> str:
+    """`3 min ago`, with the very time on hover."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{} {}" class="gp-time">{}</time>',
+        value.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S}",
+        _zone_name(local),
+        ago(value),
+    )
+
+
+@register.filter
+def money(value: Decimal | str | None, currency: str = "") -> str:
+    """`5 000 ₽`, `12,50 $`, by the viewer's language; a dash for none. No more decimals than there are."""
+    if value is None or value == "":
+        return "—"
+    amount = Decimal(value)
+    whole = amount == amount.to_integral_value()
+    places = 0 if whole else max(2, -int(amount.normalize().as_tuple().exponent))
+    text = formats.number_format(amount, decimal_pos=places, use_l10n=True, force_grouping=True).replace(" ", NARROW)
+    sign = SIGNS.get(currency, currency)
+    return f"{text}{NARROW}{sign}" if sign else text
+
+
+@register.filter
+def number(value: int | None) -> str:
+    return "—" if value is None else formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.simple_tag
+def badge(text: Any, tone: str = "quiet", icon: str = "", hint: Any = "") -> SafeString:
+    """A coloured word. `tone`: good, info, warn, bad, accent, quiet."""
+    drawn = format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', icon) if icon else ""
+    title = format_html(' title="{}"', hint) if hint else ""
+    return format_html('<span class="gp-badge gp-badge--{}"{}>{}{}</span>', tone, title, drawn, text)
+
+
+@register.simple_tag
+def state_badge(state: str, text: Any, hint: Any = "") -> SafeString:
+    """The badge of a delivery state, a job's, an upload's, a call's or an account's."""
+    icon, tone = LOOK_OF_STATE.get(state, ("", "quiet"))
+    return badge(text, tone, icon, hint)
+
+
+@register.simple_tag
+def type_badge(order_type: str | None) -> SafeString:
+    """The badge of an order type; an unmapped status has none."""
+    if not order_type:
+        return badge(_("Not mapped"), "warn", "help")
+    known = OrderType(order_type)
+    return badge(known.label, TONE_OF_TYPE[known])
+
+
+@register.filter
+def goal_name(identifier: str) -> Any:
+    """What Metrica calls one of its own goals; any other goal goes by its identifier."""
+    try:
+        return SystemGoal(identifier).label
+    except ValueError:
+        return identifier

@@ -1,0 +1,20 @@
+"""Pages of orders and holds, and what orders add to the pages of counters and clients."""
+
+from django.contrib import admin
+
+from apps.clients.panels import client_panels
+from apps.counters import panels as counter_pages
+from apps.counters.ui.acts import offer
+from apps.orders.admin_pages.acts import ADD_STATUS, IDENTIFY, MAP, REJECT, RELEASE, RESEND, RETRY
+from apps.orders.admin_pages.holds import HeldChangeAdmin
+from apps.orders.admin_pages.order import OrderAdmin
+from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
+from apps.orders.models import HeldChange, Order
+
+offer(Order, ADD_STATUS, RESEND, RETRY)
+offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
+counter_pages.counter_tiles.append(work_tiles)
+counter_pages.counter_marks.append(work_marks)
+client_panels.append(orders_of_client)
+admin.site.register(Order, OrderAdmin)
+admin.site.register(HeldChange, HeldChangeAdmin)

@@ -1,0 +1,92 @@
+"""What a person can do about a change that did not go: a sentence, and the button that does it (R8)."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.metrica.text import Text
+from apps.orders.models import Delivery, HoldReason, StatusChange
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """`button` and `url` are empty where nothing needs to be done. `asks`: the address opens as a dialog."""
+
+    text: Text
+    button: Text = ""
+    url: str = ""
+    icon: str = ""
+    asks: bool = True
+
+
+_SENTENCES: dict[str, Text] = {
+    HoldReason.COUNTER_PAUSED: _("Resume the counter: everything that its pause holds is released."),
+    HoldReason.ACCOUNT_DISCONNECTED: _(
+        "Connect the counter's Metrica account: everything that waits for it is released."
+    ),
+    HoldReason.UNKNOWN_TIME_ZONE: _("Read the counter from Metrica, or write its time zone: times are sent in it."),
+    HoldReason.UNMAPPED_STATUS: _("Say what this status means: its type and goals. All orders with it are released."),
+    HoldReason.STATUS_WITHOUT_GOAL: _("Name a goal for this status: in simple mode it is sent as its first goal."),
+    HoldReason.NO_IDENTIFIERS: _("Add a ClientID, an e-mail or a phone: without one Metrica cannot find the visit."),
+    HoldReason.FUTURE_DATE: _(
+        "It goes by itself when its time has come. If the date is wrong, send the right one from the CRM."
+    ),
+    HoldReason.UPDATE_WINDOW_CLOSED: _(
+        "Metrica changes orders for 111 days. Send it anyway, or reject it so that it leaves the list."
+    ),
+    HoldReason.BY_HAND: _("Release it when it may go."),
+}
+
+
+def sentence(reason: str) -> Text:
+    """What to do about all changes that are held for this reason."""
+    return _SENTENCES.get(reason, "")
+
+
+def _act(name: str, change: StatusChange) -> str:
+    return reverse(f"admin:orders_heldchange_{name}", args=[change.pk])
+
+
+def _counter_page(change: StatusChange) -> str:
+    return reverse("admin:counters_counter_change", args=[change.counter_id])
+
+
+def fix_for(change: StatusChange) -> Fix | None:
+    """The next step for a held or rejected change; None where the change needs nobody. Needs `change.counter`."""
+    if change.delivery == Delivery.REJECTED:
+        advice = _("Correct the order in the CRM and send it again; or let this status go once more as it is.")
+        return Fix(advice, _("Try again"), reverse("admin:orders_order_retry", args=[change.order_id]), "replay")
+    if change.delivery != Delivery.HELD:
+        return None
+    reason = change.hold_reason
+    text = sentence(reason)
+    if reason == HoldReason.COUNTER_PAUSED:
+        return Fix(
+            text,
+            _("Resume the counter"),
+            reverse("admin:counters_counter_resume", args=[change.counter_id]),
+            "play_arrow",
+        )
+    if reason == HoldReason.ACCOUNT_DISCONNECTED:
+        account = change.counter.account_id
+        if account is None:
+            return Fix(text, _("Choose an account"), _counter_page(change), "link", asks=False)
+        return Fix(
+            text,
+            _("Connect the account"),
+            reverse("admin:counters_metricaaccount_change", args=[account]),
+            "link",
+            asks=False,
+        )
+    if reason == HoldReason.UNKNOWN_TIME_ZONE:
+        return Fix(text, _("Set the time zone"), _counter_page(change), "schedule", asks=False)
+    if reason in (HoldReason.UNMAPPED_STATUS, HoldReason.STATUS_WITHOUT_GOAL):
+        return Fix(text, _("Map the status"), _act("map", change), "account_tree")
+    if reason == HoldReason.NO_IDENTIFIERS:
+        return Fix(text, _("Add an identifier"), _act("identify", change), "person_add")
+    if reason == HoldReason.BY_HAND:
+        return Fix(text, _("Release"), _act("release", change), "lock_open")
+    if reason == HoldReason.UPDATE_WINDOW_CLOSED:
+        return Fix(text, _("Send anyway"), _act("release", change), "send")
+    return Fix(text)

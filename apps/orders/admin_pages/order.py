@@ -1,0 +1,181 @@
+"""Orders: the list, one order with its timeline, and adding one by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.clients.admin import identifier_rows
+from apps.counters.models import Counter
+from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
+from apps.counters.ui.filters import DayRangeFilter
+from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.pages import PageAdmin
+from apps.goals.board import resolvers
+from apps.orders import search
+from apps.orders.admin_pages.intake import NewOrderForm, take_in
+from apps.orders.admin_pages.story import bind_percent, story, verdict
+from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.panels import order_bulk_acts
+from apps.orders.timeline import window
+
+
+class WorkFilter(DropdownFilter):
+    """Orders with a change in a state that somebody may have to do with: each has its partial index."""
+
+    title = _("delivery")
+    parameter_name = "delivery"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            (Delivery.WAITING.value, _("Something is waiting")),
+            (Delivery.HELD.value, _("Something is held")),
+            (Delivery.REJECTED.value, _("Something was rejected")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED):
+            return queryset
+        counters = Counter.objects.visible_to(actor_of(request)).values("pk")
+        changes = StatusChange.objects.filter(delivery=self.value(), counter__in=counters)
+        return queryset.filter(pk__in=changes.order_by().values("order_id"))
+
+
+class OrderAdmin(PreparedListMixin, PageAdmin):
+    add_right = Right.OPERATE
+    page_template = "admin/orders/order/page.html"
+    list_display = (
+        "show_order",
+        "show_status",
+        "show_delivery",
+        "show_money",
+        "show_client",
+        "show_created",
+        "show_received",
+    )
+    list_filter = ("counter", WorkFilter, ("create_date_time", DayRangeFilter))
+    sortable_by = ()
+    ordering = ("-id",)
+    list_disable_select_all = True
+    search_fields = ("order_id",)
+    search_help_text = _("Order id, client, e-mail, phone or ClientID")
+    empty_icon = "receipt_long"
+    empty_title = _("No order yet")
+    empty_text = _("Orders come by the REST API, from a CSV file, or by hand. Add one to see how it travels.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        rows = super().get_queryset(request).select_related("counter", "client", "current_change")
+        if actor_of(request).agencies is None:
+            return rows
+        # The same once more in a form whose size the database can foresee, so that it picks the right index.
+        return rows.filter(counter__in=list(Counter.objects.visible_to(actor_of(request)).values_list("pk", flat=True)))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        if not search_term.strip():
+            return queryset, False
+        plain = queryset.select_related(None)
+        return queryset.filter(pk__in=search.find(plain, search_term, actor=actor_of(request))), False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
+        return {act.name: (act.as_action(), act.name, act.title) for act in offered}
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        known = resolvers({row.counter for row in rows})
+        for row in rows:
+            meaning = known[row.counter_id].meaning(row.order_status)
+            row.type = meaning.type if meaning else ""
+
+    def page_context(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
+        steps = story(obj)
+        return {
+            "steps": steps,
+            "verdict": verdict(obj, steps),
+            "window": window(obj),
+            "bind_percent": bind_percent(obj),
+            "identifiers": identifier_rows(obj.identifiers),
+            "client_identifiers": identifier_rows(obj.client.identifiers) if obj.client else [],
+            "zone": obj.counter.zone,
+            "current": next((step for step in steps if step.is_current), None),
+        }
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        counters = Counter.objects.visible_to(actor_of(request)).order_by("name")
+        form = NewOrderForm(request.POST or None, counters=counters, initial={"counter": request.GET.get("counter")})
+        if request.method == "POST" and form.is_valid():
+            order = take_in(form, counter=form.cleaned_data["counter"])
+            if order is not None:
+                for warning in form.warnings:
+                    messages.warning(request, warning)
+                messages.success(request, _now("The order is taken in."))
+                return HttpResponseRedirect(reverse("admin:orders_order_change", args=[order.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _now("Add an order by hand"),
+            "form": form,
+            "cancel_url": reverse("admin:orders_order_changelist"),
+            "no_counters": not counters,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/orders/order/add.html", context)
+
+    @display(description=_("Order"))
+    def show_order(self, order: Order) -> str:
+        return format_html(
+            '<strong class="gp-strong gp-wrap">{}</strong><br><span class="gp-sub">{}</span>',
+            order.order_id,
+            order.counter,
+        )
+
+    @display(description=_("Status"))
+    def show_status(self, order: Any) -> str:
+        return format_html('{}<br><span class="gp-sub gp-wrap">{}</span>', type_badge(order.type), order.order_status)
+
+    @display(description=_("Delivery"))
+    def show_delivery(self, order: Order) -> str:
+        change = order.current_change
+        if change is None:
+            return "—"
+        reason = change.get_hold_reason_display() if change.hold_reason else change.reject_message
+        drawn = state_badge(change.delivery, change.get_delivery_display(), reason)
+        return (
+            format_html('{}<br><span class="gp-sub">{}</span>', drawn, change.get_hold_reason_display())
+            if change.hold_reason
+            else drawn
+        )
+
+    @display(description=_("Revenue"))
+    def show_money(self, order: Order) -> str:
+        change = order.current_change
+        return money(change.revenue, change.currency) if change is not None else "—"
+
+    @display(description=_("Client"))
+    def show_client(self, order: Order) -> str:
+        return str(order.client) if order.client is not None else "—"
+
+    @display(description=_("Created in the CRM"))
+    def show_created(self, order: Order) -> str:
+        return moment(order.create_date_time, order.counter.zone, day_only=order.create_date_only)
+
+    @display(description=_("Last received"))
+    def show_received(self, order: Order) -> str:
+        return moment(order.updated_at, order.counter.zone)

@@ -1,0 +1,66 @@
+"""What orders add to the pages of counters and clients."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _now
+from django.utils.translation import ngettext
+
+from apps.clients.models import Client
+from apps.counters.models import Counter
+from apps.counters.panels import Mark
+from apps.goals.board import resolvers
+from apps.orders import numbers
+from apps.orders.models import Order
+
+ORDERS_OF_CLIENT = 50
+
+
+def work_tiles(request: HttpRequest, counter: Counter) -> str:
+    """Waiting, held and rejected, each with the list behind it."""
+    work = numbers.work_of([counter.pk]).get(counter.pk, numbers.Work())
+    context = {"counter": counter, "work": work, "limit": numbers.LIMIT}
+    return render_to_string("admin/orders/tiles.html", context, request=request)
+
+
+def work_marks(counters: Iterable[Counter]) -> dict[int, list[Mark]]:
+    """For the list of counters: two queries for all of them."""
+    found: dict[int, list[Mark]] = {}
+    orders, holds = reverse("admin:orders_order_changelist"), reverse("admin:orders_heldchange_changelist")
+    for pk, work in numbers.work_of([counter.pk for counter in counters]).items():
+        marks = []
+        if work.waiting:
+            text = ngettext("%(count)s waiting", "%(count)s waiting", work.waiting) % {"count": _shown(work.waiting)}
+            marks.append(Mark(text, "info", "schedule", f"{orders}?counter__id__exact={pk}&delivery=waiting"))
+        if work.held:
+            text = ngettext("%(count)s held", "%(count)s held", work.held) % {"count": _shown(work.held)}
+            marks.append(Mark(text, "warn", "pan_tool", f"{holds}?counter__id__exact={pk}"))
+        if work.rejected:
+            text = ngettext("%(count)s rejected", "%(count)s rejected", work.rejected) % {
+                "count": _shown(work.rejected)
+            }
+            marks.append(Mark(text, "bad", "block", f"{orders}?counter__id__exact={pk}&delivery=rejected"))
+        found[pk] = marks
+    return found
+
+
+def _shown(number: int) -> str:
+    return _now("%(count)s or more") % {"count": number} if number >= numbers.LIMIT else str(number)
+
+
+def orders_of_client(request: HttpRequest, client: Client) -> str:
+    """The client's newest orders."""
+    rows: list[Any] = list(
+        Order.objects.filter(client=client)
+        .select_related("counter", "current_change")
+        .order_by("-id")[: ORDERS_OF_CLIENT + 1]
+    )
+    known = resolvers([client.counter])[client.counter_id]
+    for row in rows:
+        meaning = known.meaning(row.order_status)
+        row.type = meaning.type if meaning else ""
+    context = {"orders": rows[:ORDERS_OF_CLIENT], "more": len(rows) > ORDERS_OF_CLIENT, "client": client}
+    return render_to_string("admin/orders/of_client.html", context, request=request)
