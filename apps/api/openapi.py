@@ -72,6 +72,7 @@ def example(name: str, value: Any, *, status: int | None = None) -> OpenApiExamp
 
 def described(
     *,
+    name: str,
     summary: str,
     description: str = "",
     answers: Mapping[int, Schema | None],
@@ -82,7 +83,7 @@ def described(
     tags: Sequence[str] = (),
     exclude: bool = False,
 ) -> Callable[[View], View]:
-    """What an operation takes and gives. 401 and 403 are added to `errors`."""
+    """What an operation takes and gives. `name`: how generated clients call it. To `errors` come 401 and 403."""
     responses: dict[Any, Any] = {
         status: OpenApiResponse(schema, description=summary if schema else "Done; no body.")
         for status, schema in answers.items()
@@ -90,6 +91,7 @@ def described(
     for status in sorted({401, 403, *errors}):
         responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
     return extend_schema(
+        operation_id=name or None,
         summary=summary,
         description=description or summary,
         request={"application/json": body} if body is not None else None,

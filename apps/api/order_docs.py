@@ -76,7 +76,7 @@ ONE_ORDER: dict[str, Any] = {
 SEVERAL: list[dict[str, Any]] = [
     ONE_ORDER,
     {"id": "D-1001", "order_status": "PAID", "status_date_time": "2026-11-04T15:00:00+03:00"},
-    {"order_status": "PAID"},
+    {"id": "D-1002", "create_date_time": "2026-02-30", "order_status": "PAID"},
 ]
 ANSWER: dict[str, Any] = {
     "created": 1,
@@ -100,9 +100,15 @@ ANSWER: dict[str, Any] = {
         },
         {
             "index": 2,
-            "id": None,
+            "id": "D-1002",
             "result": "rejected",
-            "errors": [{"field": "id", "code": "required", "message": "This field is required."}],
+            "errors": [
+                {
+                    "field": "create_date_time",
+                    "code": "date_nonexistent",
+                    "message": "There is no such date or time in the calendar.",
+                }
+            ],
         },
     ],
 }

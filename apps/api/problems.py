@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from apps.audit import trace
 from apps.metrica.text import Text
@@ -112,7 +111,7 @@ def conflict(code: str, message: Text, next_step: Text = "") -> Problem:
     return Problem(status=409, code=code, message=message, next_step=next_step)
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """What REST framework asks for every exception of a view. None lets it go on as a fault of ours."""
     problem = _as_problem(error)
     if problem is None:
@@ -123,7 +122,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         headers = {"WWW-Authenticate": "Bearer", **headers}
     if problem.status == 405 and view is not None:
         headers = {"Allow": ", ".join(view.allowed_methods), **headers}
-    return Response(body(problem), status=problem.status, headers=headers, content_type=CONTENT_TYPE)
+    return _answer(problem, headers)
 
 
 def body(problem: Problem) -> ProblemShape:
@@ -150,7 +149,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
         message=_("Something went wrong on our side; whether the request took effect is not certain."),
         next_step=_("Send it again: a repetition does no harm. If it stays so, tell us the request id."),
     )
-    return JsonResponse(body(problem), status=500, content_type=CONTENT_TYPE)
+    return _answer(problem)
+
+
+def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """JSON whatever the address speaks otherwise (the schema's is YAML, the docs' is HTML)."""
+    return JsonResponse(
+        body(problem),
+        status=problem.status,
+        headers=dict(headers or {}),
+        content_type=CONTENT_TYPE,
+        json_dumps_params={"ensure_ascii": False},
+    )
 
 
 def _as_problem(error: Exception) -> Problem | None:

@@ -64,6 +64,7 @@ def counter_shape(counter: Counter) -> CounterShape:
 
 class CountersView(ApiView):
     @described(
+        name="list_counters",
         summary="Counters",
         answers={200: page_of(CounterShape)},
         errors=[400],
@@ -83,6 +84,6 @@ class CountersView(ApiView):
 
 
 class CounterView(ApiView):
-    @described(summary="One counter", answers={200: of(CounterShape)}, tags=["counters"])
+    @described(name="read_counter", summary="One counter", answers={200: of(CounterShape)}, tags=["counters"])
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(counter_shape(self.counter(metrica_id)))

@@ -49,6 +49,7 @@ def hold_shape(change: StatusChange) -> HoldShape:
 
 class HoldsView(ApiView):
     @described(
+        name="list_holds",
         summary="Status changes that wait for a person",
         answers={200: page_of(HoldShape)},
         errors=[400],

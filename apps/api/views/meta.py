@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,10 +31,7 @@ class NothingHereView(ApiView):
 
     authentication_classes = []
     permission_classes = []
-
-    @extend_schema(exclude=True)
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().dispatch(request, *args, **kwargs)
+    schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.path_info.endswith("/"):

@@ -24,6 +24,7 @@ TIME = "Without an offset it is the counter's time."
 
 class CounterOrdersView(ApiView):
     @described(
+        name="send_orders",
         summary="Send orders",
         description="One order, or an array of them. Several rows with one id are successive changes in their order. "
         "Each row has its own result; with atomic=true one bad row keeps all out (400).",
@@ -46,6 +47,7 @@ class CounterOrdersView(ApiView):
         return Response(report_shape(take_in(counter=counter, rows=rows, atomic=atomic == "true")))
 
     @described(
+        name="list_orders",
         summary="Orders, newest first",
         answers={200: page_of(OrderShape)},
         errors=[400, 404],
@@ -112,6 +114,7 @@ class OneOrderView(ApiView):
 
 class OrderView(OneOrderView):
     @described(
+        name="read_order",
         summary="One order with its timeline",
         description=f"The newest {MAX_TIMELINE} changes, by when they happened in the CRM, oldest first. The id in the "
         "address may hold anything, slashes too, percent-encoded.",
@@ -125,6 +128,7 @@ class OrderView(OneOrderView):
 
 class OrderStatusesView(OneOrderView):
     @described(
+        name="append_status",
         summary="Append one status change",
         body=docs.CHANGE,
         answers={200: of(ResultShape)},
@@ -145,7 +149,7 @@ class OrderStatusesView(OneOrderView):
 class EndsLikeStatusesView(OrderStatusesView):
     """…/orders/{id}/statuses/: for GET it can only be an order whose id ends so."""
 
-    @described(summary="", answers={}, exclude=True)
+    @described(name="", summary="", answers={}, exclude=True)
     def get(self, request: Request, metrica_id: int, order_id: str) -> Response:
         counter = self.counter(metrica_id)
         order = self.find(counter, f"{order_id}/statuses")

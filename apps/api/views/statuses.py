@@ -67,11 +67,12 @@ _EXAMPLE = {"type": "OTHER", "name": "Booked at branch 1", "goals": ["zapis1", "
 
 
 class StatusesView(ApiView):
-    @described(summary="The status mapping", answers={200: of(StatusListShape)}, tags=["statuses"])
+    @described(name="read_mapping", summary="The status mapping", answers={200: of(StatusListShape)}, tags=["statuses"])
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(_all(self.counter(metrica_id)))
 
     @described(
+        name="replace_mapping",
         summary="Replace the whole status mapping",
         description="Statuses that the list lacks are removed. All or nothing. Orders held for their status are freed.",
         body=LIST_BODY,
@@ -106,11 +107,14 @@ class StatusesView(ApiView):
 
 
 class StatusView(ApiView):
-    @described(summary="One status of the mapping", answers={200: of(StatusShape)}, tags=["statuses"])
+    @described(
+        name="read_status", summary="One status of the mapping", answers={200: of(StatusShape)}, tags=["statuses"]
+    )
     def get(self, request: Request, metrica_id: int, crm_status: str) -> Response:
         return Response(status_shape(_one(self.counter(metrica_id), crm_status)))
 
     @described(
+        name="set_status",
         summary="Say what a status means",
         description="Adds the status or changes it. What is left out becomes empty.",
         body=ONE_BODY,
@@ -127,7 +131,7 @@ class StatusView(ApiView):
             mapping = services.set_status(counter=counter, **status)
         return Response(status_shape(mapping), status=200 if known else 201)
 
-    @described(summary="Remove a status from the mapping", answers={204: None}, tags=["statuses"])
+    @described(name="remove_status", summary="Remove a status from the mapping", answers={204: None}, tags=["statuses"])
     def delete(self, request: Request, metrica_id: int, crm_status: str) -> Response:
         counter = self.counter(metrica_id)
         services.remove_status(counter=counter, crm_status=_one(counter, crm_status).crm_status)

@@ -133,6 +133,7 @@ class JobView(ApiView):
 
 class CounterUploadsView(JobView):
     @described(
+        name="list_uploads",
         summary="Upload jobs of a counter, newest first",
         answers={200: page_of(JobShape)},
         errors=[400, 404],
@@ -152,6 +153,7 @@ class CounterUploadsView(JobView):
         )
 
     @described(
+        name="request_upload",
         summary="Upload what is due now",
         description="Answers at once; the job runs in the background. Where one waits already, that one is meant.",
         answers={202: of(JobShape)},
@@ -166,13 +168,16 @@ class CounterUploadsView(JobView):
 
 
 class UploadView(JobView):
-    @described(summary="One upload job with its files", answers={200: of(JobShape)}, tags=["uploads"])
+    @described(
+        name="read_upload", summary="One upload job with its files", answers={200: of(JobShape)}, tags=["uploads"]
+    )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(job_shape(self.job(pk)))
 
 
 class RetryView(JobView):
     @described(
+        name="retry_upload",
         summary="Upload again what an ended job was to deliver",
         description="Answers with the new job. What was delivered is not sent again.",
         answers={202: of(JobShape)},
@@ -191,6 +196,7 @@ class RetryView(JobView):
 
 class CancelView(JobView):
     @described(
+        name="cancel_upload",
         summary="Cancel an upload job",
         description="A file that is being sent is not called back; no further one is begun.",
         answers={200: of(JobShape)},
