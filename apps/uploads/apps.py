@@ -5,3 +5,11 @@ from django.utils.translation import gettext_lazy as _
 class UploadsConfig(AppConfig):
     name = "apps.uploads"
     verbose_name = _("Uploads")
+
+    def ready(self) -> None:
+        from apps.orders.events import changes_accepted
+        from apps.uploads.queueing import hide_queue_admin
+        from apps.uploads.receivers import changes_were_accepted
+
+        changes_accepted.connect(changes_were_accepted, dispatch_uid="uploads.changes_were_accepted")
+        hide_queue_admin()

@@ -1,12 +1,15 @@
 """Upload jobs (what a person or the schedule asked for) and uploads (one file, one request at a time)."""
 
+from datetime import datetime
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.ids import uuid7
-from apps.agencies.tenancy import tenant_manager
+from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
 
@@ -25,6 +28,20 @@ class Trigger(models.TextChoices):
     SCHEDULE = "schedule", _("The schedule")
     API = "api", _("API")
     COMMAND = "command", _("Command line")
+
+
+UNFINISHED_JOBS = (JobState.QUEUED, JobState.RUNNING)
+
+
+class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=UNFINISHED_JOBS)
+
+    def claimable(self, now: datetime) -> Self:
+        """Jobs that a worker may take at `now`: nobody holds them, and they wait for nothing (or are to be stopped)."""
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
+        return self.unfinished().filter(free, due)
 
 
 class UploadJob(models.Model):
@@ -48,19 +65,36 @@ class UploadJob(models.Model):
     resent = models.PositiveIntegerField(_("sent again"), default=0)
     error_code = models.CharField(_("error"), max_length=64, blank=True)
     error_message = models.TextField(_("what went wrong"), blank=True)
-    # Whoever holds the lease owns the job; `fence` grows with each claim, so that a worker thought dead cannot write on.
+    # Where planning stands: the wave, and the order (primary key) up to which the wave has been put into files.
+    wave = models.PositiveIntegerField(_("wave"), default=1, editable=False)
+    wave_cursor = models.BigIntegerField(default=0, editable=False)
+    # Whoever holds the lease owns the job; `fence` grows with each claim, so a worker thought dead cannot write on.
     fence = models.PositiveIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    # When a message about the job was last put into the queue; null once a worker has taken it.
+    enqueued_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How often in a row the work broke off without getting any further.
+    breakdowns = models.PositiveIntegerField(default=0, editable=False)
+    cancel_requested_at = models.DateTimeField(_("cancelled by a person"), null=True, blank=True, editable=False)
 
-    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+    objects = tenant_manager(
+        agency_path="counter__agency_id", counter_path="counter__metrica_id", base=UploadJobQuerySet
+    )
 
     class Meta:
         verbose_name = _("upload job")
         verbose_name_plural = _("upload jobs")
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["counter"], condition=Q(state="running"), name="one_running_job_per_counter")
+            models.UniqueConstraint(
+                fields=["counter"], condition=Q(state="running"), name="one_running_job_per_counter"
+            ),
+            models.UniqueConstraint(
+                fields=["counter"],
+                condition=Q(state="queued", only_orders__isnull=True),
+                name="one_queued_job_per_counter",
+            ),
         ]
         indexes = [
             models.Index(
@@ -85,6 +119,15 @@ class UploadKind(models.TextChoices):
     SIMPLE_ORDERS = "simple_orders", _("Orders, simple format")
 
 
+UNSETTLED = (UploadState.PREPARED, UploadState.SENDING, UploadState.UNKNOWN)
+
+
+class UploadQuerySet(TenantQuerySet["Upload"]):
+    def unsettled(self) -> Self:
+        """Files whose end is not known yet; the changes in them are `sending`."""
+        return self.filter(state__in=UNSETTLED)
+
+
 class Upload(models.Model):
     """One file and its requests. The exact bytes are kept, compressed, until the counter's retention ends."""
 
@@ -99,10 +142,14 @@ class Upload(models.Model):
     rows = models.PositiveIntegerField(_("rows"), default=0)
     bytes = models.BigIntegerField(_("bytes"), default=0)
     sha256 = models.CharField(max_length=64, blank=True)
-    file = models.CharField(_("file"), max_length=255, blank=True)  # name in the default storage, gzip; blank: not yet written
+    file = models.CharField(
+        _("file"), max_length=255, blank=True
+    )  # name in the default storage, gzip; blank: not yet written
     # What each CRM status meant when this file was written: {crm_status: {"type", "order_status", "goal_action_ids"}}.
     mapping = models.JSONField(_("status mapping"), default=dict, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # How often Metrica's list of uploads was read in vain since the outcome is unknown.
+    lookups = models.PositiveIntegerField(default=0, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     uploading_id = models.CharField(_("upload id at Metrica"), max_length=64, blank=True)
@@ -113,12 +160,20 @@ class Upload(models.Model):
     sent_at = models.DateTimeField(_("last sent"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
-    objects = tenant_manager(agency_path="job__counter__agency_id", counter_path="job__counter__metrica_id")
+    objects = tenant_manager(
+        agency_path="job__counter__agency_id", counter_path="job__counter__metrica_id", base=UploadQuerySet
+    )
 
     class Meta:
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
         ordering = ["job", "wave", "id"]
+        indexes = [
+            models.Index(
+                fields=["job"], name="upload_unsettled", condition=Q(state__in=["prepared", "sending", "unknown"])
+            ),
+            models.Index(fields=["uploading_id"], name="upload_at_metrica", condition=~Q(uploading_id="")),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -131,11 +186,23 @@ class Resend(models.Model):
     order = models.ForeignKey(Order, models.CASCADE, related_name="resends", verbose_name=_("order"))
     change = models.ForeignKey(StatusChange, models.CASCADE, related_name="resends", verbose_name=_("status change"))
 
-    objects = tenant_manager(
-        agency_path="order__counter__agency_id", counter_path="order__counter__metrica_id"
-    )
+    objects = tenant_manager(agency_path="order__counter__agency_id", counter_path="order__counter__metrica_id")
 
     class Meta:
         verbose_name = _("repeated state")
         verbose_name_plural = _("repeated states")
         constraints = [models.UniqueConstraint(fields=["upload", "order"], name="order_resent_once_per_upload")]
+
+
+class Heartbeat(models.Model):
+    """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("sign of life")
+        verbose_name_plural = _("signs of life")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,22 @@
+"""Pages of upload jobs, and what uploads add to the pages of counters and orders."""
+
+from django.contrib import admin
+
+from apps.counters import panels as counter_pages
+from apps.counters.ui.acts import offer
+from apps.orders import panels as order_pages
+from apps.orders.models import Order
+from apps.uploads.admin_pages import facts
+from apps.uploads.admin_pages.acts import CANCEL, RETRY, UPLOAD_COUNTER, UPLOAD_ORDER, UPLOAD_ORDERS
+from apps.uploads.admin_pages.job import UploadJobAdmin
+from apps.uploads.admin_pages.recent import recent_jobs_panel
+from apps.uploads.models import UploadJob
+
+offer(UploadJob, CANCEL, RETRY)
+offer(Order, UPLOAD_ORDER)
+counter_pages.counter_actions(UPLOAD_COUNTER)
+counter_pages.counter_panels.append(recent_jobs_panel)
+order_pages.order_bulk_acts.append(UPLOAD_ORDERS)
+order_pages.upload_facts.append(facts.of_uploads)
+order_pages.resend_facts.append(facts.of_resends)
+admin.site.register(UploadJob, UploadJobAdmin)

@@ -1,0 +1,223 @@
+"""One upload job: how far it is, each of its files, what was asked and answered, the exact bytes."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+from unfold.decorators import display
+
+from apps.agencies.access import actor_of
+from apps.counters.admin_pages.ledger import readable
+from apps.counters.models import ApiCall
+from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
+from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.pages import PageAdmin
+from apps.orders.models import Delivery, StatusChange
+from apps.uploads import files
+from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob, UploadState
+from apps.uploads.problems import Problem, describe
+
+SHOWN_UPLOADS = 200
+SHOWN_CALLS = 20
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One file of the job with its calls, newest first, and what to do if it did not end well."""
+
+    upload: Upload
+    calls: list[ApiCall]
+    problem: Problem | None
+    rejected: list[StatusChange]
+
+    @property
+    def call(self) -> ApiCall | None:
+        return self.calls[0] if self.calls else None
+
+    @property
+    def answer(self) -> str:
+        return readable(self.call.response_body) if self.call else ""
+
+    @property
+    def was_split(self) -> bool:
+        return self.upload.state == UploadState.REFUSED and self.upload.rows > 1 and not self.rejected
+
+    @property
+    def own_words(self) -> str:
+        """What Metrica said besides the sentence that we have for its error."""
+        return self.upload.error_message.partition(" (")[2].rstrip(")")
+
+    @property
+    def took(self) -> timedelta | None:
+        upload = self.upload
+        return upload.finished_at - upload.started_at if upload.finished_at and upload.started_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    number: int
+    lines: list[FileLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of the changes that the job has put into files so far. Percentages of the bar, left to right."""
+
+    delivered: int
+    rejected: int
+    under_way: int
+
+
+def progress(job: UploadJob) -> Progress:
+    whole = max(job.changes, job.delivered + job.rejected + job.held, 1)
+    delivered, rejected = 100 * job.delivered // whole, 100 * job.rejected // whole
+    if job.state not in UNFINISHED_JOBS:
+        return Progress(100 if not job.changes and job.state == "succeeded" else delivered, rejected, 0)
+    return Progress(delivered, rejected, 100 - delivered - rejected)
+
+
+class UploadJobAdmin(PreparedListMixin, PageAdmin):
+    page_template = "admin/uploads/uploadjob/page.html"
+    list_display = (
+        "show_created",
+        "counter",
+        "show_state",
+        "show_changes",
+        "show_problems",
+        "show_trigger",
+        "show_took",
+    )
+    list_filter = ("counter", "state", "trigger")
+    list_select_related = ("counter",)
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("=request_id",)
+    search_help_text = _("Request id, whole")
+    empty_icon = "cloud_upload"
+    empty_title = _("No upload yet")
+    empty_text = _("A counter's schedule starts uploads; “Upload now” on a counter's page starts one at once.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UploadJob]:
+        return super().get_queryset(request).select_related("counter__account").defer("only_orders")
+
+    def get_urls(self) -> list[URLPattern]:
+        download = path(
+            "<uuid:job_id>/file/<uuid:upload_id>/",
+            self.admin_site.admin_view(require_safe(self.download)),
+            name="uploads_uploadjob_file",
+        )
+        return [download, *super().get_urls()]
+
+    def download(self, request: HttpRequest, job_id: Any, upload_id: Any) -> HttpResponseBase:
+        """The plain CSV exactly as it went to Metrica."""
+        upload = Upload.objects.visible_to(actor_of(request)).filter(job=job_id, pk=upload_id).first()
+        if upload is None or not upload.file:
+            raise Http404
+        opened = files.plain(upload)
+        try:
+            stream = opened.__enter__()
+        except files.FileUnusable as error:
+            problem = describe(error.code)
+            messages.error(request, f"{problem.message} {problem.next_step}" if problem else error.code)
+            return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job_id]))
+        response = StreamingHttpResponse(_pieces(stream, opened), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.csv"'
+        response["Content-Length"] = str(upload.bytes)
+        return response
+
+    def render_page(self, request: HttpRequest, obj: UploadJob, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The whole page; or for its own polling the part that moves, and the whole anew once the job has ended."""
+        if "part" not in request.GET:
+            return super().render_page(request, obj, *args, **kwargs)
+        if obj.state not in UNFINISHED_JOBS:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return super().render_page(request, obj, *args, template="admin/uploads/uploadjob/live.html", **kwargs)
+
+    def page_context(self, request: HttpRequest, obj: UploadJob) -> dict[str, Any]:
+        uploads = list(obj.uploads.order_by("wave", "id")[: SHOWN_UPLOADS + 1])
+        now = timezone.now()
+        return {
+            "waves": _waves(uploads[:SHOWN_UPLOADS]),
+            "more_uploads": len(uploads) > SHOWN_UPLOADS,
+            "progress": progress(obj),
+            "problem": describe(obj.error_code),
+            "unfinished": obj.state in UNFINISHED_JOBS,
+            "took": (obj.finished_at or now) - obj.started_at if obj.started_at else None,
+            "waits_until": obj.not_before if obj.not_before and obj.not_before > now else None,
+            "only_some": obj.only_orders,
+        }
+
+    @display(description=_("Created"))
+    def show_created(self, job: UploadJob) -> str:
+        return moment(job.created_at, job.counter.zone, seconds=True)
+
+    @display(description=_("State"))
+    def show_state(self, job: UploadJob) -> str:
+        problem = describe(job.error_code)
+        return state_badge(job.state, job.get_state_display(), problem.message if problem else "")
+
+    @display(description=_("Delivered"))
+    def show_changes(self, job: UploadJob) -> str:
+        return format_html("{} <span class='gp-sub'>/ {}</span>", number(job.delivered), number(job.changes))
+
+    @display(description=_("Held, rejected"))
+    def show_problems(self, job: UploadJob) -> str:
+        if not (job.held or job.rejected):
+            return "—"
+        tone = "gp-text--bad" if job.rejected else ""
+        return format_html('{} · <span class="{}">{}</span>', number(job.held), tone, number(job.rejected))
+
+    @display(description=_("Started by"))
+    def show_trigger(self, job: UploadJob) -> str:
+        return format_html("{}<br><span class='gp-sub'>{}</span>", job.get_trigger_display(), job.requested_by)
+
+    @display(description=_("Took"))
+    def show_took(self, job: UploadJob) -> str:
+        return duration(job.finished_at - job.started_at) if job.finished_at and job.started_at else "—"
+
+    def prepare(self, request: HttpRequest, rows: Sequence[UploadJob]) -> None:
+        """All columns come with the rows."""
+
+
+def _waves(uploads: Sequence[Upload]) -> list[Wave]:
+    calls: dict[Any, list[ApiCall]] = defaultdict(list)
+    for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
+        if call.subject is not None and len(calls[call.subject]) < SHOWN_CALLS:
+            calls[call.subject].append(call)
+    rejected: dict[Any, list[StatusChange]] = defaultdict(list)
+    refused = [upload.pk for upload in uploads if upload.state == UploadState.REFUSED]
+    if refused:
+        changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
+        for change in changes.select_related("order")[:SHOWN_UPLOADS]:
+            rejected[change.upload_id].append(change)
+    waves: dict[int, list[FileLine]] = defaultdict(list)
+    for upload in uploads:
+        line = FileLine(upload, calls[upload.pk], describe(upload.error_code), rejected[upload.pk])
+        waves[upload.wave].append(line)
+    return [Wave(number, lines) for number, lines in sorted(waves.items())]
+
+
+def _pieces(stream: BinaryIO, opened: Any) -> Iterator[bytes]:
+    try:
+        while piece := stream.read(_PIECE):
+            yield piece
+    finally:
+        opened.__exit__(None, None, None)

@@ -1,0 +1,52 @@
+"""Signs of life, so that a page can say whether anybody works: of the tick, of the queue, of each worker."""
+
+import os
+import socket
+from datetime import timedelta
+
+from django.utils import timezone
+
+from apps.uploads.models import Heartbeat
+
+TICK = "tick"
+QUEUE = "queue"
+WORKER = "worker "
+
+
+def beat(name: str) -> None:
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+
+
+def age(name: str) -> timedelta | None:
+    """Since the last sign of life; None if there never was one."""
+    heartbeat = Heartbeat.objects.filter(name=name).first()
+    return timezone.now() - heartbeat.at if heartbeat else None
+
+
+def turn_of(name: str, *, every: float) -> bool:
+    """True for one of those who ask within `every` seconds: who gets True has given the sign of life."""
+    now = timezone.now()
+    Heartbeat.objects.get_or_create(name=name, defaults={"at": now - timedelta(days=1)})
+    due = Heartbeat.objects.filter(name=name, at__lte=now - timedelta(seconds=every))
+    return due.update(at=now) == 1
+
+
+def this_worker() -> str:
+    return f"{WORKER}{socket.gethostname()} {os.getpid()}"[:100]
+
+
+def worker_seen(*, within: float) -> bool:
+    """True if any worker gave a sign of life in the last `within` seconds."""
+    return Heartbeat.objects.filter(
+        name__startswith=WORKER, at__gte=timezone.now() - timedelta(seconds=within)
+    ).exists()
+
+
+def forget_worker(name: str) -> None:
+    Heartbeat.objects.filter(name=name).delete()
+
+
+def prune(*, days: int = 1) -> None:
+    """Workers that are long gone."""
+    old = timezone.now() - timedelta(days=days)
+    Heartbeat.objects.filter(name__startswith=WORKER, at__lt=old).delete()

@@ -1,0 +1,80 @@
+"""Who owns a running job, and that nobody else writes for it: a lease with a fence.
+
+A claim is a compare-and-swap that raises the job's fence. Each later step is one transaction that first asks whether
+the fence is still ours; a worker that was thought dead and comes back therefore changes nothing.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from apps.uploads.models import JobState, UploadJob
+from apps.uploads.waits import after
+
+
+class LeaseLost(Exception):
+    """Another worker took the job over, or the job has ended: stop without writing anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one job."""
+
+    job_id: UUID
+    fence: int
+
+    @contextlib.contextmanager
+    def step(self, *, seconds: float = 0.0) -> Iterator[None]:
+        """One committed step of the work; renews the lease. `seconds`: how long the next thing outside may take.
+
+        Raises LeaseLost, and then nothing of the step is written.
+        """
+        with transaction.atomic(durable=True):
+            if not self._mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
+                raise LeaseLost
+            yield
+
+    def release(self, *, not_before: datetime | None = None) -> None:
+        """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on."""
+        self._mine().update(lease_until=None, not_before=not_before)
+
+    def _mine(self) -> QuerySet[UploadJob]:
+        return UploadJob.objects.filter(pk=self.job_id, state=JobState.RUNNING, fence=self.fence)
+
+
+def claim(job_id: UUID) -> Lease | None:
+    """Take a job: a queued one, or a running one that nobody holds. None where there is nothing to take.
+
+    Also None while another job of the same counter runs: one at a time, on any number of machines.
+    """
+    now = timezone.now()
+    # Taken over from a worker that gave no sign of life: it broke down there.
+    broke_down = When(state=JobState.RUNNING, lease_until__isnull=False, then=F("breakdowns") + 1)
+    try:
+        with transaction.atomic(durable=True):
+            taken = (
+                UploadJob.objects.claimable(now)
+                .filter(pk=job_id)
+                .update(
+                    state=JobState.RUNNING,
+                    fence=F("fence") + 1,
+                    lease_until=after(settings.UPLOAD_LEASE_SECONDS),
+                    not_before=None,
+                    enqueued_at=None,
+                    started_at=Coalesce("started_at", Value(now)),
+                    breakdowns=Case(broke_down, default=F("breakdowns"), output_field=PositiveIntegerField()),
+                )
+            )
+            if not taken:
+                return None
+            return Lease(job_id, UploadJob.objects.values_list("fence", flat=True).get(pk=job_id))
+    except IntegrityError:
+        return None

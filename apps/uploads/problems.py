@@ -1,0 +1,101 @@
+"""Why a job or a file did not end well: each code with a plain sentence and the person's next step (R8).
+
+What Metrica refuses is told in the words of apps.metrica; here are only the reasons of our own.
+"""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.metrica import catalogue
+from apps.metrica.catalogue import ErrorKind
+from apps.orders.models import HoldReason
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason, told in the language of whoever looks."""
+
+    code: str
+    message: Text
+    next_step: Text
+
+
+_NOTHING = _("Nothing needs to be done: its status changes are waiting again and go with the next upload.")
+_UPLOAD_AGAIN = _("Upload once more. If it stays so, look at the calls to Metrica shown with the upload.")
+
+_OWN = [
+    Problem("interrupted", _("The worker stopped while it wrote this file. Nothing of it was sent."), _NOTHING),
+    Problem("cancelled", _("A person cancelled the job before this file was sent."), _NOTHING),
+    Problem(
+        "file_missing",
+        _("The kept file is no longer in the storage, so it could not be sent."),
+        _("Check the storage (STORAGE_URL, free space), then upload once more."),
+    ),
+    Problem(
+        "file_damaged",
+        _("The kept file is not what was written: its checksum differs. It was not sent."),
+        _("Check the storage for faults, then upload once more."),
+    ),
+    Problem(
+        "too_many_refused",
+        _("Metrica refused so many files in a row that splitting was stopped."),
+        _("Look at the rejected orders: they probably share one cause. Correct it, then upload once more."),
+    ),
+    Problem(
+        "resend_refused",
+        _("Metrica refused to take the current state of an order once more, after a late status was delivered."),
+        _("Compare the order with Metrica; send a new status of it from the CRM if they differ."),
+    ),
+    Problem(
+        "unwritable",
+        _("The order holds something that no upload file can say."),
+        _("Correct the order in the CRM and send it again."),
+    ),
+    Problem(
+        "internal_error",
+        _("The job broke off several times because of a fault in Goalpost or in its machine."),
+        _("Read the worker's log, then upload once more."),
+    ),
+    Problem(
+        "nothing_to_retry",
+        _("The job has not ended yet, so there is nothing to repeat."),
+        _("Wait until it ends, or cancel it."),
+    ),
+    Problem(HoldReason.COUNTER_PAUSED, _("The counter is paused: nothing was sent."), _("Resume the counter.")),
+    Problem(
+        HoldReason.ACCOUNT_DISCONNECTED,
+        _("The counter has no Metrica account that is connected: nothing was sent."),
+        _("Connect the Yandex account again, or choose another account for the counter."),
+    ),
+    Problem(
+        HoldReason.UNKNOWN_TIME_ZONE,
+        _("The counter's time zone is unknown, so no date could be written."),
+        _("Read the counter from Metrica, or set its time zone."),
+    ),
+]
+
+
+def _of_metrica(kind: ErrorKind) -> Problem:
+    return Problem(kind.code, kind.message, kind.next_step)
+
+
+_KNOWN: dict[str, Problem] = {
+    kind.code: _of_metrica(kind)
+    for kind in [
+        *catalogue.CATALOGUE.values(),
+        *catalogue.BY_STATUS.values(),
+        *(value for value in vars(catalogue).values() if isinstance(value, ErrorKind)),
+    ]
+}
+_KNOWN.update({problem.code: problem for problem in _OWN})
+
+
+def describe(code: str) -> Problem | None:
+    """The sentence and next step for a code that a job or an upload carries; None for a blank one."""
+    if not code:
+        return None
+    return _KNOWN.get(code) or Problem(code, code, _UPLOAD_AGAIN)

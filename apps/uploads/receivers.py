@@ -1,0 +1,14 @@
+"""What other apps tell this one."""
+
+from typing import Any
+
+from apps.counters import schedule
+from apps.counters.models import Counter
+from apps.uploads.services import request_if_wanted
+
+
+def changes_were_accepted(*, counter_id: int, **_details: Any) -> None:
+    """Counters whose orders go out as they come get their job at once. One query for all others."""
+    counters = Counter.objects.filter(pk=counter_id, schedule=schedule.AS_THEY_COME).select_related("account")
+    for counter in counters:
+        request_if_wanted(counter)

@@ -1,0 +1,192 @@
+"""Runs a job step by step until nothing of its counter is due, or until it has to wait.
+
+Every step is committed; a worker may die between any two of them, and the next one goes on from what is written (R2,
+R6). What a dead worker left comes first: a half-written file is given up, a file that was being sent is looked up.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.utils import timezone
+
+from apps.counters.models import Counter
+from apps.counters.services import block_reason
+from apps.orders import holds
+from apps.uploads import ending, files, settle, stopping
+from apps.uploads.lease import Lease, LeaseLost, claim
+from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.planner import plan_file
+from apps.uploads.queueing import enqueue
+from apps.uploads.reconciler import reconcile
+from apps.uploads.selection import something_due
+from apps.uploads.sender import JobFailed, send
+from apps.uploads.waits import after, backoff
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 20.0
+"""After so long a job lets the jobs of other counters have their turn."""
+
+SHORT_WAIT = 3.0
+"""Seconds that a worker waits through with the job in hand; for a longer wait it puts the job back."""
+
+MOST_BREAKDOWNS = 10
+
+
+class _Pause(Exception):
+    """The job has to wait until this time (aware)."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One claim of the job by this worker."""
+
+    lease: Lease
+    began: float
+
+    @property
+    def over(self) -> bool:
+        return stopping.requested() or time.monotonic() - self.began > TURN_SECONDS
+
+
+def run_job(job_id: UUID) -> None:
+    """Take the job and work on it for a turn. Does nothing where another worker has it or nothing is to be done.
+
+    A job that has to wait, or whose turn is over, is put back; the queue or the tick brings it up again.
+    """
+    if stopping.requested():
+        UploadJob.objects.filter(pk=job_id).update(enqueued_at=None)
+        return
+    lease = claim(job_id)
+    if lease is None:
+        return
+    try:
+        _work(_Turn(lease, time.monotonic()))
+    except LeaseLost:
+        log.warning("job was taken over by another worker", job=str(job_id))
+    except Exception:
+        # A killed or stopped worker comes past here without a word, and its lease runs out.
+        log.exception("job broke off", job=str(job_id))
+        _broke_off(lease)
+
+
+def _work(turn: _Turn) -> None:
+    job, counter = _facts(turn.lease)
+    try:
+        if job.breakdowns >= MOST_BREAKDOWNS:
+            raise JobFailed(code="internal_error", message=job.error_message)
+        _recover(turn.lease, job, counter)
+        while _step(turn):
+            if turn.over:
+                turn.lease.release()
+                enqueue(job.pk)
+                return
+    except _Pause as pause:
+        turn.lease.release(not_before=pause.until)
+    except JobFailed as failed:
+        ending.fail(lease=turn.lease, code=failed.code, message=failed.message)
+        _hold_what_cannot_go(counter)
+
+
+def _step(turn: _Turn) -> bool:
+    """Do the next thing. False when the job has ended."""
+    lease = turn.lease
+    job, counter = _facts(lease)
+    if job.cancel_requested_at is not None:
+        ending.cancel(lease=lease)
+        return False
+    upload = _next_upload(counter)
+    if reason := block_reason(counter):
+        raise JobFailed(code=reason, message="")
+    if upload is not None:
+        _wait_until(turn, upload.not_before)
+        _forward(lease, upload, counter)
+        return True
+    _wait_between_waves(turn, job, counter)
+    if plan_file(lease=lease, job=job, counter=counter).progress:
+        return True
+    ending.finish(lease=lease)
+    return False
+
+
+def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
+    if upload.state == UploadState.UNKNOWN:
+        reconcile(lease=lease, upload=upload, counter=counter)
+    else:
+        send(lease=lease, upload=upload, counter=counter)
+
+
+def _facts(lease: Lease) -> tuple[UploadJob, Counter]:
+    """The job and its counter as they are now: a person may have changed both since the last step."""
+    job = UploadJob.objects.select_related("counter__account").get(pk=lease.job_id)
+    if job.fence != lease.fence:
+        raise LeaseLost
+    return job, job.counter
+
+
+def _next_upload(counter: Counter) -> Upload | None:
+    """The oldest file of the counter whose end is open, of this job or left undecided by an earlier one."""
+    return Upload.objects.unsettled().filter(job__counter=counter).order_by("wave", "created_at", "pk").first()
+
+
+def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:
+    """Nobody else works for this counter now, so whatever seems to be under way was left by a worker that is gone."""
+    for upload in Upload.objects.unsettled().filter(job__counter=counter).exclude(state=UploadState.UNKNOWN):
+        if upload.state == UploadState.SENDING:
+            settle.unknown(lease=lease, upload=upload, counter=counter)
+        elif not upload.file:
+            settle.given_up(lease=lease, upload=upload, counter=counter, code="interrupted", message="")
+            files.forget(files.name_of(upload, counter))
+        elif upload.job_id != job.pk:
+            settle.given_up(lease=lease, upload=upload, counter=counter, code="interrupted", message="")
+
+
+def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:
+    """Metrica promises no order between uploads, so a counter may want a pause after each wave (R4)."""
+    if not counter.wave_pause_seconds or job.wave_cursor:
+        return
+    last = Upload.objects.filter(job=job, state=UploadState.PASSED).order_by("-finished_at").first()
+    if last is None or last.finished_at is None:
+        return
+    until = last.finished_at + timedelta(seconds=counter.wave_pause_seconds)
+    if until > timezone.now() and something_due(counter=counter, only_orders=job.only_orders):
+        _wait_until(turn, until)
+
+
+def _wait_until(turn: _Turn, until: datetime | None) -> None:
+    """Sleep through a short wait; put the job back for a longer one."""
+    if until is None:
+        return
+    seconds = (until - timezone.now()).total_seconds()
+    if seconds > SHORT_WAIT or turn.over:
+        raise _Pause(until)
+    if seconds > 0:
+        with turn.lease.step(seconds=seconds):
+            pass
+        time.sleep(seconds)
+
+
+def _hold_what_cannot_go(counter: Counter) -> None:
+    """A change that waits for a person says so (R8)."""
+    if block_reason(Counter.objects.select_related("account").get(pk=counter.pk)):
+        holds.review(counter)
+
+
+def _broke_off(lease: Lease) -> None:
+    """Something that nobody foresaw. Try again later; after many times in a row the job fails (see `_work`)."""
+    try:
+        with lease.step():
+            job = UploadJob.objects.get(pk=lease.job_id)
+            job.breakdowns += 1
+            job.error_code = "internal_error"
+            job.save(update_fields=["breakdowns", "error_code"])
+        lease.release(not_before=after(backoff(job.breakdowns)))
+    except LeaseLost:
+        log.warning("job was taken over by another worker", job=str(lease.job_id))

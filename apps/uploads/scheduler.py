@@ -1,0 +1,148 @@
+"""The tick: starts what is due, finds again what was lost, keeps house. Any number of machines may tick at once; each
+thing is taken by a compare-and-swap, so nothing happens twice."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.models import Task
+
+from apps.audit import chain
+from apps.counters import schedule
+from apps.counters.models import AccountState, Counter
+from apps.counters.services import block_reason
+from apps.orders import holds
+from apps.orders.models import Delivery, StatusChange
+from apps.uploads import heartbeats
+from apps.uploads.events import ticked
+from apps.uploads.models import JobState, Trigger, Upload, UploadJob
+from apps.uploads.queueing import enqueue_all
+from apps.uploads.selection import something_due
+from apps.uploads.services import request_if_wanted, request_upload
+
+log = structlog.get_logger(__name__)
+
+QUEUE_RECORDS_KEPT = timedelta(days=7)
+AUDIT_ENTRIES_A_TICK = 20_000
+
+
+class TickFailed(Exception):
+    """Some stages broke off; the others were done. The log holds the causes."""
+
+    def __init__(self, stages: list[str]) -> None:
+        super().__init__(", ".join(stages))
+        self.stages = stages
+
+
+def tick() -> None:
+    """One step of everything that has its time. Raises TickFailed after all stages had their chance."""
+    heartbeats.beat(heartbeats.TICK)
+    stages: tuple[Callable[[], object], ...] = (
+        release_holds,
+        start_due_counters,
+        start_as_they_come,
+        settle_left_behind,
+        bring_up_jobs,
+        seal_audit,
+        keep_house,
+        tell_others,
+    )
+    failed = []
+    for stage in stages:
+        try:
+            stage()
+        except Exception:
+            log.exception("stage of the tick failed", stage=stage.__name__)
+            failed.append(stage.__name__)
+    if failed:
+        raise TickFailed(failed)
+
+
+def release_holds() -> None:
+    """Held changes whose cause may be gone: of counters that changed, and those whose future has come."""
+    for counter in list(holds.review_behind()):
+        holds.review(counter)
+    holds.release_due_future()
+
+
+def start_due_counters() -> int:
+    """Jobs for counters whose schedule has come. Who moves `next_upload_at` on starts the job, so one does."""
+    now = timezone.now()
+    started = 0
+    for counter in Counter.objects.due(now).select_related("account"):
+        due_at = counter.next_upload_at
+        if due_at is None:
+            continue
+        moved = Counter.objects.filter(pk=counter.pk, next_upload_at=due_at)
+        if not moved.update(next_upload_at=_following(counter, due_at, now)):
+            continue
+        if not block_reason(counter) and something_due(counter=counter):
+            request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=_("the schedule"))
+            started += 1
+    return started
+
+
+def start_as_they_come() -> None:
+    """Counters whose changes go as they come, where a change still waits though no job is there: its message was lost,
+    or the last job failed."""
+    waiting = StatusChange.objects.filter(counter=OuterRef("pk"), delivery=Delivery.WAITING)
+    counters = Counter.objects.active().filter(
+        Exists(waiting), ~_has_job(), schedule=schedule.AS_THEY_COME, account__state=AccountState.CONNECTED
+    )
+    for counter in counters.select_related("account"):
+        request_if_wanted(counter)
+
+
+def settle_left_behind() -> None:
+    """Files that an ended job left undecided: a job for nothing but finding out."""
+    now = timezone.now()
+    due = Q(not_before=None) | Q(not_before__lte=now)
+    left = Upload.objects.unsettled().filter(due, job__counter=OuterRef("pk"))
+    for counter in Counter.objects.active().filter(Exists(left), ~_has_job()).select_related("account"):
+        if not block_reason(counter):
+            request_upload(counter=counter, trigger=Trigger.SCHEDULE, only_orders=[], requested_by=_("the schedule"))
+
+
+def bring_up_jobs(*, lost_after: float | None = None) -> int:
+    """Messages for jobs that can be taken but of which nobody has told the workers lately. Returns how many.
+
+    `lost_after`: seconds after which a message that nobody took counts as lost.
+    """
+    now = timezone.now()
+    seconds = settings.UPLOAD_LEASE_SECONDS if lost_after is None else lost_after
+    untold = Q(enqueued_at=None) | Q(enqueued_at__lte=now - timedelta(seconds=seconds))
+    running = UploadJob.objects.filter(counter=OuterRef("counter"), state=JobState.RUNNING).exclude(pk=OuterRef("pk"))
+    jobs = UploadJob.objects.claimable(now).filter(untold).filter(~Exists(running)).order_by("created_at")
+    found = list(jobs.values_list("pk", flat=True)[:1000])
+    enqueue_all(found)
+    return len(found)
+
+
+def seal_audit() -> None:
+    chain.seal(limit=AUDIT_ENTRIES_A_TICK)
+
+
+def keep_house() -> None:
+    """The queue's records of what it did, and of workers that are gone."""
+    Task.objects.filter(stopped__lt=timezone.now() - QUEUE_RECORDS_KEPT).delete()
+    heartbeats.prune()
+
+
+def tell_others() -> None:
+    ticked.send(sender=None, now=timezone.now())
+
+
+def _following(counter: Counter, due_at: datetime, now: datetime) -> datetime | None:
+    """The next time after now; every five minutes stays at the same minutes, whatever was missed meanwhile."""
+    plan = schedule.parse(counter.schedule)
+    if plan.every is not None:
+        return due_at + plan.every * ((now - due_at) // plan.every + 1)
+    return plan.next_after(now, counter.zone)
+
+
+def _has_job() -> Exists:
+    return Exists(UploadJob.objects.unfinished().filter(counter=OuterRef("pk")))

@@ -1,0 +1,82 @@
+"""Writes a file in a thread of its own, while the planner waits for the database: each keeps one core busy.
+
+The thread touches no database. What it is given it writes in that order.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from apps.metrica.wire.simple_orders import SimpleOrdersWriter, UnwritableOrder
+from apps.uploads.rows import ChangeRow, RowMaker
+
+_CHUNKS_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """A row that no file can hold, and why."""
+
+    row: ChangeRow
+    why: str
+
+
+class Scribe:
+    """Takes rows by the chunk. Use it as a context manager; after `finish` the file is complete."""
+
+    def __init__(self, *, writer: SimpleOrdersWriter, maker: RowMaker) -> None:
+        self.unwritable: list[Unwritable] = []
+        self._writer = writer
+        self._maker = maker
+        self._chunks: queue.Queue[Sequence[ChangeRow] | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
+        self._thread.start()
+
+    def write(self, rows: Sequence[ChangeRow]) -> None:
+        """Hand a chunk over; waits while two are still to be written. Raises what the thread raised."""
+        if self._error is not None:
+            raise self._error
+        if rows:
+            self._chunks.put(rows)
+
+    def finish(self) -> None:
+        """Wait until all is written. Raises what the thread raised."""
+        if self._thread.is_alive():
+            self._chunks.put(None)
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._thread.is_alive():
+            self._chunks.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (rows := self._chunks.get()) is not None:
+            if self._error is not None:
+                continue  # the planner is told at its next chunk; until then nobody may wait for a place in the queue
+            try:
+                self._write(rows)
+            except BaseException as error:
+                self._error = error
+
+    def _write(self, rows: Sequence[ChangeRow]) -> None:
+        while rows:
+            before = self._writer.rows
+            try:
+                self._writer.write_many(map(self._maker.make, rows))
+                return
+            except UnwritableOrder as error:
+                written = self._writer.rows - before
+                self.unwritable.append(Unwritable(rows[written], str(error)))
+                rows = rows[written + 1 :]

@@ -1,0 +1,109 @@
+"""Sends one file: the attempt is committed before a byte leaves, the call is made outside any transaction (R6)."""
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.counters.gateway import metrica_client
+from apps.counters.models import Counter, MetricaAccount
+from apps.counters.services import disconnect_account
+from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome, UploadRefused
+from apps.uploads import files, settle, splitter
+from apps.uploads.lease import Lease
+from apps.uploads.models import Upload, UploadState
+
+log = structlog.get_logger(__name__)
+
+SLOWEST_BYTES_PER_SECOND = 256 * 1024
+LONGEST_CALL = 600.0
+"""Seconds. With the time for planning before it, a call ends well within the queue's own timeout of a task."""
+
+
+class JobFailed(Exception):
+    """The job cannot go on until a person has done something; `code` and `message` say why."""
+
+    def __init__(self, *, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+def seconds_for(size: int) -> float:
+    """The longest that the call for a file of so many bytes may take, from connecting to the answer."""
+    return min(LONGEST_CALL, settings.METRICA_TIMEOUT_SECONDS + size / SLOWEST_BYTES_PER_SECOND)
+
+
+def send(*, lease: Lease, upload: Upload, counter: Counter) -> None:
+    """Sends a prepared file once and settles what came of it. Raises JobFailed, LeaseLost."""
+    account = counter.account
+    assert account is not None, "a counter without an account is blocked"
+    seconds = seconds_for(upload.bytes)
+    try:
+        with files.plain(upload) as file:
+            _note_attempt(lease, upload, seconds)
+            with metrica_client(account, counter=counter, subject=upload.pk, total_timeout=seconds) as metrica:
+                uploading = metrica.upload_simple_orders(counter.metrica_id, file, filename=f"{upload.pk}.csv")
+    except files.FileUnusable as error:
+        fail(lease=lease, upload=upload, counter=counter, code=error.code)
+    except UploadRefused as error:
+        refused(lease=lease, upload=upload, counter=counter, error=error)
+    except UnknownOutcome as error:
+        settle.unknown(lease=lease, upload=upload, counter=counter, error=error)
+    except TransientError as error:
+        if settle.exhausted(upload):
+            fail(lease=lease, upload=upload, counter=counter, code=error.code, error=error)
+        settle.retry_later(lease=lease, upload=upload, counter=counter, error=error)
+    except MetricaError as error:
+        if isinstance(error, AuthorizationError):
+            disconnect(account, error)
+        fail(lease=lease, upload=upload, counter=counter, code=error.code, error=error)
+    else:
+        settle.passed(lease=lease, upload=upload, counter=counter, uploading=uploading)
+
+
+def refused(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
+    """A refused file is cut in halves; a refused row is rejected. Raises JobFailed where splitting leads nowhere."""
+    if upload.rows <= 1:
+        settle.rejected(lease=lease, upload=upload, counter=counter, error=error)
+    elif splitter.may_split(upload):
+        try:
+            splitter.split(lease=lease, upload=upload, counter=counter, error=error)
+        except files.FileUnusable as broken:
+            fail(lease=lease, upload=upload, counter=counter, code=broken.code)
+    else:
+        fail(lease=lease, upload=upload, counter=counter, code="too_many_refused", error=error)
+
+
+def fail(*, lease: Lease, upload: Upload, counter: Counter, code: str, error: MetricaError | None = None) -> None:
+    """Give the file up and end the job with this reason."""
+    message = str(error) if error else ""
+    status = error.http_status if error else None
+    settle.given_up(lease=lease, upload=upload, counter=counter, code=code, message=message, status=status)
+    raise JobFailed(code=code, message=message)
+
+
+def disconnect(account: MetricaAccount, error: AuthorizationError) -> None:
+    """Metrica does not accept the token: stop using it, unless a person has replaced it meanwhile.
+
+    Where the token never reached Metrica, because it cannot be decrypted here, the account stays as it is.
+    """
+    if error.http_status is None and error.code != "malformed_token":
+        return
+    if MetricaAccount.objects.filter(pk=account.pk, token_encrypted=account.token_encrypted).exists():
+        disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
+
+
+def _note_attempt(lease: Lease, upload: Upload, seconds: float) -> None:
+    now = timezone.now()
+    with lease.step(seconds=seconds):
+        Upload.objects.filter(pk=upload.pk).update(
+            state=UploadState.SENDING,
+            attempts=F("attempts") + 1,
+            not_before=None,
+            sent_at=now,
+            started_at=Coalesce("started_at", Value(now)),
+        )
+    upload.attempts += 1

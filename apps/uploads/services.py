@@ -1,0 +1,129 @@
+"""Asks for uploads, and stops or repeats them. One job of a counter waits in the queue at most, one runs at most."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.audit import trace
+from apps.audit.services import record
+from apps.counters import schedule
+from apps.counters.models import Counter
+from apps.counters.services import block_reason
+from apps.orders.models import Delivery, HoldReview, StatusChange
+from apps.uploads.models import JobState, Trigger, UploadJob
+from apps.uploads.queueing import enqueue
+from apps.uploads.waits import LONGEST
+
+_AFTER_A_CANCEL = timedelta(minutes=10)
+_FAILURES_COUNTED = 12
+
+
+@transaction.atomic
+def request_upload(
+    *, counter: Counter, trigger: str, only_orders: Sequence[int] | None = None, requested_by: str = ""
+) -> UploadJob:
+    """Ask for all that is due of the counter, or of these orders (primary keys), to be uploaded.
+
+    Where such a job waits in the queue already, that one is returned; one that runs is followed by another.
+    `requested_by`: who is shown as having asked; left out, whoever the present trace names.
+    """
+    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
+        return waiting
+    current = trace.current()
+    try:
+        with transaction.atomic():
+            job = UploadJob.objects.create(
+                counter=counter,
+                trigger=Trigger(trigger),
+                only_orders=None if only_orders is None else sorted(set(only_orders)),
+                requested_by=(requested_by or current.actor.label)[:255],
+                request_id=current.request_id[:64],
+            )
+    except IntegrityError:
+        if (waiting := _waiting_job(counter)) is None:
+            raise
+        return waiting
+    record(
+        action="upload_job.requested",
+        agency=counter.agency_id,
+        obj=job,
+        details={
+            "counter": counter.metrica_id,
+            "trigger": trigger,
+            "orders": None if only_orders is None else len(only_orders),
+        },
+    )
+    enqueue(job.pk)
+    return job
+
+
+def request_if_wanted(counter: Counter) -> UploadJob | None:
+    """Ask for an upload where the counter's orders go out as they come, something waits and nothing stands in the way.
+
+    After a job that failed or was cancelled there is a pause that grows with each further failure, unless the cause was
+    removed since: Metrica is not asked the same in vain every second.
+    """
+    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter):
+        return None
+    if UploadJob.objects.unfinished().filter(counter=counter, only_orders=None).exists():
+        return None
+    if not StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
+        return None
+    if timezone.now() < _not_before(counter):
+        return None
+    return request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=str(_("the schedule")))
+
+
+@transaction.atomic
+def cancel_job(*, job: UploadJob) -> bool:
+    """Stop the job: one that waits at once, one that runs before its next file. False if it has ended already.
+
+    What was not sent waits again. What Metrica may already have is looked up all the same.
+    """
+    now = timezone.now()
+    rows = UploadJob.objects.filter(pk=job.pk)
+    if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=now, cancel_requested_at=now):
+        pass
+    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None):
+        enqueue(job.pk)
+    else:
+        return False
+    record(
+        action="upload_job.cancelled",
+        agency=job.counter.agency_id,
+        obj=job,
+        details={"counter": job.counter.metrica_id},
+    )
+    return True
+
+
+def retry_job(*, job: UploadJob, trigger: str = Trigger.PERSON) -> UploadJob:
+    """A new job for what an ended one was to deliver. Raises ValidationError while the old one has not ended."""
+    job.refresh_from_db()
+    if job.state in (JobState.QUEUED, JobState.RUNNING):
+        message = _("The job has not ended yet. Wait until it ends, or cancel it.")
+        raise ValidationError(message, code="job_not_ended")
+    return request_upload(counter=job.counter, trigger=trigger, only_orders=job.only_orders)
+
+
+def _waiting_job(counter: Counter) -> UploadJob | None:
+    return UploadJob.objects.filter(counter=counter, state=JobState.QUEUED, only_orders=None).first()
+
+
+def _not_before(counter: Counter) -> datetime:
+    """From when on the next job may start by itself."""
+    ended = UploadJob.objects.filter(counter=counter).exclude(finished_at=None).order_by("-finished_at")
+    jobs = list(ended.only("state", "finished_at")[:_FAILURES_COUNTED])
+    if not jobs or (last_end := jobs[0].finished_at) is None:
+        return timezone.now()
+    if jobs[0].state == JobState.CANCELLED:
+        return last_end + _AFTER_A_CANCEL
+    failures = next((number for number, job in enumerate(jobs) if job.state != JobState.FAILED), len(jobs))
+    if not failures or HoldReview.objects.filter(counter=counter, reviewed_at__gt=last_end).exists():
+        return last_end
+    return last_end + timedelta(seconds=min(LONGEST, settings.UPLOAD_RETRY_SECONDS * 2**failures))

@@ -1,0 +1,214 @@
+"""What became of a file: each outcome is one committed step that moves the upload, its changes and the job together."""
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from apps.audit.services import record
+from apps.counters.models import Counter
+from apps.counters.services import note_good_call
+from apps.metrica.client import Uploading
+from apps.metrica.errors import MetricaError
+from apps.orders import delivery
+from apps.orders.models import Order
+from apps.uploads.lease import Lease
+from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.selection import CHUNK
+from apps.uploads.waits import after, backoff
+
+log = structlog.get_logger(__name__)
+
+
+def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploading, adopted: bool = False) -> None:
+    """Metrica has the file: its changes are delivered. `adopted`: found in Metrica's list, not in an answer (R6)."""
+    now = timezone.now()
+    with lease.step():
+        _end(upload, state=UploadState.PASSED, http_status=200, uploading_id=uploading.uploading_id, at=now)
+        delivered = delivery.settle_delivered(upload_id=upload.pk, at=now)
+        resent = _resent(upload)
+        _count(upload, delivered=delivered, resent=resent)
+        Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
+        if counter.account_id is not None:
+            note_good_call(account_id=counter.account_id, at=now)
+        _progressed(lease)
+        _record("upload.adopted" if adopted else "upload.passed", upload, counter, uploading_id=uploading.uploading_id)
+    log.info(
+        "upload passed",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        rows=upload.rows,
+        wave=upload.wave,
+        attempt=upload.attempts,
+        adopted=adopted,
+    )
+
+
+def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
+    """Metrica refused a file of one row: that change is rejected in Metrica's words (R7).
+
+    Where the row was a state sent once more, the change stays delivered; it is not tried again by itself.
+    """
+    now = timezone.now()
+    with lease.step():
+        _end(upload, state=UploadState.REFUSED, error=error, at=now)
+        count = delivery.reject(upload_id=upload.pk, code=error.code, message=str(error))
+        Order.objects.filter(resends__upload=upload).update(resend_due=False)
+        _count(upload, rejected=count)
+        _progressed(lease)
+        _record("upload.refused", upload, counter, code=error.code, said=error.detail)
+    log.warning("upload refused", upload=str(upload.pk), counter=counter.metrica_id, rows=upload.rows, code=error.code)
+
+
+def given_up(
+    *, lease: Lease, upload: Upload, counter: Counter, code: str, message: str, status: int | None = None
+) -> None:
+    """The file is not sent (any more): its changes wait again."""
+    with lease.step():
+        give_up(upload=upload, counter=counter, code=code, message=message, status=status)
+
+
+def give_up(*, upload: Upload, counter: Counter, code: str, message: str, status: int | None = None) -> None:
+    """The same within a step that does more."""
+    returned = delivery.give_back(upload_id=upload.pk)
+    _end(upload, state=UploadState.FAILED, http_status=status, code=code, message=message, at=timezone.now())
+    _record("upload.failed", upload, counter, code=code, returned=returned)
+    log.warning("upload given up", upload=str(upload.pk), counter=counter.metrica_id, code=code, waiting_again=returned)
+
+
+def retry_later(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> datetime:
+    """Nothing happened at Metrica: the same file goes again later. Returns when."""
+    wait = after(backoff(upload.attempts, retry_after=error.retry_after))
+    with lease.step():
+        Upload.objects.filter(pk=upload.pk).update(
+            state=UploadState.PREPARED,
+            not_before=wait,
+            http_status=error.http_status,
+            error_code=error.code,
+            error_message=str(error),
+        )
+        _note_trouble(lease, error)
+    log.warning(
+        "upload will be repeated",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        code=error.code,
+        attempt=upload.attempts,
+        not_before=wait.isoformat(),
+    )
+    return wait
+
+
+def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError | None = None) -> None:
+    """Nobody knows whether Metrica has the file: the call broke, or the worker did (`error` left out)."""
+    with lease.step():
+        Upload.objects.filter(pk=upload.pk).update(
+            state=UploadState.UNKNOWN,
+            not_before=None,
+            lookups=0,
+            http_status=error.http_status if error else None,
+            error_code=error.code if error else "unknown_outcome",
+            error_message=str(error) if error else "",
+        )
+        if error:
+            _note_trouble(lease, error)
+        _record("upload.unknown", upload, counter, attempt=upload.attempts)
+    log.warning(
+        "outcome of upload unknown, asking Metrica",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        attempt=upload.attempts,
+        worker_died=error is None,
+    )
+
+
+def send_again(*, lease: Lease, upload: Upload, counter: Counter) -> None:
+    """Metrica's list does not have the upload: the same bytes go once more (R6)."""
+    with lease.step():
+        Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None)
+        _record("upload.not_found", upload, counter, attempt=upload.attempts, lookups=upload.lookups)
+    log.warning(
+        "upload is not at Metrica, the same bytes go again",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        attempt=upload.attempts,
+        sha256=upload.sha256,
+    )
+
+
+def look_again(*, lease: Lease, upload: Upload, seconds: float, error: MetricaError | None = None) -> datetime:
+    """The list could not be read, or does not have the upload yet: ask once more after `seconds`. Returns when."""
+    wait = after(seconds)
+    with lease.step():
+        Upload.objects.filter(pk=upload.pk).update(lookups=F("lookups") + 1, not_before=wait)
+        if error:
+            _note_trouble(lease, error)
+    return wait
+
+
+def exhausted(upload: Upload) -> bool:
+    """True once the file was sent as often as is allowed."""
+    return upload.attempts >= settings.UPLOAD_MAX_ATTEMPTS
+
+
+def _resent(upload: Upload) -> int:
+    """The orders whose state this file repeated have their newest state at Metrica now."""
+    changes = list(upload.resends.values_list("change_id", flat=True))
+    for start in range(0, len(changes), CHUNK):
+        delivery.settle_resent(change_ids=changes[start : start + CHUNK])
+    return len(changes)
+
+
+def _end(
+    upload: Upload,
+    *,
+    state: UploadState,
+    at: datetime,
+    http_status: int | None = None,
+    uploading_id: str = "",
+    error: MetricaError | None = None,
+    code: str = "",
+    message: str = "",
+) -> None:
+    Upload.objects.filter(pk=upload.pk).update(
+        state=state,
+        finished_at=at,
+        not_before=None,
+        http_status=error.http_status if error else http_status,
+        uploading_id=uploading_id,
+        error_code=error.code if error else code,
+        error_message=str(error) if error else message,
+    )
+
+
+def _count(upload: Upload, **numbers: int) -> None:
+    """Into the job that made the file, even where a later one saw it through."""
+    UploadJob.objects.filter(pk=upload.job_id).update(**{name: F(name) + number for name, number in numbers.items()})
+
+
+def _note_trouble(lease: Lease, error: MetricaError) -> None:
+    """A job that waits says what for."""
+    UploadJob.objects.filter(pk=lease.job_id).update(error_code=error.code, error_message=str(error))
+
+
+def _progressed(lease: Lease) -> None:
+    UploadJob.objects.filter(pk=lease.job_id).update(breakdowns=0, error_code="", error_message="")
+
+
+def _record(action: str, upload: Upload, counter: Counter, **details: object) -> None:
+    record(
+        action=action,
+        agency=counter.agency_id,
+        obj=upload,
+        details={
+            "counter": counter.metrica_id,
+            "job": str(upload.job_id),
+            "wave": upload.wave,
+            "rows": upload.rows,
+            "bytes": upload.bytes,
+            "sha256": upload.sha256,
+            **details,
+        },
+    )

@@ -1,0 +1,92 @@
+"""A worker: the queue's processes, and beside them one that ticks, gives signs of life and brings up waiting jobs."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from apps.agencies import actor as actors
+from apps.audit import trace
+from apps.uploads import heartbeats, queueing, scheduler, stopping
+from apps.uploads.cluster import CarefulCluster
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 15.0
+"""How long running steps may take to end once the worker is to stop; what takes longer is looked up later (R6)."""
+
+_SIGN_OF_LIFE_SECONDS = 5.0
+
+
+class Worker:
+    """Runs until SIGTERM or SIGINT. `say` prints a line for people."""
+
+    def __init__(self, *, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._asked_to_stop = threading.Event()
+        self._stopping = stopping.prepare()
+        self._name = heartbeats.this_worker()
+        self._next_beat = 0.0
+
+    def run(self) -> bool:
+        """True if everything ended in time."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        cluster = self._start()
+        # Messages that died with an earlier worker are not waited for.
+        self._safely(lambda: scheduler.bring_up_jobs(lost_after=0))
+        while not self._asked_to_stop.wait(1.0):
+            if not cluster.alive:
+                self._say("The queue's processes died; starting them anew.")
+                cluster = self._start()
+            self._safely(self._look_around)
+        return self._end(cluster)
+
+    def _start(self) -> CarefulCluster:
+        connections.close_all()
+        cluster = CarefulCluster()
+        cluster.start()
+        return cluster
+
+    def _look_around(self) -> None:
+        if time.monotonic() >= self._next_beat:
+            heartbeats.beat(self._name)
+            self._next_beat = time.monotonic() + _SIGN_OF_LIFE_SECONDS
+        if heartbeats.turn_of(heartbeats.TICK, every=settings.TICK_SECONDS):
+            scheduler.tick()
+        else:
+            scheduler.bring_up_jobs()
+
+    def _safely(self, work: Callable[[], object]) -> None:
+        """What fails here is tried again in a second: the database may be away for a while."""
+        try:
+            with trace.traced(actor=actors.system("scheduler"), source="worker"):
+                work()
+        except scheduler.TickFailed:
+            pass
+        except DatabaseError:
+            log.exception("the worker cannot reach its database")
+            connections.close_all()
+        except Exception:
+            log.exception("the worker's own round failed")
+
+    def _end(self, cluster: CarefulCluster) -> bool:
+        self._say("Stopping: running uploads end their present step.")
+        self._stopping.set()
+        in_time = cluster.end(seconds=STOP_SECONDS)
+        self._safely(lambda: heartbeats.forget_worker(self._name))
+        self._say("Stopped." if in_time else "Stopped by force; what was being sent will be looked up at Metrica.")
+        return in_time
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_stop.set()
+
+
+def prepare() -> None:
+    """What must be in the database before a worker starts."""
+    queueing.plan_ticks()
