@@ -45,10 +45,12 @@ class _OwnersAdmin(TenantAdmin):
 
     add_right = Right.ADMINISTER
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = super().get_fields(request, obj)
-        # Whoever is in one agency adds to that one.
-        return [name for name in fields if name != "agency" or obj or self.agency_of(request) is None]
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, *self.agency_field(request))
+
+    def agency_field(self, request: HttpRequest) -> tuple[str, ...]:
+        """The field is shown, and chosen, by who looks at many agencies; in one of them it goes without saying."""
+        return ("agency",) if actor_of(request).agency_id is None else ()
 
 
 @admin.register(Membership)
@@ -77,18 +79,13 @@ class MembershipAdmin(_OwnersAdmin):
     def last_login(self, member: Membership) -> Any:
         return member.user.last_login
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        everywhere = actor_of(request).agency_id is None
-        return (*self.list_display, "agency") if everywhere else self.list_display
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("agency", *self.readonly_fields) if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            self_chosen = () if self.agency_of(request) else ("agency",)
-            return (*self_chosen, "email", "name", "role", "password")
-        return ("agency", "email", "name", "role", "last_login", "created_at")
+            return (*self.agency_field(request), "email", "name", "role", "password")
+        return (*self.agency_field(request), "email", "name", "role", "last_login", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
@@ -195,15 +192,10 @@ class ApiKeyAdmin(_OwnersAdmin):
             return "expired", _("Expired")
         return "active", _("Active")
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        everywhere = actor_of(request).agency_id is None
-        return (*self.list_display, "agency") if everywhere else self.list_display
-
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            self_chosen = () if self.agency_of(request) else ("agency",)
-            return (*self_chosen, "name", "scopes", "counter_ids", "expires_at")
-        return ("agency", *self.list_display, "revoked_at", "created_at")
+            return (*self.agency_field(request), "name", "scopes", "counter_ids", "expires_at")
+        return (*self.agency_field(request), *self.list_display, "revoked_at", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj) if obj else ()

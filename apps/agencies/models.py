@@ -47,6 +47,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        """What the admin calls a person in its corner."""
+        return self.name or self.email
+
     @property
     def is_staff(self) -> bool:
         """Everybody who belongs to an agency works in the admin; the site itself asks for the rights."""

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -55,14 +56,14 @@ class AuditEntryAdmin(TenantAdmin):
     """Nobody adds, changes or deletes here; the database refuses it as well."""
 
     add_right = change_right = delete_right = None
-    list_display = ("at", "actor_label", "action", "shown_object", "source", "ip", "request_id")
-    list_display_links = ("at",)
+    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_id")
+    list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     search_fields = ("actor_label", "action", "object_label", "request_id")
     search_help_text = _("Who, action, object or request id")
     ordering = ("-id",)
     fieldsets = (
-        (None, {"fields": ("at", "agency", "actor_label", "actor_kind", "action", "object_link")}),
+        (None, {"fields": ("moment", "agency_name", "actor_label", "actor_kind", "action", "object_link")}),
         (_("Before and after"), {"fields": ("difference", "shown_details")}),
         (_("Where from"), {"fields": ("source", "ip", "request_link")}),
         (_("Proof"), {"fields": ("sealed",)}),
@@ -70,13 +71,21 @@ class AuditEntryAdmin(TenantAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         everywhere = request.actor.agency_id is None  # type: ignore[attr-defined]
-        return (*self.list_display, "agency") if everywhere else self.list_display
+        return (*self.list_display, "agency_name") if everywhere else self.list_display
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("agency", "link")
+
+    @display(description=_("time"), ordering="at")
+    def moment(self, entry: AuditEntry) -> str:
+        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}"
+
+    @display(description=_("agency"))
+    def agency_name(self, entry: AuditEntry) -> str:
+        return entry.agency.name if entry.agency else "—"
 
     @display(description=_("object"))
     def shown_object(self, entry: AuditEntry) -> str:

@@ -278,6 +278,7 @@ def test_the_language_is_the_browsers_until_one_is_chosen(client: Client, north:
 
 
 def test_the_language_of_the_login_page_is_kept_in_a_cookie(client: Client):
+    assert '<button type="submit" name="language" value="ru"' in client.get("/admin/login/").content.decode()
     client.post(reverse("set_language"), {"language": "ru", "next": "/admin/login/"})
     assert client.get("/admin/login/").headers["Content-Language"] == "ru"
 
