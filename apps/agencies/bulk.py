@@ -1,65 +1,165 @@
-"""Inserts by the thousand: COPY on PostgreSQL, which is several times faster; elsewhere bulk_create."""
+"""Rows by the thousand: inserted and updated column by column, without a model instance for each.
+
+PostgreSQL takes them by COPY and by one UPDATE from arrays, SQLite by `executemany`: five to ten times faster than
+`bulk_create` and `bulk_update`. Values are what the columns take: aware datetimes, Decimals, UUIDs, JSON-ready objects.
+Nothing is validated, no default is filled in, no signal is sent. All belongs inside the caller's transaction.
+"""
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Rows = Collection[Sequence[Any]]
+Convert = Callable[[Any], Any]
+
+_ESCAPED = re.compile(r"[\\\t\n\r]")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULL = r"\N"
 
 
-def insert_many(objects: Sequence[models.Model]) -> None:
-    """Insert new rows of one model and give them their primary keys. Belongs inside the caller's transaction.
-
-    Every field must hold what the column takes (aware datetimes, Decimals, JSON-ready values): nothing is converted, no
-    signal is sent. Raises IntegrityError as an INSERT would.
-    """
-    if not objects:
-        return
-    model = type(objects[0])
-    connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql":
-        model._default_manager.bulk_create(objects)
-        return
-    fields = model._meta.concrete_fields
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    readers = [_reader(field) for field in fields]
+def reserve_keys(model: type[models.Model], number: int) -> Sequence[int]:
+    """So many new primary keys (a BigAutoField's) that nobody else gets."""
+    connection = _connection(model)
+    table, key = model._meta.db_table, model._meta.pk.column
     with connection.cursor() as cursor:
-        _number(cursor, model, objects, quote)
-        with (
-            connection.wrap_database_errors,
-            cursor.copy(f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN") as copy,
-        ):
-            for one in objects:
-                copy.write_row([read(one) for read in readers])
-    for one in objects:
-        one._state.adding, one._state.db = False, connection.alias
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+                [connection.ops.quote_name(table), key, number],
+            )
+            return [found for (found,) in cursor.fetchall()]
+        # A SQLite transaction that writes is alone; AUTOINCREMENT keeps the highest number ever given.
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        last = (cursor.fetchone() or (0,))[0]
+        return range(last + 1, last + 1 + number)
 
 
-def _number(
-    cursor: Any, model: type[models.Model], objects: Sequence[models.Model], quote: Callable[[str], str]
-) -> None:
-    """Primary keys from the column's sequence, where they are numbers that the database gives."""
-    key = model._meta.pk
-    if not isinstance(key, models.AutoField | models.BigAutoField):
+def insert_rows(model: type[models.Model], names: Sequence[str], rows: Rows) -> None:
+    """Insert rows whose values are those of the fields `names` (attnames, the primary key among them), in that order.
+
+    Fields left out get the database's null, so name all that must have a value. Raises IntegrityError as INSERT does.
+    """
+    if not rows:
         return
-    table = quote(model._meta.db_table)
-    cursor.execute(
-        "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)", [table, key.column, len(objects)]
-    )
-    for one, (number,) in zip(objects, cursor.fetchall(), strict=True):
-        one.pk = number
+    connection = _connection(model)
+    fields = [model._meta.get_field(name) for name in names]
+    table, columns = _names(connection, model, fields)
+    values = [
+        _converted(connection, field, column) for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            block = "\n".join(map("\t".join, zip(*map(_for_copy, values), strict=True)))
+            with (
+                connection.wrap_database_errors,
+                cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+            ):
+                copy.write(block + "\n")
+        else:
+            places = ", ".join(["%s"] * len(columns))
+            cursor.executemany(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names of our models
+                list(zip(*values, strict=True)),
+            )
 
 
-def _reader(field: "models.Field[Any, Any]") -> Callable[[models.Model], Any]:
-    name = field.attname
-    if not isinstance(field, models.JSONField):
-        return lambda one: getattr(one, name)
+def update_rows(model: type[models.Model], names: Sequence[str], rows: Rows) -> None:
+    """Set the fields `names` of existing rows; the first of them is the primary key, which says which row it is."""
+    if not rows:
+        return
+    connection = _connection(model)
+    fields = [model._meta.get_field(name) for name in names]
+    table, (key, *columns) = _names(connection, model, fields)
+    values = [
+        _converted(connection, field, column) for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            types = [(field.db_type(connection) or "").split("(")[0] for field in fields]
+            settings = ", ".join(
+                f"{column} = given.{column}::{of_type}" for column, of_type in zip(columns, types[1:], strict=True)
+            )
+            arrays = ", ".join(["%s::text[]"] * len(names))
+            cursor.execute(
+                f"UPDATE {table} SET {settings} FROM unnest({arrays}) AS given ({', '.join([key, *columns])}) "  # noqa: S608
+                f"WHERE {table}.{key} = given.{key}::{types[0]}",
+                values,
+            )
+        else:
+            settings = ", ".join(f"{column} = %s" for column in columns)
+            cursor.executemany(
+                f"UPDATE {table} SET {settings} WHERE {key} = %s",  # noqa: S608
+                [(*rest, first) for first, *rest in zip(*values, strict=True)],
+            )
 
-    def read_json(one: models.Model) -> str | None:
-        value = getattr(one, name)
-        if value is None:
-            return None
-        return json.dumps(value, ensure_ascii=False) if value else ("{}" if isinstance(value, dict) else "[]")
 
-    return read_json
+def _connection(model: type[models.Model]) -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(model)]
+
+
+def _names(connection: BaseDatabaseWrapper, model: type[models.Model], fields: Iterable[Any]) -> tuple[str, list[str]]:
+    quote = connection.ops.quote_name
+    return quote(model._meta.db_table), [quote(field.column) for field in fields]
+
+
+def _converted(connection: BaseDatabaseWrapper, field: Any, column: Sequence[Any]) -> list[Any]:
+    """The column as its database driver takes it: for PostgreSQL the text of each value, or None."""
+    if isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if isinstance(field, models.JSONField):
+        return [None if value is None else _json(value) for value in column]
+    if connection.vendor == "postgresql":
+        return _texts(field, column)
+    convert = _for_sqlite(connection, field)
+    return list(column) if convert is None else [None if value is None else convert(value) for value in column]
+
+
+def _texts(field: Any, column: Sequence[Any]) -> list[str | None]:
+    if isinstance(field, models.CharField | models.TextField):
+        return list(column)
+    convert: Convert = str
+    if isinstance(field, models.UUIDField):
+        convert = _hex
+    elif isinstance(field, models.BooleanField):
+        convert = "ft".__getitem__
+    return [None if value is None else convert(value) for value in column]
+
+
+def _for_sqlite(connection: BaseDatabaseWrapper, field: Any) -> Convert | None:
+    if isinstance(field, models.DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    if isinstance(field, models.UUIDField):
+        return _hex
+    if isinstance(field, models.DecimalField):
+        return lambda value: connection.ops.adapt_decimalfield_value(value, field.max_digits, field.decimal_places)
+    return None
+
+
+def _for_copy(column: list[str | None]) -> list[str]:
+    """The texts of a column in COPY's own notation."""
+    if None in column:
+        return [_NULL if text is None else _escaped(text) for text in column]
+    if _ESCAPED.search("".join(column)) is None:  # type: ignore[arg-type]
+        return column  # type: ignore[return-value]
+    return [_escaped(text) for text in column]  # type: ignore[arg-type]
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES) if _ESCAPED.search(text) else text
+
+
+def _hex(value: Any) -> str:
+    return str(value.hex)
+
+
+def _json(value: Any) -> str:
+    if not value and isinstance(value, dict | list):
+        return "{}" if isinstance(value, dict) else "[]"
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -1,82 +1,112 @@
 """Every write to clients, by the thousand. A client is who the CRM says it is; none is merged by guess (R5)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from apps.agencies.bulk import insert_many
+from django.db.models import Q
+
+from apps.agencies.bulk import insert_rows, reserve_keys, update_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
 
-Identifiers = Mapping[str, list[str]]
-BATCH = 200
+Identifiers = Mapping[str, Sequence[str]]
+
+MAX_OF_A_KIND = 100
+"""More identifiers of one kind no person has; of a "client" that stands for everybody the latest are kept."""
 
 
-@dataclass(slots=True)
-class ClientFacts:
-    """What rows said of one client: its latest name (None: nothing said) and all identifiers, normalised, by kind."""
+@dataclass(slots=True, eq=False)
+class ClientRecord:
+    """One client while rows are applied. `identifiers`: normalised, by kind, kinds without any left out.
 
-    name: str | None = None
-    identifiers: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, *, name: str | None, identifiers: Identifiers) -> None:
-        if name is not None:
-            self.name = name
-        for kind, values in identifiers.items():
-            if values:
-                self.identifiers[kind] = united(self.identifiers.get(kind), values)
-
-
-def united(known: list[str] | None, more: list[str]) -> list[str]:
-    """Both lists in their order, each value once."""
-    return list(dict.fromkeys([*known, *more])) if known else list(more)
-
-
-@dataclass(frozen=True, slots=True)
-class Upserted:
-    """Clients by uniq_id, and the primary keys of those that had no identifier before and have one now."""
-
-    clients: dict[str, Client]
-    newly_known: set[int]
-
-
-def upsert(*, counter: Counter, facts: Mapping[str, ClientFacts], now: datetime) -> Upserted:
-    """Make the clients that are missing and add to the others what is new. Belongs inside the caller's transaction.
-
-    At most three statements, whatever the number; raises IntegrityError where another transaction made the same client
-    at the same moment (then do the whole again).
+    `pk` is None until `ClientBook.save` for a new one.
     """
-    if not facts:
-        return Upserted({}, set())
-    known = Client.objects.select_for_update().filter(counter=counter, uniq_id__in=list(facts)).order_by("uniq_id")
-    clients = {client.uniq_id: client for client in known}
-    newly_known: set[int] = set()
-    changed = []
-    for uniq_id, client in clients.items():
-        said = facts[uniq_id]
-        identifiers = dict(client.identifiers)
-        for kind, values in said.identifiers.items():
-            identifiers[kind] = united(identifiers.get(kind), values)
-        name = client.name if said.name is None else said.name
-        if identifiers != client.identifiers or name != client.name:
-            if said.identifiers and not any(client.identifiers.values()):
-                newly_known.add(client.pk)
-            client.identifiers, client.name, client.updated_at = identifiers, name, now
-            changed.append(client)
-    if changed:
-        Client.objects.bulk_update(changed, ["identifiers", "name", "updated_at"], batch_size=BATCH)
-    missing = [
-        Client(
-            counter_id=counter.pk,
-            uniq_id=uniq_id,
-            name=said.name or "",
-            identifiers=said.identifiers,
-            created_at=now,
-            updated_at=now,
+
+    pk: int | None
+    uniq_id: str
+    name: str = ""
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
+    changed: bool = False
+    was_known: bool = True  # had an identifier before
+
+    def learn(self, *, name: str | None, identifiers: Identifiers) -> None:
+        """What a row said of the client: its name (None: nothing) and identifiers, which are added to those known."""
+        if name is not None and name != self.name:
+            self.name = name
+            self.changed = True
+        for kind, values in identifiers.items():
+            known = self.identifiers.get(kind)
+            if known is None:
+                if values:
+                    self.identifiers[kind] = list(values)
+                    self.changed = True
+            elif any(value not in known for value in values):
+                self.identifiers[kind] = list(dict.fromkeys([*known, *values]))[-MAX_OF_A_KIND:]
+                self.changed = True
+
+
+class ClientBook:
+    """The clients that one transaction speaks of: read together, changed in memory, written together.
+
+    At most five statements, whatever the number. `save` raises IntegrityError where another transaction made the same
+    client at the same moment: then the whole is to be done again.
+    """
+
+    def __init__(self, *, counter: Counter, now: datetime) -> None:
+        self._counter = counter
+        self._now = now
+        self._by_uniq_id: dict[str, ClientRecord] = {}
+        self._by_key: dict[int, ClientRecord] = {}
+
+    def load(self, *, uniq_ids: Collection[str], keys: Collection[int] = ()) -> None:
+        """Read and lock these clients, by the CRM's id or by primary key. One query."""
+        if not uniq_ids and not keys:
+            return
+        found = (
+            Client.objects.select_for_update()
+            .filter(Q(uniq_id__in=uniq_ids) | Q(pk__in=keys) if keys else Q(uniq_id__in=uniq_ids))
+            .filter(counter=self._counter)
+            .order_by("pk")
+            .values_list("pk", "uniq_id", "name", "identifiers")
         )
-        for uniq_id, said in sorted(facts.items())
-        if uniq_id not in clients
-    ]
-    insert_many(missing)
-    clients.update({client.uniq_id: client for client in missing})
-    return Upserted(clients, newly_known)
+        for key, uniq_id, name, identifiers in found:
+            record = ClientRecord(key, uniq_id, name, identifiers, was_known=any(identifiers.values()))
+            self._by_uniq_id[uniq_id] = self._by_key[key] = record
+
+    def named(self, uniq_id: str) -> ClientRecord:
+        """The client of that id, a new one if there is none. `load` must have been asked for the id."""
+        record = self._by_uniq_id.get(uniq_id)
+        if record is None:
+            record = self._by_uniq_id[uniq_id] = ClientRecord(None, uniq_id, changed=True, was_known=False)
+        return record
+
+    def of_key(self, key: int) -> ClientRecord:
+        """The client with that primary key; of one that was not loaded, the key alone is known."""
+        record = self._by_key.get(key)
+        if record is None:
+            record = self._by_key[key] = ClientRecord(key, "")
+        return record
+
+    def save(self) -> list[int]:
+        """Write what changed. Returns the keys of old clients that had no identifier before and have one now."""
+        changed = [record for record in self._by_uniq_id.values() if record.changed]
+        old = [record for record in changed if record.pk is not None]
+        new = sorted((record for record in changed if record.pk is None), key=lambda record: record.uniq_id)
+        update_rows(
+            Client,
+            ("id", "name", "identifiers", "updated_at"),
+            [(record.pk, record.name, record.identifiers, self._now) for record in old],
+        )
+        if new:
+            for record, key in zip(new, reserve_keys(Client, len(new)), strict=True):
+                record.pk = key
+            insert_rows(
+                Client,
+                ("id", "counter_id", "uniq_id", "name", "identifiers", "created_at", "updated_at"),
+                [
+                    (one.pk, self._counter.pk, one.uniq_id, one.name, one.identifiers, self._now, self._now)
+                    for one in new
+                ],
+            )
+        return [record.pk for record in old if record.pk is not None and not record.was_known and record.identifiers]

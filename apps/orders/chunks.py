@@ -1,167 +1,267 @@
 """One chunk of rows, in one transaction: a fixed number of statements, whatever the number of rows."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
-from apps.agencies.bulk import insert_many
-from apps.clients.models import Client
-from apps.clients.services import ClientFacts, upsert
+from apps.agencies.bulk import insert_rows, reserve_keys, update_rows
+from apps.clients.services import ClientBook
+from apps.counters.models import Counter
 from apps.orders import holds
-from apps.orders.applying import Applied, Circumstances, apply_row
+from apps.orders.applying import Applier, Change
 from apps.orders.events import announce_accepted
+from apps.orders.holds import HoldJudge
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from apps.orders.results import RowResult
 from apps.orders.rows import OrderRow, RowError
-from apps.orders.standing import Point, Standing, state_of
+from apps.orders.standing import Point, Standing, State
 
-UPDATED_FIELDS = (
-    *("order_status", "status_date_time", "current_change", "changes_count", "identifiers", "client", "updated_at"),
-    *("create_date_time", "create_date_only"),
+_ORDER_READ = (
+    *("pk", "order_id", "create_date_time", "create_date_only", "identifiers", "client_id"),
+    *("changes_count", "current_change_id"),
 )
-UPDATE_BATCH = 200
+_POINT_READ = (
+    *("order_id", "status_date_time", "seq", "id"),
+    *("order_status", "revenue", "cost", "currency", "goals", "products", "attributes"),
+)
+_ORDER_MOVED = (
+    *("id", "client_id", "create_date_time", "create_date_only", "identifiers", "order_status"),
+    *("status_date_time", "current_change_id", "changes_count", "updated_at"),
+)
+_ORDER_NEW = (*_ORDER_MOVED, "counter_id", "order_id", "resend_due", "created_at")
+_CHANGE_NEW = (
+    *("id", "order_id", "seq", "status_date_time"),
+    *("order_status", "revenue", "cost", "currency", "goals", "products", "attributes"),
+    *("changed", "delivery", "hold_reason"),
+    *("counter_id", "received_at", "source", "received_by", "request_id", "forced", "reject_code", "reject_message"),
+)
+
+Judges = Callable[[datetime], HoldJudge]
 
 
-@dataclass(slots=True)
 class Chunk:
-    """Rows that were read, and the orders they speak of. `start`: the index of the first row in its call."""
+    """Rows that were read, and the orders they speak of.
 
-    read: list[OrderRow | list[RowError]]
-    start: int
-    circumstances: Circumstances
-    _standings: dict[str, Standing] = field(default_factory=dict)
-    _clients: dict[str, Client] = field(default_factory=dict)
-    _newly_known_clients: set[int] = field(default_factory=set)
-    _changes: list[tuple[StatusChange, Standing]] = field(default_factory=list)
+    `start`: the index of the first row in its call. `now`: aware; None takes the moment at which the orders are ours.
+    `came`: how the rows came, as (source, by whom, request id).
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Sequence[OrderRow | list[RowError]],
+        start: int,
+        counter: Counter,
+        judges: Judges,
+        came: tuple[str, str, str],
+        now: datetime | None,
+    ) -> None:
+        self._read = read
+        self._start = start
+        self._counter = counter
+        self._judges = judges
+        self._came = came
+        self._now = now
+        self._standings: dict[str, Standing] = {}
+        self._changes: list[Change] = []
 
     def apply(self) -> list[RowResult]:
         """Write everything and tell each row's result. Belongs inside a transaction."""
-        rows = [row for row in self.read if isinstance(row, OrderRow)]
+        rows = [row for row in self._read if isinstance(row, OrderRow)]
         if rows:
-            self._load_clients(rows)
-            self._load_standings(rows)
-        results = list(self._results())
-        self._write()
+            self._load(rows)
+        now = self._now = self._now or timezone.now()
+        clients = ClientBook(counter=self._counter, now=now)
+        self._load_clients(clients, rows)
+        self._load_history(rows, now)
+        self._load_frozen(rows)
+        applier = Applier(counter=self._counter, clients=clients, now=now)
+        results = [self._result(applier, row, index) for index, row in enumerate(self._read, start=self._start)]
+        self._write(clients, now)
         return results
 
-    def _load_clients(self, rows: list[OrderRow]) -> None:
-        facts: dict[str, ClientFacts] = defaultdict(ClientFacts)
-        for row in rows:
-            if row.client_uniq_id is not None:
-                facts[row.client_uniq_id].add(name=row.client_name, identifiers=row.identifiers)
-        upserted = upsert(counter=self.circumstances.counter, facts=facts, now=self.circumstances.now)
-        self._clients, self._newly_known_clients = upserted.clients, upserted.newly_known
-
-    def _load_standings(self, rows: list[OrderRow]) -> None:
-        """The orders that exist, locked in one order for all writers, with as much of their timelines as is needed."""
-        counter, now = self.circumstances.counter, self.circumstances.now
-        by_id = {row.order_id for row in rows}
-        known = (
-            Order.objects.select_for_update(of=("self",))
-            .select_related("current_change", "client")
-            .filter(counter=counter, order_id__in=by_id)
-            .order_by("pk")
-        )
-        for order in known:
-            self._standings[order.order_id] = _standing_of(order)
-        for order_id in by_id - self._standings.keys():
-            order = Order(counter_id=counter.pk, order_id=order_id, created_at=now, updated_at=now)
-            self._standings[order_id] = Standing(order=order, is_new=True)
-        self._load_history(rows)
-        self._load_frozen(rows)
-
-    def _load_history(self, rows: list[OrderRow]) -> None:
-        wanted = {
-            standing.order.pk: standing
-            for row in rows
-            if (standing := self._standings[row.order_id]).needs_history(row)
-        }
-        if not wanted:
-            return
-        for standing in wanted.values():
-            standing.history, standing.whole = [], True
-        for change in StatusChange.objects.filter(order__in=wanted).in_timeline_order():
-            point = Point(change.status_date_time, change.seq, state_of(change))
-            wanted[change.order_id].history.append(point)
-
-    def _load_frozen(self, rows: list[OrderRow]) -> None:
-        """Whose creation time a row would move, although something of the order was sent (R9)."""
-        asked = {}
-        for row in rows:
-            standing = self._standings[row.order_id]
-            order = standing.order
-            if not standing.is_new and row.created is not None and row.created.at != order.create_date_time:
-                asked[order.pk] = standing
-        if asked:
-            sent = StatusChange.objects.filter(order__in=asked).filter(
-                Q(delivery__in=[Delivery.SENDING, Delivery.DELIVERED]) | Q(upload_id__isnull=False)
+    def _load(self, rows: Iterable[OrderRow]) -> None:
+        """The orders that exist, locked in one order by all writers, each with its current state. Two queries."""
+        ids = {row.order_id for row in rows}
+        found = Order.objects.select_for_update().filter(counter=self._counter, order_id__in=ids).order_by("pk")
+        current: dict[UUID, Standing] = {}
+        for key, order_id, created, day_only, identifiers, client, count, change in found.values_list(*_ORDER_READ):
+            standing = self._standings[order_id] = Standing(
+                order_id=order_id,
+                pk=key,
+                created=created,
+                created_date_only=day_only,
+                identifiers=identifiers,
+                client_key=client,
+                changes_count=count,
+                whole=count <= 1,
+                had_identifiers=any(identifiers.values()),
             )
-            for order_id in set(sent.order_by().values_list("order_id", flat=True)):
-                asked[order_id].frozen = True
+            current[change] = standing
+        if current:
+            for _order, point in _points(Q(pk__in=list(current))):
+                standing = current[point.id]
+                standing.current, standing.history = point, [point]
+        for order_id in ids - self._standings.keys():
+            self._standings[order_id] = Standing(order_id)
 
-    def _results(self) -> Iterator[RowResult]:
-        for index, row in enumerate(self.read, start=self.start):
-            if not isinstance(row, OrderRow):
-                yield RowResult(index=index, id=None, result="rejected", errors=row)
-                continue
-            applied = self._applied(row, index)
-            if applied.change is not None:
-                self._changes.append((applied.change, self._standings[row.order_id]))
-            yield applied.result
+    def _load_clients(self, clients: ClientBook, rows: Iterable[OrderRow]) -> None:
+        """Clients that rows name, and those by which alone an order can be found. One query, or none."""
+        clearing = {row.order_id for row in rows if not all(row.identifiers.values())}
+        keys = {
+            standing.client_key
+            for standing in self._standings.values()
+            if standing.client_key is not None and (not standing.had_identifiers or standing.order_id in clearing)
+        }
+        named = {row.client_uniq_id for row in rows if row.client_uniq_id is not None}
+        clients.load(uniq_ids=named, keys=keys)
+        for standing in self._standings.values():
+            if standing.client_key is not None:
+                standing.client = clients.of_key(standing.client_key)
 
-    def _applied(self, row: OrderRow, index: int) -> Applied:
-        standing = self._standings[row.order_id]
-        client = self._clients.get(row.client_uniq_id) if row.client_uniq_id is not None else None
-        if client is None and not row.client_given and standing.order.client_id is not None:
-            client = self._known_client(standing)
-        return apply_row(row, index=index, standing=standing, client=client, circumstances=self.circumstances)
+    def _load_history(self, rows: Iterable[OrderRow], now: datetime) -> None:
+        """Whole timelines of the orders for which a row may belong before the current state. One query, or none."""
+        wanted = {
+            standing.pk: standing
+            for row in rows
+            if (standing := self._standings[row.order_id]).needs_history(row, now=now)
+        }
+        if wanted:
+            for standing in wanted.values():
+                standing.history, standing.whole = [], True
+            for order, point in _points(Q(order__in=list(wanted))):
+                wanted[order].history.append(point)
 
-    def _known_client(self, standing: Standing) -> Client | None:
-        """The order's client, as this chunk has it by now."""
-        of_order = standing.order.client
-        return self._clients.get(of_order.uniq_id, of_order) if of_order is not None else None
+    def _load_frozen(self, rows: Iterable[OrderRow]) -> None:
+        """Whose creation time a row would move although something of the order was sent (R9). One query, or none.
 
-    def _write(self) -> None:
-        if not self._changes and not any(standing.dirty for standing in self._standings.values()):
-            return
+        The changes are locked: one that waits now cannot be claimed for a file before the correction is committed.
+        """
+        zone = self._counter.zone
+        asked = {
+            standing.pk: standing
+            for row in rows
+            if (standing := self._standings[row.order_id]).moves_creation(row, zone)
+        }
+        if asked:
+            changes = StatusChange.objects.select_for_update().filter(order__in=list(asked)).order_by("pk")
+            for order, state, upload in changes.values_list("order_id", "delivery", "upload_id"):
+                if state in (Delivery.SENDING, Delivery.DELIVERED) or upload is not None:
+                    asked[order].frozen = True
+
+    def _result(self, applier: Applier, row: OrderRow | list[RowError], index: int) -> RowResult:
+        if not isinstance(row, OrderRow):
+            return RowResult(index, None, "rejected", errors=row)
+        result, change = applier.apply(row, index=index, standing=self._standings[row.order_id])
+        if change is not None:
+            self._changes.append(change)
+        return result
+
+    def _write(self, clients: ClientBook, now: datetime) -> None:
+        newly_known = clients.save()
         used = [standing for standing in self._standings.values() if standing.dirty]
-        new = sorted((one.order for one in used if one.is_new), key=lambda order: order.order_id)
-        insert_many(new)
-        known = [one.order for one in used if not one.is_new]
-        if known:
-            Order.objects.bulk_update(known, UPDATED_FIELDS, batch_size=UPDATE_BATCH)
-        for change, standing in self._changes:
-            change.order_id = standing.order.pk
-        insert_many([change for change, _standing in self._changes])
-        self._release_identified(used)
-        if any(change.delivery == Delivery.WAITING for change, _standing in self._changes):
-            announce_accepted(self.circumstances.counter.pk)
-
-    def _release_identified(self, used: list[Standing]) -> None:
-        """Orders that had nobody to be found by and now have are looked at again (R8)."""
-        orders = [
-            one.order.pk
-            for one in used
-            if not one.is_new and not one.had_identifiers and any(one.order.identifiers.values())
-        ]
-        if not orders and not self._newly_known_clients:
+        if not used and not newly_known:
             return
+        judge = self._judges(now)
+        self._judge(judge)
+        self._write_orders(used, now)
+        self._write_changes(now)
+        identified = [
+            standing.pk
+            for standing in used
+            if not standing.had_identifiers and standing.identifiers and standing.changes_count
+        ]
+        if newly_known or identified:
+            self._release(judge, identified, newly_known)
+        if any(change.result.hold is None for change in self._changes):
+            announce_accepted(self._counter.pk)
+
+    def _judge(self, judge: HoldJudge) -> None:
+        """With what is known of the orders after all rows: a later one may have brought what an earlier one lacked."""
+        for change in self._changes:
+            standing = change.standing
+            assert standing.created is not None, "every order has one"
+            reason = judge.reason(
+                order_status=change.state.order_status,
+                has_identifiers=standing.is_identified(),
+                happened=change.at,
+                created=standing.created,
+                created_date_only=standing.created_date_only,
+                is_first=change.seq == 1,
+            )
+            change.result.hold = reason or None
+
+    def _write_orders(self, used: Iterable[Standing], now: datetime) -> None:
+        new = sorted((one for one in used if one.pk is None), key=lambda standing: standing.order_id)
+        old = sorted((one for one in used if one.pk is not None), key=lambda standing: standing.pk or 0)
+        update_rows(Order, _ORDER_MOVED, [_moved(standing, now) for standing in old])
+        if new:
+            for standing, key in zip(new, reserve_keys(Order, len(new)), strict=True):
+                standing.pk = key
+            counter = self._counter.pk
+            insert_rows(
+                Order,
+                _ORDER_NEW,
+                [(*_moved(standing, now), counter, standing.order_id, False, now) for standing in new],
+            )
+
+    def _write_changes(self, now: datetime) -> None:
+        tail = (self._counter.pk, now, *self._came, False, "", "")
+        waiting, held = Delivery.WAITING.value, Delivery.HELD.value
+        insert_rows(
+            StatusChange,
+            _CHANGE_NEW,
+            [
+                (
+                    change.id,
+                    change.standing.pk,
+                    change.seq,
+                    change.at,
+                    *change.state,
+                    change.changed,
+                    held if change.result.hold else waiting,
+                    change.result.hold or "",
+                    *tail,
+                )
+                for change in self._changes
+            ],
+        )
+
+    def _release(self, judge: HoldJudge, orders: Sequence[int | None], clients: Sequence[int]) -> None:
+        """Changes held for want of an identifier, of orders and clients that have one now, are looked at again (R8)."""
         held = StatusChange.objects.filter(
-            Q(order__in=orders) | Q(order__client__in=self._newly_known_clients),
-            counter=self.circumstances.counter,
+            Q(order__in=orders) | Q(order__client__in=clients),
+            counter=self._counter,
             delivery=Delivery.HELD,
             hold_reason=HoldReason.NO_IDENTIFIERS,
         )
-        holds.reassess(held, judge=self.circumstances.judge, counter=self.circumstances.counter)
+        holds.reassess(held, judge=judge, counter=self._counter)
 
 
-def _standing_of(order: Order) -> Standing:
-    standing = Standing(order=order, is_new=False, whole=False, had_identifiers=any(order.identifiers.values()))
-    change = order.current_change
-    if change is not None:
-        standing.current = Point(change.status_date_time, change.seq, state_of(change))
-        standing.history = [standing.current]
-        standing.whole = order.changes_count <= 1
-    return standing
+def _points(which: Q) -> Iterable[tuple[int, Point]]:
+    """(order, point) of these changes in timeline order. One query."""
+    changes = StatusChange.objects.filter(which).order_by("order_id", "status_date_time", "seq")
+    for order, at, seq, key, *state in changes.values_list(*_POINT_READ):
+        yield order, Point(at, seq, key, State(*state))
+
+
+def _moved(standing: Standing, now: datetime) -> tuple[Any, ...]:
+    """Values of _ORDER_MOVED."""
+    current = standing.current
+    assert current is not None, "every order has one"
+    return (
+        standing.pk,
+        standing.client.pk if standing.client is not None else None,
+        standing.created,
+        standing.created_date_only,
+        standing.identifiers,
+        current.state.order_status,
+        current.at,
+        current.id,
+        standing.changes_count,
+        now,
+    )

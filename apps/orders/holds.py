@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -20,14 +20,22 @@ from apps.orders.models import Delivery, HoldReason, HoldReview, StatusChange
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 CHUNK: Final = 2000
+COUNTER_REASONS: Final = (
+    HoldReason.COUNTER_PAUSED,
+    HoldReason.ACCOUNT_DISCONNECTED,
+    HoldReason.UNKNOWN_TIME_ZONE,
+)
+_TURNS: Final = 0x474F  # tells these locks of PostgreSQL from others'
 
 
 class HoldJudge:
-    """Says for one counter whether a change is held and why. Keep it for one piece of work; `now` is aware."""
+    """Says for one counter whether a change is held and why. Keep it for one transaction that has taken its turn; `now`
+    is aware. Two queries where no `resolver` is given.
+    """
 
-    def __init__(self, *, counter: Counter, now: datetime) -> None:
+    def __init__(self, *, counter: Counter, now: datetime, resolver: Resolver | None = None) -> None:
         self.block = block_reason(counter)
-        self._resolver = Resolver.for_counter(counter)
+        self._problem = (resolver or Resolver.for_counter(counter)).problem
         self._latest = now + CLOCK_SKEW
         self._latest_day = now + timedelta(days=1)
         self._update_limit = now - rules.UPDATE_WINDOW
@@ -49,7 +57,7 @@ class HoldJudge:
         """
         if self.block:
             return self.block
-        if problem := self._resolver.problem(order_status):
+        if problem := self._problem(order_status):
             return problem
         if not has_identifiers:
             return HoldReason.NO_IDENTIFIERS.value
@@ -61,21 +69,36 @@ class HoldJudge:
         return ""
 
 
+def take_turn(counter_id: int, *, alone: bool = False) -> None:
+    """Until the end of this transaction, what is judged here by the counter's settings stays in step with reviews (R8).
+
+    Intake takes a turn before it reads the settings; a review first waits, `alone`, for all turns that are under way.
+    So a change judged by old settings is committed before the review that those settings' change has called for.
+    SQLite needs none of it: there only one transaction writes at a time.
+    """
+    if connection.vendor == "postgresql":
+        function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [_TURNS << 32 | counter_id])
+
+
 def review(counter: Counter, *, now: datetime | None = None) -> int:
     """Look again at all that the counter holds, and at what waits if the counter is blocked now. Returns how many
     changes are free again. Flat memory; each chunk is committed by itself.
     """
     now = now or timezone.now()
+    with transaction.atomic():
+        take_turn(counter.pk, alone=True)
     counter = Counter.objects.select_related("account").get(pk=counter.pk)
     judge = HoldJudge(counter=counter, now=now)
+    changes = StatusChange.objects.filter(counter=counter)
     released = 0
     if judge.block:
-        StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).update(
-            delivery=Delivery.HELD, hold_reason=judge.block
-        )
+        changes.filter(delivery=Delivery.WAITING).update(delivery=Delivery.HELD, hold_reason=judge.block)
+        others = [reason for reason in COUNTER_REASONS if reason != judge.block]
+        changes.filter(delivery=Delivery.HELD, hold_reason__in=others).update(hold_reason=judge.block)
     else:
-        held = StatusChange.objects.filter(counter=counter, delivery=Delivery.HELD)
-        released = reassess(held, judge=judge, counter=counter)
+        released = reassess(changes.filter(delivery=Delivery.HELD), judge=judge, counter=counter)
     HoldReview.objects.update_or_create(
         counter=counter, defaults={"revision": counter.revision, "reviewed_at": timezone.now()}
     )
@@ -87,10 +110,10 @@ def reassess(held: QuerySet[StatusChange], *, judge: HoldJudge, counter: Counter
     released = 0
     for chunk in _chunks(held.exclude(hold_reason=HoldReason.BY_HAND)):
         by_reason: dict[str, list[UUID]] = defaultdict(list)
-        for change in chunk:
-            reason = _judged(judge, change)
-            if reason != change.hold_reason:
-                by_reason[reason].append(change.pk)
+        for facts in chunk:
+            reason = _judged(judge, facts)
+            if reason != facts.hold_reason:
+                by_reason[reason].append(facts.pk)
         with transaction.atomic():
             for reason, change_ids in by_reason.items():
                 if reason:
@@ -104,7 +127,20 @@ def reassess(held: QuerySet[StatusChange], *, judge: HoldJudge, counter: Counter
 
 def judged_now(change: StatusChange) -> str:
     """The hold reason that applies to this change at this moment, or an empty text."""
-    return _judged(HoldJudge(counter=change.counter, now=timezone.now()), change)
+    order = change.order
+    facts = _Facts(
+        pk=change.pk,
+        hold_reason=change.hold_reason,
+        order_status=change.order_status,
+        happened=change.status_date_time,
+        seq=change.seq,
+        forced=change.forced,
+        created=order.create_date_time,
+        created_date_only=order.create_date_only,
+        identifiers=order.identifiers,
+        of_client=order.client.identifiers if order.client else None,
+    )
+    return _judged(HoldJudge(counter=change.counter, now=timezone.now()), facts)
 
 
 def review_behind() -> Iterator[Counter]:
@@ -129,23 +165,43 @@ def release_due_future(*, now: datetime | None = None) -> int:
     return released
 
 
-def _judged(judge: HoldJudge, change: StatusChange) -> str:
-    order = change.order
-    of_client = order.client.identifiers if order.client else {}
+class _Facts(NamedTuple):
+    """What a held change is judged by."""
+
+    pk: UUID
+    hold_reason: str
+    order_status: str
+    happened: datetime
+    seq: int
+    forced: bool
+    created: datetime
+    created_date_only: bool
+    identifiers: dict[str, list[str]]
+    of_client: dict[str, list[str]] | None
+
+
+_FACTS = (
+    *("pk", "hold_reason", "order_status", "status_date_time", "seq", "forced"),
+    *("order__create_date_time", "order__create_date_only", "order__identifiers", "order__client__identifiers"),
+)
+
+
+def _judged(judge: HoldJudge, facts: _Facts) -> str:
     return judge.reason(
-        order_status=change.order_status,
-        has_identifiers=any(order.identifiers.values()) or any(of_client.values()),
-        happened=change.status_date_time,
-        created=order.create_date_time,
-        created_date_only=order.create_date_only,
-        is_first=change.seq == 1,
-        forced=change.forced,
+        order_status=facts.order_status,
+        has_identifiers=any(facts.identifiers.values()) or any((facts.of_client or {}).values()),
+        happened=facts.happened,
+        created=facts.created,
+        created_date_only=facts.created_date_only,
+        is_first=facts.seq == 1,
+        forced=facts.forced,
     )
 
 
-def _chunks(held: QuerySet[StatusChange]) -> Iterator[list[StatusChange]]:
-    rows = held.select_related("order__client").order_by("pk")
+def _chunks(held: QuerySet[StatusChange]) -> Iterator[list[_Facts]]:
+    rows = held.order_by("pk").values_list(*_FACTS)
     last: UUID | None = None
-    while chunk := list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK]):
+    while found := list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK]):
+        chunk = [_Facts._make(values) for values in found]
         yield chunk
         last = chunk[-1].pk

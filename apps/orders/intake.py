@@ -7,10 +7,12 @@ whole or not at all, and the caller learns of each row only when it is committed
 import hashlib
 import random
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections import Counter as Counting
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -19,14 +21,18 @@ from django.utils.translation import gettext_lazy as _
 from apps.audit import trace
 from apps.audit.services import record
 from apps.counters.models import Counter
-from apps.orders.applying import Circumstances
+from apps.goals.resolve import Resolver
 from apps.orders.chunks import Chunk
-from apps.orders.holds import HoldJudge
+from apps.orders.holds import HoldJudge, take_turn
 from apps.orders.results import IntakeReport, RowResult
 from apps.orders.rows import LINE_KEY, OrderRow, RowError, RowReader
 
 CHUNK_SIZE: Final = 2000
 _TRIES: Final = 6
+T = TypeVar("T")
+_NOT_TAKEN: Final = RowError(
+    "", "not_taken", _("All or nothing was asked for, and another row is bad. Correct that one and send all again.")
+)
 
 
 def accept_all(*, counter: Counter, rows: Iterable[Any], source: str, **options: Any) -> IntakeReport:
@@ -50,85 +56,136 @@ def accept(
     `rows`: mappings with the fields of an order, raw; `_line` is passed through to the result. A generator: nothing
     happens before it is read, and what it gave is committed. `source`: of orders.models.Source. `now`: aware, the time
     of receipt. `atomic`: one bad row keeps all out (then the others are rejected with the code `not_taken`).
-    `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then.
+    `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then. Unknown fields are
+    ignored, and told as a warning at the first row of the call that has them.
     """
-    counter = Counter.objects.select_related("account").get(pk=counter.pk)
+    call = _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run)
     if not atomic:
-        yield from _accept_chunks(counter, rows, source, actor_label, now, chunk_size, dry_run=dry_run)
+        yield from call.run(rows, chunk_size)
         return
-    given = list(rows)
     with transaction.atomic():
-        results = list(_accept_chunks(counter, given, source, actor_label, now, chunk_size, dry_run=dry_run))
-        if failed := any(result.result == "rejected" for result in results):
+        results = list(call.run(list(rows), chunk_size))
+        failed = any(result.result == "rejected" for result in results)
+        if failed:
             transaction.set_rollback(True)
-    yield from (_not_taken(result) for result in results) if failed else results
+    yield from map(_not_taken, results) if failed else results
 
 
-def _accept_chunks(
-    counter: Counter,
-    rows: Iterable[Any],
-    source: str,
-    actor_label: str,
-    now: datetime | None,
-    chunk_size: int,
-    *,
-    dry_run: bool,
-) -> Generator[RowResult, None, None]:
-    current = trace.current()
-    counts = dict.fromkeys(("created", "updated", "unchanged", "rejected"), 0)
-    digest = hashlib.sha256()
-    reader = RowReader(zone=counter.zone, now=now or timezone.now())
-    remaining = iter(rows)
-    index = 0
-    try:
-        while raw := list(islice(remaining, chunk_size)):
-            moment = now or timezone.now()
-            circumstances = Circumstances(
-                counter=counter,
-                now=moment,
-                source=source,
-                received_by=(actor_label or current.actor.label)[:255],
-                request_id=current.request_id[:64],
-                judge=HoldJudge(counter=counter, now=moment),
-            )
-            read = [reader.read(one) for one in raw]
-            for result, one in zip(
-                _committed(read, start=index, circumstances=circumstances, dry_run=dry_run), raw, strict=True
-            ):
-                _name(result, one)
-                counts[result.result] += 1
-                if result.change is not None:
-                    digest.update(result.change.bytes)
-                yield result
-            index += len(raw)
-    finally:
-        if index and not dry_run and (counts["created"] or counts["updated"]):
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What a call has committed so far: its counts, and the digest of its changes' ids."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def with_results(self, results: Iterable[RowResult]) -> "_Tally":
+        counts = Counting(result.result for result in results)
+        digest = self.digest.copy()
+        for result in results:
+            if result.change is not None:
+                digest.update(result.change.bytes)
+        return _Tally(
+            self.created + counts["created"],
+            self.updated + counts["updated"],
+            self.unchanged + counts["unchanged"],
+            self.rejected + counts["rejected"],
+            digest,
+        )
+
+
+class _Call:
+    """One call of `accept`: what is the same for all of its chunks, and the trace that they leave together (R12)."""
+
+    def __init__(self, *, counter: Counter, source: str, actor_label: str, now: datetime | None, dry_run: bool) -> None:
+        current = trace.current()
+        self._counter = counter
+        self._came = (source, (actor_label or current.actor.label)[:255], current.request_id[:64])
+        self._now = now
+        self._dry_run = dry_run
+        self._reader = RowReader(zone=counter.zone, now=now or timezone.now())
+        self._resolver: Resolver | None = None
+        self._tally = _Tally()
+        self._recorded = dry_run
+
+    def run(self, rows: Iterable[Any], chunk_size: int) -> Iterator[RowResult]:
+        remaining = iter(rows)
+        index = 0
+        try:
+            raw = list(islice(remaining, chunk_size))
+            while raw:
+                # One row ahead, so that the last chunk is known as such and commits the trace as well.
+                ahead = list(islice(remaining, 1))
+                yield from self._take(raw, index=index, is_last=not ahead)
+                index += len(raw)
+                raw = list(islice(chain(ahead, remaining), chunk_size)) if ahead else []
+        finally:
+            # A call that breaks off leaves the trace of what it has committed.
+            if not self._recorded and not (connection.in_atomic_block and connection.needs_rollback):
+                self._record(self._tally)
+
+    def _take(self, raw: Sequence[Any], *, index: int, is_last: bool) -> list[RowResult]:
+        read = [self._reader.read(one) for one in raw]
+
+        def work() -> tuple[list[RowResult], _Tally]:
+            results = self._apply(read, index)
+            tally = self._tally.with_results(results)
+            if self._dry_run:
+                transaction.set_rollback(True)
+            elif is_last:
+                self._record(tally)
+            return results, tally
+
+        results, self._tally = _committed(work)
+        self._recorded = self._recorded or is_last
+        for result, one in zip(results, raw, strict=True):
+            _name(result, one)
+        return results
+
+    def _apply(self, read: Sequence[OrderRow | list[RowError]], start: int) -> list[RowResult]:
+        """Inside the chunk's transaction. The counter is read anew: a person may have changed it meanwhile."""
+        take_turn(self._counter.pk)
+        revision = self._counter.revision
+        self._counter = counter = Counter.objects.select_related("account").get(pk=self._counter.pk)
+        if counter.revision != revision:
+            self._resolver = None
+        chunk = Chunk(read=read, start=start, counter=counter, judges=self._judge, came=self._came, now=self._now)
+        return chunk.apply()
+
+    def _judge(self, now: datetime) -> HoldJudge:
+        if self._resolver is None:
+            self._resolver = Resolver.for_counter(self._counter)
+        return HoldJudge(counter=self._counter, now=now, resolver=self._resolver)
+
+    def _record(self, tally: _Tally) -> None:
+        if tally.created or tally.updated:
             record(
                 action="orders.accepted",
-                agency=counter.agency_id,
-                obj=counter,
-                details={**counts, "source": source, "changes_sha256": digest.hexdigest()},
+                agency=self._counter.agency_id,
+                obj=self._counter,
+                details={
+                    "created": tally.created,
+                    "updated": tally.updated,
+                    "unchanged": tally.unchanged,
+                    "rejected": tally.rejected,
+                    "source": self._came[0],
+                    "changes_sha256": tally.digest.hexdigest(),
+                },
             )
 
 
-def _committed(
-    read: list[OrderRow | list[RowError]], *, start: int, circumstances: Circumstances, dry_run: bool
-) -> list[RowResult]:
-    """The chunk's results, once it is committed. What collides with another writer is tried again."""
+def _committed(work: Callable[[], T]) -> T:
+    """What `work` gives, once it is committed. What collides with another writer is tried again."""
     nested = connection.in_atomic_block
     for attempt in range(1, _TRIES + 1):
         try:
             with transaction.atomic():
-                results = Chunk(read=read, start=start, circumstances=circumstances).apply()
-                if dry_run:
-                    transaction.set_rollback(True)
-                return results
+                return work()
         except (IntegrityError, OperationalError) as error:
             if attempt == _TRIES or not _collided(error, nested=nested):
                 raise
-            for row in read:
-                if isinstance(row, OrderRow):
-                    row.forget_results()
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - only spreads the tries
     raise AssertionError("unreachable")
 
@@ -152,7 +209,6 @@ def _name(result: RowResult, raw: Any) -> None:
 
 def _not_taken(result: RowResult) -> RowResult:
     if result.result != "rejected":
-        message = _("All or nothing was asked for, and another row is bad. Correct that one and send all again.")
         result.result, result.change, result.hold = "rejected", None, None
-        result.errors = [RowError("", "not_taken", message)]
+        result.errors = [_NOT_TAKEN]
     return result

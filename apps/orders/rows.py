@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.clients.services import MAX_OF_A_KIND
 from apps.metrica.dates import DateError, Moment, parse_any
 from apps.metrica.identifiers import NORMALIZERS, IdentifierError
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
-from apps.orders.fields import READERS, BadField, check_characters, listed, text
+from apps.orders.fields import READERS, BadField, listed, text
 
 MAX_AHEAD: Final = timedelta(days=366)
+_REST_OF_MINUTE: Final = timedelta(seconds=59, microseconds=999_999)  # a day alone is read as 23:59:00
 FIELDS: Final = frozenset(
     {
         *("id", "create_date_time", "order_status", "status_date_time", "client_uniq_id", "client_name"),
@@ -23,6 +25,10 @@ FIELDS: Final = frozenset(
     }
 )
 LINE_KEY: Final = "_line"
+_NAMES: Final = FIELDS | {LINE_KEY}
+
+
+_REQUIRED = _("This field is required.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +48,14 @@ class OrderRow:
     order_id: str
     order_status: str
     created: Moment | None = None
-    happened: datetime | None = None  # aware; of a date without time, the beginning of its day
+    happened: datetime | None = None  # aware; of a day without a time, its beginning
+    happened_until: datetime | None = None  # the last moment of that day, where only a day is given
     client_uniq_id: str | None = None
     client_given: bool = False
     client_name: str | None = None
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     warnings: list[RowError] = field(default_factory=list)
-    _told_when_read: int = -1
-
-    def remember_reading(self) -> None:
-        """What is told from now on belongs to applying the row, which may have to be done again."""
-        self._told_when_read = len(self.warnings)
-
-    def forget_results(self) -> None:
-        """Back to what reading found."""
-        if self._told_when_read >= 0:
-            del self.warnings[self._told_when_read :]
 
 
 class RowReader:
@@ -81,11 +78,14 @@ class RowReader:
         row.created = self._moment(raw, "create_date_time", row, errors)
         happened = self._moment(raw, "status_date_time", row, errors)
         if happened is not None:
-            row.happened = start_of(happened, self._zone)
+            row.happened = happened.at
+            if happened.date_only:
+                row.happened = day_of(happened.at, self._zone)
+                row.happened_until = happened.at + _REST_OF_MINUTE
         self._client(raw, row, errors)
         for kind in IDENTIFIER_KINDS:
             if kind in raw:
-                self._identifiers(kind, raw[kind], row, errors)
+                self._identifiers(kind, raw[kind], row)
         for name, read in READERS.items():
             if name in raw:
                 value = raw[name]
@@ -96,22 +96,21 @@ class RowReader:
                     row.state[name] = read(value)
                 except BadField as error:
                     errors.append(RowError(name, error.code, error.message))
-        if not FIELDS.issuperset(raw):
+        if not _NAMES.issuperset(raw):
             self._unknown(raw, row)
-        row.remember_reading()
         return errors or row
 
     @staticmethod
     def _text(raw: Mapping[str, Any], name: str, errors: list[RowError]) -> str:
         value = raw.get(name)
         if value is None or value == "":
-            errors.append(RowError(name, "required", _("This field is required.")))
+            errors.append(RowError(name, "required", _REQUIRED))
             return ""
         try:
             return text(value)
         except BadField as error:
-            code = "required" if error.code == "blank" else error.code
-            errors.append(RowError(name, code, error.message))
+            blank = error.code == "blank"
+            errors.append(RowError(name, "required" if blank else error.code, _REQUIRED if blank else error.message))
             return ""
 
     def _moment(self, raw: Mapping[str, Any], name: str, row: OrderRow, errors: list[RowError]) -> Moment | None:
@@ -120,6 +119,8 @@ class RowReader:
             return None
         if not isinstance(value, str):
             errors.append(RowError(name, "wrong_type", _("Write a date here as a text: 2026-03-04 16:40:00.")))
+            return None
+        if value.isspace():
             return None
         moment = self._moments.get(value)
         if moment is None:
@@ -158,45 +159,40 @@ class RowReader:
     def _client(raw: Mapping[str, Any], row: OrderRow, errors: list[RowError]) -> None:
         if "client_uniq_id" in raw:
             row.client_given = True
-            value = raw["client_uniq_id"]
-            if value is not None and value != "":
-                try:
-                    row.client_uniq_id = text(value)
-                except BadField as error:
-                    if error.code != "blank":
-                        errors.append(RowError("client_uniq_id", error.code, error.message))
-        name = raw.get("client_name")
-        if name is not None and name != "":
             try:
-                if not isinstance(name, str):
-                    raise BadField("wrong_type", _("Write a text here."))
-                row.client_name = name.strip()[:255]
-                check_characters(row.client_name)
+                row.client_uniq_id = text(raw["client_uniq_id"])
             except BadField as error:
-                errors.append(RowError("client_name", error.code, error.message))
+                if error.code != "blank":
+                    errors.append(RowError("client_uniq_id", error.code, error.message))
+        if "client_name" in raw:
+            try:
+                row.client_name = text(raw["client_name"])
+            except BadField as error:
+                if error.code != "blank":
+                    errors.append(RowError("client_name", error.code, error.message))
+                row.client_name = ""
 
     @staticmethod
-    def _identifiers(kind: str, value: Any, row: OrderRow, errors: list[RowError]) -> None:
+    def _identifiers(kind: str, value: Any, row: OrderRow) -> None:
         """A bad identifier is told and left out; the row stays. A list of nothing but bad ones changes nothing."""
-        if value is None or value == "":
-            row.identifiers[kind] = []
-            return
-        try:
-            items = listed(value)
-        except BadField as error:
-            errors.append(RowError(kind, error.code, error.message))
-            return
-        normalize = NORMALIZERS[kind]
         good: list[str] = []
-        for item in items:
+        bad = False
+        normalize = NORMALIZERS[kind]
+        for item in listed(value):
             try:
-                identifier = normalize(item)
+                identifier = normalize(item if type(item) is str else _as_text(item))
             except IdentifierError as error:
-                row.warnings.append(RowError(kind, error.code, error.message))
+                if error.code != "empty":
+                    bad = True
+                    row.warnings.append(RowError(kind, error.code, error.message))
             else:
                 if identifier not in good:
                     good.append(identifier)
-        if good or not items:
+                    if len(good) > MAX_OF_A_KIND:
+                        row.warnings.append(RowError(kind, "too_many", _("Only the first 100 are kept.")))
+                        del good[MAX_OF_A_KIND:]
+                        break
+        if good or not bad:
             row.identifiers[kind] = good
 
     def _unknown(self, raw: Mapping[str, Any], row: OrderRow) -> None:
@@ -213,9 +209,15 @@ def _has_offset(value: str) -> bool:
     return tail.endswith(("Z", "z")) or "+" in tail or "-" in tail
 
 
-def start_of(moment: Moment, zone: ZoneInfo | None) -> datetime:
-    """When it begins: a date without time begins with its day."""
-    if not moment.date_only:
-        return moment.at
-    local = moment.at.astimezone(zone or UTC)
-    return local.replace(hour=0, minute=0, second=0).astimezone(UTC)
+def _as_text(item: Any) -> str:
+    """What stands for an identifier in JSON although it is no text. Raises IdentifierError."""
+    if type(item) is int:
+        return str(item)
+    if item is None:
+        return ""
+    raise IdentifierError("wrong_type", _("Write a text here, in quotes."))
+
+
+def day_of(moment: datetime, zone: ZoneInfo | None) -> datetime:
+    """The beginning of that day on the counter's clock, in UTC."""
+    return moment.astimezone(zone or UTC).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -1,15 +1,17 @@
 """An order in memory while rows are applied to it: where it stands, and its timeline as far as needed (R3, R4)."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from apps.clients.services import ClientRecord
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
-from apps.orders.models import Order, StatusChange
-from apps.orders.rows import OrderRow
-
-STATE_FIELDS = ("revenue", "cost", "currency", "goals", "products", "attributes")
+from apps.orders.holds import CLOCK_SKEW
+from apps.orders.rows import OrderRow, day_of
 
 
 class State(NamedTuple):
@@ -24,88 +26,93 @@ class State(NamedTuple):
     attributes: dict[str, Any]
 
 
+STATE_FIELDS: Final = State._fields
+
+
 class Point(NamedTuple):
-    """A state and its place in the timeline."""
+    """A state and its place in the timeline: `at` (aware), then `seq`."""
 
     at: datetime
     seq: int
+    id: UUID
     state: State
 
 
-def state_of(change: StatusChange) -> State:
-    return State(
-        change.order_status,
-        change.revenue,
-        change.cost,
-        change.currency,
-        change.goals,
-        change.products,
-        change.attributes,
-    )
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Standing:
-    """One order of the chunk. `history`: known moments in timeline order; all of them where `whole`."""
+    """One order of the chunk. `history`: its known points in timeline order; all of them where `whole`.
 
-    order: Order
-    is_new: bool
+    `pk` is None for an order that is not there yet, `current` for one that has no state yet. `created`: aware.
+    """
+
+    order_id: str
+    pk: int | None = None
+    created: datetime | None = None
+    created_date_only: bool = False
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
+    client_key: int | None = None  # of the client that the order had when it was read
+    client: ClientRecord | None = None
+    changes_count: int = 0
     current: Point | None = None
     history: list[Point] = field(default_factory=list)
     whole: bool = True
-    client_uniq_id: str | None = None
-    client_changed: bool = False
     had_identifiers: bool = False
+    frozen: bool = False  # something of it was sent
     dirty: bool = False
-    frozen: bool | None = None  # something of it was sent; None: not asked yet
 
-    def needs_history(self, row: OrderRow) -> bool:
+    def needs_history(self, row: OrderRow, *, now: datetime) -> bool:
         """True where the row may belong before, or beside, what is known of the timeline."""
-        return (
-            not self.whole
-            and self.current is not None
-            and row.happened is not None
-            and (row.happened <= self.current.at)
-        )
+        current = self.current
+        if self.whole or current is None:
+            return False
+        if row.happened is None:
+            return current.at > now + CLOCK_SKEW
+        if row.happened == current.at and row.happened_until is None:
+            return next_state(row, current.state, currency="") != current.state
+        return row.happened <= current.at
 
-    def next_state(self, row: OrderRow, base: State | None, *, currency: str) -> State:
-        """The state that the row makes out of `base`: what it leaves out stays, what it clears is gone."""
-        given = row.state
-        if base is None:
-            base = State("", None, None, currency, [], {}, {})
-        if not given:
-            return base._replace(order_status=row.order_status)
-        return State(
-            row.order_status,
-            given.get("revenue", base.revenue),
-            given.get("cost", base.cost),
-            (given["currency"] or currency) if "currency" in given else base.currency,
-            (given["goals"] or []) if "goals" in given else base.goals,
-            (given["products"] or {}) if "products" in given else base.products,
-            (given["attributes"] or {}) if "attributes" in given else base.attributes,
-        )
+    def place(self, row: OrderRow, *, now: datetime, zone: ZoneInfo | None) -> datetime:
+        """When the row's state happened, as far as the timeline knows.
+
+        Without a time of its own, the first state takes the creation's and a later one the time of receipt; that is
+        never before what has happened already, though a CRM's clock may go a little ahead. A day without a time is put
+        at the end of what is known of that day, so days and times of one order can be mixed.
+        """
+        current = self.current
+        if row.happened is None:
+            if current is None:
+                assert self.created is not None, "the creation time is taken first"
+                return day_of(self.created, zone) if self.created_date_only else self.created
+            return max(now, current.at) if current.at <= now + CLOCK_SKEW else now
+        if row.happened_until is not None:
+            known = bisect_right(self.history, row.happened_until, key=_at)
+            if known:
+                return max(self.history[known - 1].at, row.happened)
+        return row.happened
+
+    def has_seen(self, row: OrderRow, at: datetime, state: State) -> bool:
+        """True if the state is in the timeline already: at this moment, or on this day where only a day is given."""
+        start, end = (row.happened or at, row.happened_until) if row.happened_until is not None else (at, at)
+        first, last = bisect_left(self.history, start, key=_at), bisect_right(self.history, end, key=_at)
+        return any(point.state == state for point in self.history[first:last])
 
     def state_at(self, at: datetime) -> State | None:
         """The state that was true at `at`: of the last moment not after it, else of the first one there is."""
-        before = [moment for moment in self.history if moment.at <= at]
-        if before:
-            return before[-1].state
-        return self.history[0].state if self.history else None
+        if not self.history:
+            return None
+        return self.history[max(bisect_right(self.history, at, key=_at), 1) - 1].state
 
-    def add(self, moment: Point) -> bool:
-        """Put a new moment into the timeline; True if it is the current one now."""
-        position = len(self.history)
-        while position and self.history[position - 1].at > moment.at:
-            position -= 1
-        self.history.insert(position, moment)
-        if self.current is None or moment.at >= self.current.at:
-            self.current = moment
-            return True
-        return False
+    def add(self, point: Point) -> None:
+        """Put a new point into the timeline, after those of its moment."""
+        self.history.insert(bisect_right(self.history, point.at, key=_at), point)
+        if self.current is None or point.at >= self.current.at:
+            self.current = point
+        self.changes_count = point.seq
+        self.dirty = True
 
     def identifiers_with(self, row: OrderRow, *, late: bool) -> dict[str, list[str]]:
         """The order's own identifiers after the row. A late row adds kinds that are missing and replaces none."""
-        own = self.order.identifiers
+        own = self.identifiers
         if not row.identifiers:
             return own
         result = dict(own)
@@ -119,9 +126,51 @@ class Standing:
                 result.pop(kind, None)
         return result
 
+    def moves_creation(self, row: OrderRow, zone: ZoneInfo | None) -> bool:
+        """True if the row gives a known order another creation time. The bare day of a known time is no other."""
+        created = row.created
+        if created is None or self.created is None or self.current is None:
+            return False
+        if created.at == self.created and created.date_only == self.created_date_only:
+            return False
+        if created.date_only and not self.created_date_only:
+            return day_of(created.at, zone) != day_of(self.created, zone)
+        return True
 
-def differences(new: State, old: State | None) -> list[str]:
-    """Names of the fields in which the states differ; of a first state, those that say something."""
+    def is_identified(self) -> bool:
+        """True if Metrica has something to find the visitor by: the order's own or its client's."""
+        return bool(self.identifiers) or (self.client is not None and bool(self.client.identifiers))
+
+
+def next_state(row: OrderRow, base: State | None, *, currency: str) -> State:
+    """The state that the row makes out of `base`: what it leaves out stays, what it clears is gone.
+
+    `currency`: the counter's, for a row that clears it or a first one that leaves it out.
+    """
+    given = row.state
+    if base is None:
+        base = State("", None, None, currency, [], {}, {})
+    if not given:
+        return base if base.order_status == row.order_status else base._replace(order_status=row.order_status)
+    return State(
+        row.order_status,
+        given.get("revenue", base.revenue),
+        given.get("cost", base.cost),
+        (given["currency"] or currency) if "currency" in given else base.currency,
+        (given["goals"] or []) if "goals" in given else base.goals,
+        (given["products"] or {}) if "products" in given else base.products,
+        (given["attributes"] or {}) if "attributes" in given else base.attributes,
+    )
+
+
+def differences(row: OrderRow, new: State, old: State | None) -> list[str]:
+    """Names of the fields in which the states differ; of a first state, those that the row gave."""
     if old is None:
-        return [name for name, value in zip(State._fields, new, strict=True) if value]
-    return [name for name, one, other in zip(State._fields, new, old, strict=True) if one != other]
+        return ["order_status", *(name for name in STATE_FIELDS if row.state.get(name))]
+    if new is old:
+        return []
+    return [name for name, one, other in zip(STATE_FIELDS, new, old, strict=True) if one != other]
+
+
+def _at(point: Point) -> datetime:
+    return point.at
