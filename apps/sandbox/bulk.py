@@ -20,7 +20,7 @@ def write_rows(
     """Inserts `rows` (values in the order of `columns`, which are field names; a foreign key takes the key).
 
     Where a row with the same `conflict` fields exists, its `update` fields are overwritten instead.
-    Values are of their fields' Python types. Call it inside a transaction.
+    Values are of their fields' Python types; no two rows may conflict with each other. Call it inside a transaction.
     """
     # The connection itself: its thread-local stand-in would be asked for every value.
     connection = connections[router.db_for_write(model)]
@@ -29,17 +29,25 @@ def write_rows(
     def names(fields: Sequence[str]) -> list[str]:
         return [quote(_field(model, name).column) for name in fields]
 
-    listed = names(columns)
-    sql = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(listed)}) VALUES ({', '.join(['%s'] * len(listed))})"  # noqa: S608 - names only
+    into = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(names(columns))})"
+    otherwise = ""
     if conflict:
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in names(update))
-        sql += f" ON CONFLICT ({', '.join(names(conflict))}) DO UPDATE SET {changes}"
-    values = [
+        otherwise = f" ON CONFLICT ({', '.join(names(conflict))}) DO UPDATE SET {changes}"
+    by_column = [
         _converted(column, _converter(_field(model, name), connection))
         for name, column in zip(columns, zip(*rows, strict=True), strict=False)
     ]
+    if not by_column:
+        return
     with connection.cursor() as cursor:
-        cursor.executemany(sql, list(zip(*values, strict=True)))
+        if connection.vendor == "postgresql":
+            # One statement with an array for each column: a server plans every statement, psycopg reads every place.
+            arrays = ", ".join(f"%s::{_field(model, name).db_type(connection)}[]" for name in columns)
+            cursor.execute(f"{into} SELECT * FROM unnest({arrays}){otherwise}", [list(column) for column in by_column])  # noqa: S608
+        else:
+            places = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f"{into} VALUES ({places}){otherwise}", list(zip(*by_column, strict=True)))
 
 
 def _field(model: type[models.Model], name: str) -> Any:

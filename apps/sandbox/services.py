@@ -7,8 +7,9 @@ from secrets import token_urlsafe
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db import transaction
-from django.db.models.fields.files import FieldFile
+from django.apps import apps
+from django.core.management.color import no_style
+from django.db import connections, router, transaction
 from django.utils import translation
 
 from apps.metrica.identifiers import NORMALIZERS
@@ -22,10 +23,6 @@ from apps.sandbox.models import (
     SandboxCounter,
     SandboxFault,
     SandboxGoal,
-    SandboxOrder,
-    SandboxOrderEvent,
-    SandboxReach,
-    SandboxRequest,
     SandboxSwitch,
     SandboxToken,
     SandboxUploading,
@@ -240,31 +237,11 @@ def set_switch(*, name: str, value: str) -> None:
     SandboxSwitch.objects.update_or_create(name=name, defaults={"value": value})
 
 
-@transaction.atomic
 def reset() -> None:
     """Empties the sandbox: counters, uploads with their files, faults, switches, requests."""
     files = [uploading.body for uploading in SandboxUploading.objects.exclude(body="").only("body").iterator()]
-    for model in (
-        SandboxReach,
-        SandboxOrderEvent,
-        SandboxOrder,
-        SandboxUploading,
-        SandboxVisitKey,
-        SandboxVisit,
-        SandboxGoal,
-        SandboxAccess,
-        SandboxFault,
-        SandboxCounter,
-        SandboxToken,
-        SandboxSwitch,
-        SandboxRequest,
-    ):
-        # The tables are emptied children first, so nothing has to be collected row by row.
-        rows = model._base_manager.all()
-        rows._raw_delete(rows.db)
-    transaction.on_commit(lambda: _delete_files(files))
-
-
-def _delete_files(files: Iterable[FieldFile]) -> None:
+    connection = connections[router.db_for_write(SandboxCounter)]
+    tables = [model._meta.db_table for model in apps.get_app_config("sandbox").get_models()]
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
     for file in files:
         file.delete(save=False)

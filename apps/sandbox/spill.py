@@ -19,9 +19,9 @@ from apps.metrica.wire.simple_orders import SimpleOrder
 
 Row = tuple[int, SimpleOrder]  # (line of the file, order)
 
-_BUCKET_BYTES = 2 * 2**20
-_MAX_BUCKETS = 128
-_BLOCK_ROWS = 128
+_BUCKET_BYTES = 2**20
+_MAX_BUCKETS = 512
+_BLOCK_ROWS = 64
 
 
 class RowSpill:

@@ -37,32 +37,34 @@ def test_refused_files_are_no_uploads_but_failed_ones_are(api: Api) -> None:
     assert api.uploadings().json()["uploadings"] == [failed]
 
 
-@pytest.mark.parametrize(
-    ("query", "rows"),
-    [("", 10), ("limit=1", 1), ("limit=1000", 15), ("limit=12&source=API", 12)],
-)
-def test_limit(api: Api, counter: SandboxCounter, query: str, rows: int) -> None:
+LIMITS = [("", 10), ("limit=1", 1), ("limit=1000", 15), ("limit=12&source=API", 12)]
+
+
+def test_limit(api: Api, counter: SandboxCounter, subtests: pytest.Subtests) -> None:
     """2.10: limit 1 to 1000 inclusive, default 10."""
     add_uploadings(counter, [datetime(2026, 3, 1, 12, second, tzinfo=UTC) for second in range(15)])
-    assert len(api.uploadings(query).json()["uploadings"]) == rows
+    for query, rows in LIMITS:
+        with subtests.test(query=query):
+            assert len(api.uploadings(query).json()["uploadings"]) == rows
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=0",
-        "limit=1001",
-        "limit=ten",
-        "limit=-1",
-        "source=WEB",
-        "datetime_offset=2026-03-01T12:00:00",
-        "datetime_offset=2026-03-01",
-        "datetime_offset=yesterday",
-        "datetime_offset=2026-02-30 12:00:00",
-    ],
-)
-def test_bad_queries(api: Api, query: str) -> None:
-    assert error_of(api.uploadings(query)) == (400, "invalid_parameter")
+BAD_QUERIES = [
+    "limit=0",
+    "limit=1001",
+    "limit=ten",
+    "limit=-1",
+    "source=WEB",
+    "datetime_offset=2026-03-01T12:00:00",
+    "datetime_offset=2026-03-01",
+    "datetime_offset=yesterday",
+    "datetime_offset=2026-02-30 12:00:00",
+]
+
+
+def test_bad_queries(api: Api, subtests: pytest.Subtests) -> None:
+    for query in BAD_QUERIES:
+        with subtests.test(query=query):
+            assert error_of(api.uploadings(query)) == (400, "invalid_parameter")
 
 
 def test_the_cursor_is_strict_and_on_the_counters_clock(api: Api) -> None:
@@ -107,38 +109,48 @@ def test_counters_of_the_login(api: Api) -> None:
     assert row["create_time"].endswith("+03:00")
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("", [10, 20, 21, NUMBER]),
-        ("search_string=20", [20]),  # 4.1: the id must be full
-        ("search_string=2", []),
-        ("search_string=shop", [10, 20]),  # 4.1: name and site by substring
-        ("search_string=SOUTH", [20, 21]),
-        ("permission=own", [10, NUMBER]),
-        ("permission=view,edit", [20, 21]),
-        ("permission=edit", [20]),
-        ("per_page=2", [10, 20]),
-        ("per_page=2&offset=3", [21, NUMBER]),  # 4.1: offset default 1, first = 1
-        ("per_page=2&offset=5", []),
-        ("status=Deleted", []),
-    ],
-)
-def test_searching_and_paging_counters(api: Api, query: str, found: list[int]) -> None:
+SEARCHES = [
+    ("", [10, 20, 21, NUMBER]),
+    ("search_string=20", [20]),  # 4.1: the id must be full
+    ("search_string=2", []),
+    ("search_string=shop", [10, 20]),  # 4.1: name and site by substring
+    ("search_string=SOUTH", [20, 21]),
+    ("permission=own", [10, NUMBER]),
+    ("permission=view,edit", [20, 21]),
+    ("permission=edit", [20]),
+    ("per_page=2", [10, 20]),
+    ("per_page=2&offset=3", [21, NUMBER]),  # 4.1: offset default 1, first = 1
+    ("per_page=2&offset=5", []),
+    ("status=Deleted", []),
+]
+
+
+def test_searching_and_paging_counters(api: Api, subtests: pytest.Subtests) -> None:
     services.create_counter(metrica_id=10, name="Shop", owner_login="north-metrica", token="y0_north")
     for number, name, permission in ((20, "South shop", Permission.EDIT), (21, "South clinic", Permission.VIEW)):
         guest = services.create_counter(metrica_id=number, name=name, owner_login="south", token="y0_south")
         services.add_access(counter=guest, login="north-metrica", permission=permission)
-    body = api.management(f"counters?{query}").json()
-    assert [row["id"] for row in body["counters"]] == found
-    assert body["rows"] == (4 if "per_page" in query else len(found))
+    for query, found in SEARCHES:
+        with subtests.test(query=query):
+            body = api.management(f"counters?{query}").json()
+            assert [row["id"] for row in body["counters"]] == found
+            assert body["rows"] == (4 if "per_page" in query else len(found))
 
 
-@pytest.mark.parametrize(
-    "query", ["per_page=0", "offset=0", "offset=x", "permission=root", "field=colour", "field=goals,%20mirrors"]
-)
-def test_bad_queries_for_counters(api: Api, query: str) -> None:
-    assert error_of(api.management(f"counters?{query}")) == (400, "invalid_parameter")
+BAD_COUNTER_QUERIES = [
+    "per_page=0",
+    "offset=0",
+    "offset=x",
+    "permission=root",
+    "field=colour",
+    "field=goals,%20mirrors",
+]
+
+
+def test_bad_queries_for_counters(api: Api, subtests: pytest.Subtests) -> None:
+    for query in BAD_COUNTER_QUERIES:
+        with subtests.test(query=query):
+            assert error_of(api.management(f"counters?{query}")) == (400, "invalid_parameter")
 
 
 def test_extra_blocks(api: Api) -> None:

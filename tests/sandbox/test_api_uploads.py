@@ -40,19 +40,20 @@ def test_the_very_bytes_are_kept(api: Api) -> None:
     assert (stored.sha256, stored.size) == (hashlib.sha256(GOOD.encode()).hexdigest(), len(GOOD.encode()))
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "error_type"),
-    [
-        ("", 400, "missing_parameter"),  # 2: merge_mode is required, no default is documented
-        ("merge_mode=REPLACE", 400, "invalid_parameter"),
-        ("merge_mode=save", 400, "invalid_parameter"),
-        ("merge_mode=SAVE&delimiter_type=TAB", 400, "invalid_parameter"),  # 2: COMMA and SEMICOLON, no TAB value
-        ("merge_mode=SAVE&delimiter_type=SEMICOLON", 400, "invalid_uploading"),
-    ],
-)
-def test_query_parameters(api: Api, query: str, status: int, error_type: str) -> None:
-    assert error_of(api.upload(GOOD, query=query)) == (status, error_type)
-    assert not SandboxOrder.objects.exists()
+QUERIES = [
+    ("", 400, "missing_parameter"),  # 2: merge_mode is required, no default is documented
+    ("merge_mode=REPLACE", 400, "invalid_parameter"),
+    ("merge_mode=save", 400, "invalid_parameter"),
+    ("merge_mode=SAVE&delimiter_type=TAB", 400, "invalid_parameter"),  # 2: COMMA and SEMICOLON, no TAB value
+    ("merge_mode=SAVE&delimiter_type=SEMICOLON", 400, "invalid_uploading"),
+]
+
+
+def test_query_parameters(api: Api, subtests: pytest.Subtests) -> None:
+    for query, status, error_type in QUERIES:
+        with subtests.test(query=query):
+            assert error_of(api.upload(GOOD, query=query)) == (status, error_type)
+            assert not SandboxOrder.objects.exists()
 
 
 @pytest.mark.parametrize("mode", ["SAVE", "UPDATE", "APPEND"])
@@ -62,18 +63,21 @@ def test_merge_modes_of_the_query(api: Api, mode: str) -> None:
     assert SandboxUploading.objects.get().merge_mode == mode
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "error_type"),
-    [
-        ({"Authorization": ""}, 401, "unauthorized"),  # 1.2: needed on every call
-        ({"Authorization": "Bearer y0_north"}, 401, "unauthorized"),  # 1.2: the scheme word is OAuth, not Bearer
-        ({"Authorization": "OAuth"}, 401, "unauthorized"),
-        ({"Authorization": "OAuth y0_other"}, 403, "invalid_token"),  # 1.2: a live call with a bad token returned 403
-    ],
-)
-def test_tokens(api: Api, headers: dict[str, str], status: int, error_type: str) -> None:
-    assert error_of(api.upload(GOOD, headers=headers)) == (status, error_type)
-    assert error_of(api.upload(GOOD, headers=headers, query="merge_mode=SAVE&oauth_token=y0_north"))[0] == status
+TOKENS = [
+    ({"Authorization": ""}, 401, "unauthorized"),  # 1.2: needed on every call
+    ({"Authorization": "Bearer y0_north"}, 401, "unauthorized"),  # 1.2: the scheme word is OAuth, not Bearer
+    ({"Authorization": "OAuth"}, 401, "unauthorized"),
+    ({"Authorization": "OAuth y0_other"}, 403, "invalid_token"),  # 1.2: a live call with a bad token returned 403
+]
+
+
+def test_tokens(api: Api, subtests: pytest.Subtests) -> None:
+    for headers, status, error_type in TOKENS:
+        with subtests.test(headers=headers):
+            assert error_of(api.upload(GOOD, headers=headers)) == (status, error_type)
+            assert (
+                error_of(api.upload(GOOD, headers=headers, query="merge_mode=SAVE&oauth_token=y0_north"))[0] == status
+            )
 
 
 def test_a_revoked_token(api: Api) -> None:
@@ -81,17 +85,18 @@ def test_a_revoked_token(api: Api) -> None:
     assert error_of(api.upload(GOOD)) == (403, "invalid_token")
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "error_type"),
-    [
-        ("40000002", 404, "not_found"),
-        ("4000000001", 400, "invalid_parameter"),  # 1.1: an int32
-        ("mine", 400, "invalid_parameter"),
-        ("-1", 400, "invalid_parameter"),
-    ],
-)
-def test_counters_that_are_not_there(api: Api, number: str, status: int, error_type: str) -> None:
-    assert error_of(api.upload(GOOD, number=number)) == (status, error_type)
+NUMBERS = [
+    ("40000002", 404, "not_found"),
+    ("4000000001", 400, "invalid_parameter"),  # 1.1: an int32
+    ("mine", 400, "invalid_parameter"),
+    ("-1", 400, "invalid_parameter"),
+]
+
+
+def test_counters_that_are_not_there(api: Api, subtests: pytest.Subtests) -> None:
+    for number, status, error_type in NUMBERS:
+        with subtests.test(number=number):
+            assert error_of(api.upload(GOOD, number=number)) == (status, error_type)
 
 
 def test_uploading_needs_the_owner_or_an_editor(api: Api) -> None:
@@ -105,19 +110,20 @@ def test_uploading_needs_the_owner_or_an_editor(api: Api) -> None:
     assert api.upload(GOOD, number=40000002).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        [("data", CSV)],  # 1.5: exactly one part named file
-        [("file", CSV), ("file", CSV)],
-        [("file", CSV), ("comment", (None, "from the CRM"))],
-        [("file", (None, GOOD))],  # 1.5: with a file name
-        [("file", ("orders.csv", GOOD, "application/octet-stream"))],  # 1.5: and Content-Type: text/csv
-    ],
-)
-def test_the_multipart_body(api: Api, files: list) -> None:
-    assert error_of(api.upload("", files=files)) == (400, "invalid_uploading")
-    assert not SandboxUploading.objects.exists()
+BODIES = [
+    [("data", CSV)],  # 1.5: exactly one part named file
+    [("file", CSV), ("file", CSV)],
+    [("file", CSV), ("comment", (None, "from the CRM"))],
+    [("file", (None, GOOD))],  # 1.5: with a file name
+    [("file", ("orders.csv", GOOD, "application/octet-stream"))],  # 1.5: and Content-Type: text/csv
+]
+
+
+def test_the_multipart_body(api: Api, subtests: pytest.Subtests) -> None:
+    for files in BODIES:
+        with subtests.test(files=files):
+            assert error_of(api.upload("", files=files)) == (400, "invalid_uploading")
+            assert not SandboxUploading.objects.exists()
 
 
 def test_a_body_that_is_no_multipart(api: Api) -> None:
@@ -174,21 +180,22 @@ def test_errors_are_english_whatever_the_language_of_the_request(api: Api) -> No
     assert answers.pop().isascii()
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"\xef\xbb\xbf" + GOOD.encode(),
-        csv("D-1,2026-03-10,,17,,,Оплачен,,,,").encode("cp1251"),
-        GOOD.encode("utf-16"),
-        HEADER.encode() + b"\nD-1,2026-03-10,,17,,,PA\0ID,,,,\n",
-        b"",
-        HEADER.encode(),
-        b'id,create_date_time,client_ids\n"D-1,2026-03-10,17\n',
-    ],
-)
-def test_files_that_cannot_be_used(api: Api, body: bytes) -> None:
+FILES = [
+    b"\xef\xbb\xbf" + GOOD.encode(),
+    csv("D-1,2026-03-10,,17,,,Оплачен,,,,").encode("cp1251"),
+    GOOD.encode("utf-16"),
+    HEADER.encode() + b"\nD-1,2026-03-10,,17,,,PA\0ID,,,,\n",
+    b"",
+    HEADER.encode(),
+    b'id,create_date_time,client_ids\n"D-1,2026-03-10,17\n',
+]
+
+
+def test_files_that_cannot_be_used(api: Api, subtests: pytest.Subtests) -> None:
     """Chapter 5, question 6: UTF-8 without BOM is what is known to work; everything else is refused here."""
-    assert error_of(api.upload(body)) == (400, "invalid_uploading")
+    for body in FILES:
+        with subtests.test(body=body):
+            assert error_of(api.upload(body)) == (400, "invalid_uploading")
 
 
 def test_an_error_list_stays_short(api: Api) -> None:
@@ -197,18 +204,19 @@ def test_an_error_list_stays_short(api: Api) -> None:
     assert len(SandboxUploading.objects.get().errors) == 100
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", f"cdp/api/v1/counter/{NUMBER}/data/simple_orders"),
-        ("PUT", "management/v1/counters"),
-        ("POST", f"cdp/api/v1/counter/{NUMBER}/data/unknown"),
-        ("GET", "cdp/"),
-        ("GET", "management/v1/counter/1/2/3"),
-    ],
-)
-def test_addresses_that_are_not_there(api: Api, method: str, path: str) -> None:
-    assert error_of(api.client.request(method, f"{api.base}/{path}")) == (404, "not_found")
+ADDRESSES = [
+    ("GET", f"cdp/api/v1/counter/{NUMBER}/data/simple_orders"),
+    ("PUT", "management/v1/counters"),
+    ("POST", f"cdp/api/v1/counter/{NUMBER}/data/unknown"),
+    ("GET", "cdp/"),
+    ("GET", "management/v1/counter/1/2/3"),
+]
+
+
+def test_addresses_that_are_not_there(api: Api, subtests: pytest.Subtests) -> None:
+    for method, path in ADDRESSES:
+        with subtests.test(method=method):
+            assert error_of(api.client.request(method, f"{api.base}/{path}")) == (404, "not_found")
 
 
 def test_a_fault_of_the_sandbox_itself_is_the_envelope_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

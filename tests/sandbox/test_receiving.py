@@ -302,4 +302,4 @@ def test_memory_does_not_grow_with_the_file(desk: Desk, tmp_path: Path) -> None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
     small = peak_after(15_000)
-    assert peak_after(60_000) - small < 30
+    assert peak_after(60_000) - small < 20
