@@ -264,8 +264,8 @@ def test_a_walk_stays_small(north: Agency):
         tracemalloc.stop()
         return size
 
-    first = peak(2_000)
-    assert peak(6_000) < 1.5 * first
+    first = peak(1_000)
+    assert peak(4_000) < 1.5 * first
 
 
 def test_a_walk_costs_few_queries(north: Agency, django_assert_max_num_queries):

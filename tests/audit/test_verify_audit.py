@@ -47,9 +47,14 @@ def test_a_log_that_does_not():
 
 
 def test_missing_triggers_are_told():
-    with triggers.lifted(connection), pytest.raises(CommandError, match="audit_auditentry_no_update") as refusal:
-        run()
+    record(action="a", agency=make_agency("north"))
+    chain.seal()
+    with triggers.lifted(connection):
+        AuditEntry.objects.update(action="b")
+        with pytest.raises(CommandError, match="audit_auditentry_no_update") as refusal:
+            run()
     assert refusal.value.returncode == 1
+    assert "The chain of north breaks at position 1" in str(refusal.value)
 
 
 def test_an_agency_that_is_not_there():

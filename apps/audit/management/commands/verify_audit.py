@@ -24,14 +24,15 @@ class Command(TracedCommand):
         for agency_id, end in report.ends.items():
             self.stdout.write(f"{names.get(agency_id, 'platform')}: {end.position} sealed, ends with {end.hash}")
         self.stdout.write(f"Checked {report.checked} entries; {report.unsealed} are not sealed yet.")
-        if gone := triggers.missing(connection):
-            raise CommandError(f"The log can be changed: these triggers are missing: {', '.join(gone)}.", returncode=1)
+        faults = []
         if broken := report.first_broken:
             entry = f" (entry {broken.entry_id})" if broken.entry_id else ""
             chain_name = names.get(broken.agency_id, "platform")
-            raise CommandError(
-                f"The chain of {chain_name} breaks at position {broken.position}{entry}: {broken.reason}.", returncode=1
-            )
+            faults.append(f"The chain of {chain_name} breaks at position {broken.position}{entry}: {broken.reason}.")
+        if gone := triggers.missing(connection):
+            faults.append(f"The log can be changed: these triggers are missing: {', '.join(gone)}.")
+        if faults:
+            raise CommandError("\n".join(faults), returncode=1)
         self.stdout.write(self.style.SUCCESS("The chain holds."))
 
 
