@@ -74,7 +74,8 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
         return None
     if not StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
         return None
-    if timezone.now() < _not_before(counter):
+    not_before = _not_before(counter)
+    if not_before is not None and timezone.now() < not_before:
         return None
     return request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=str(_("the schedule")))
 
@@ -115,12 +116,12 @@ def _waiting_job(counter: Counter) -> UploadJob | None:
     return UploadJob.objects.filter(counter=counter, state=JobState.QUEUED, only_orders=None).first()
 
 
-def _not_before(counter: Counter) -> datetime:
-    """From when on the next job may start by itself."""
+def _not_before(counter: Counter) -> datetime | None:
+    """From when on the next job may start by itself; None before the first one has ended."""
     ended = UploadJob.objects.filter(counter=counter).exclude(finished_at=None).order_by("-finished_at")
     jobs = list(ended.only("state", "finished_at")[:_FAILURES_COUNTED])
     if not jobs or (last_end := jobs[0].finished_at) is None:
-        return timezone.now()
+        return None
     if jobs[0].state == JobState.CANCELLED:
         return last_end + _AFTER_A_CANCEL
     failures = next((number for number, job in enumerate(jobs) if job.state != JobState.FAILED), len(jobs))
