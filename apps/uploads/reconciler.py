@@ -25,7 +25,7 @@ from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE
 from apps.uploads import sender, settle
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload
-from apps.uploads.waits import LONGEST, backoff
+from apps.uploads.waits import backoff
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,8 @@ def reconcile(*, lease: Lease, upload: Upload, counter: Counter) -> None:
         if isinstance(error, AuthorizationError):
             sender.disconnect(account, error)
         # The upload stays undecided: its orders wait until somebody has removed the cause.
-        settle.look_again(lease=lease, upload=upload, seconds=LONGEST, error=error)
+        wait = backoff(upload.lookups + 1)
+        settle.look_again(lease=lease, upload=upload, seconds=wait, error=error)
         raise sender.JobFailed(code=error.code, message=str(error)) from error
     if found.ours is not None:
         settle.passed(lease=lease, upload=upload, counter=counter, uploading=found.ours, adopted=True)

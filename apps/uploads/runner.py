@@ -138,14 +138,16 @@ def _next_upload(counter: Counter) -> Upload | None:
 
 def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:
     """Nobody else works for this counter now, so whatever seems to be under way was left by a worker that is gone."""
-    for upload in Upload.objects.unsettled().filter(job__counter=counter).exclude(state=UploadState.UNKNOWN):
+    for upload in Upload.objects.unsettled().filter(job__counter=counter):
+        of_this_job = upload.job_id == job.pk
         if upload.state == UploadState.SENDING:
             settle.unknown(lease=lease, upload=upload, counter=counter)
-        elif not upload.file:
+        elif upload.state == UploadState.UNKNOWN and not of_this_job:
+            settle.look_again(lease=lease, upload=upload, seconds=0)
+        elif upload.state == UploadState.PREPARED and not (upload.file and of_this_job):
             settle.given_up(lease=lease, upload=upload, counter=counter, code="interrupted", message="")
-            files.forget(files.name_of(upload, counter))
-        elif upload.job_id != job.pk:
-            settle.given_up(lease=lease, upload=upload, counter=counter, code="interrupted", message="")
+            if not upload.file:
+                files.forget(files.name_of(upload, counter))
 
 
 def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:

@@ -116,11 +116,11 @@ def _pages(
 def _after(rows: QuerySet[StatusChange, tuple], cursor: int) -> QuerySet[StatusChange, tuple]:
     # The second condition says the same of the joined table, which PostgreSQL would else read from its start each time;
     # the ORM takes it for the first one.
-    return rows.filter(order_id__gt=cursor).extra(where=['"orders_order"."id" > %s'], params=[cursor])  # noqa: S610
+    return rows.filter(order_id__gt=cursor).extra(where=['"orders_order"."id" > %s'], params=[cursor])
 
 
 def _fetched(rows: QuerySet[StatusChange, tuple]) -> list[tuple]:
-    """The rows as the driver gives them: no column needs Django's conversion, which costs more than the reading itself."""
+    """The rows as the driver gives them: no column needs Django's conversion, which costs more than the reading."""
     if connection.vendor != "postgresql":
         return list(rows)
     sql, parameters = rows.query.sql_with_params()

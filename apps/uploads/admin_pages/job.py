@@ -88,7 +88,8 @@ class Progress:
 
 def progress(job: UploadJob) -> Progress:
     whole = max(job.changes, job.delivered + job.rejected + job.held, 1)
-    delivered, rejected = 100 * job.delivered // whole, 100 * job.rejected // whole
+    delivered = 100 * job.delivered // whole
+    rejected = 100 - delivered if job.delivered + job.rejected >= whole else 100 * job.rejected // whole
     if job.state not in UNFINISHED_JOBS:
         return Progress(100 if not job.changes and job.state == "succeeded" else delivered, rejected, 0)
     return Progress(delivered, rejected, 100 - delivered - rejected)
