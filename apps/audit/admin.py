@@ -1,5 +1,6 @@
 """The audit log to read: who, what, when, on what, under which request; before and after side by side."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -109,7 +110,8 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("details"))
     def shown_details(self, entry: AuditEntry) -> Any:
-        rows = [(name, "", value, False) for name, value in sorted((entry.details or {}).items())]
+        facts = entry.details or {}
+        rows = [(name, "", _shown(facts, name), False) for name in sorted(facts)]
         return render_to_string("audit/difference.html", {"rows": rows, "only_after": True}) if rows else "—"
 
     @display(description=_("in the chain"))
@@ -125,7 +127,13 @@ def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
     """Rows of (field, before, after, differs) for two objects as JSON; fields by name."""
     old, new = before or {}, after or {}
     names = sorted({*old, *new})  # PostgreSQL keeps no order of its own
-    return [(name, old.get(name, ""), new.get(name, ""), old.get(name, ...) != new.get(name, ...)) for name in names]
+    return [(name, _shown(old, name), _shown(new, name), old.get(name, ...) != new.get(name, ...)) for name in names]
+
+
+def _shown(facts: dict[str, Any], name: str) -> Any:
+    """Texts and numbers as they are, lists and objects as JSON."""
+    value = facts.get(name, "")
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def _url(make: Callable[[], str]) -> str:

@@ -132,6 +132,7 @@ def test_the_difference_of_what_was_made_and_what_was_removed():
     assert difference(None, {"a": 1}) == [("a", "", 1, True)]
     assert difference({"a": 1}, None) == [("a", 1, "", True)]
     assert difference(None, None) == []
+    assert difference({"a": ["я"]}, {"a": {"b": None}}) == [("a", '["я"]', '{"b": null}', True)]
 
 
 def test_an_entry_of_an_object_that_is_gone_can_be_read(client: Client, analyst: User, north: Agency):
