@@ -6,12 +6,15 @@ from django.db.models import QuerySet
 
 from apps.agencies.actor import Actor
 from apps.api.base import choice, moment
+from apps.api.paging import NEWEST_FIRST, Sorting
+from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.goals.models import Goal, StatusMapping
 from apps.goals.resolve import Resolver
 from apps.metrica.vocabulary import DEFAULT_STATUSES, OrderType
 from apps.orders import search
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+from apps.uploads.models import Upload
 
 FILTERS = (
     "status",
@@ -60,11 +63,21 @@ def filtered(
     ):
         if text := parameters.get(name):
             rows = rows.filter(**{lookup: moment(text, field=name, zone=counter.zone)})
-    if client := parameters.get("client"):
-        rows = rows.filter(client__uniq_id=client)
+    if uniq_id := parameters.get("client"):
+        client = Client.objects.filter(counter=counter, uniq_id=uniq_id).values_list("pk", flat=True).first()
+        rows = rows.filter(client=client) if client is not None else rows.none()
     if text := parameters.get("search"):
         rows = rows.filter(pk__in=search.find(rows, text, actor=actor))
     return rows
+
+
+def sorting_for(parameters: Mapping[str, str]) -> Sorting:
+    """Along the index that answers the filter: whoever follows updates reads them in the order in which they came."""
+    if "updated_after" in parameters:
+        return Sorting("updated_at", ascending=True)
+    if "created_after" in parameters or "created_before" in parameters:
+        return Sorting("create_date_time")
+    return NEWEST_FIRST
 
 
 def _by_changes(rows: QuerySet[Order], *, counter: Counter, parameters: Mapping[str, str]) -> QuerySet[Order]:
@@ -72,6 +85,9 @@ def _by_changes(rows: QuerySet[Order], *, counter: Counter, parameters: Mapping[
     changes = StatusChange.objects.filter(counter=counter)
     if delivery := parameters.get("delivery"):
         changes = changes.filter(delivery=choice(delivery, field="delivery", choices=Delivery.values))
+        if delivery == Delivery.SENDING:  # they are where the files are whose end is not known yet
+            unsettled = Upload.objects.unsettled().filter(job__counter=counter).values_list("pk", flat=True)
+            changes = changes.filter(upload_id__in=list(unsettled))
     if hold := parameters.get("hold"):
         reason = choice(hold, field="hold", choices=HoldReason.values)
         changes = changes.filter(delivery=Delivery.HELD, hold_reason=reason)

@@ -55,8 +55,10 @@ def test_a_key_sees_its_agency_and_its_counters_only(api, counter, outsider, cal
         ("limit=%D9%A1", "bad_limit"),
         ("cursor=!", "bad_cursor"),
         ("cursor=%00", "bad_text"),
-        ("cursor=LTE", "bad_cursor"),  # -1
-        ("cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OQ", "bad_cursor"),
+        ("cursor=MQ", "bad_cursor"),  # 1
+        ("cursor=ICAtMQ", "bad_cursor"),  # two spaces and -1
+        ("cursor=ICA5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OQ", "bad_cursor"),  # far too large
+        ("cursor=w6k", "bad_cursor"),  # é
         ("page=2", "unknown_parameter"),
         ("limit=1&limit=2", "repeated_parameter"),
     ],

@@ -172,10 +172,6 @@ def test_money_is_exact_however_it_is_written(api, counter):
         ("client_uniq_id", ["x"]),
         ("client_name", "a\0b"),
         ("client_name", {"first": "Anna"}),
-        ("client_ids", {"a": 1}),
-        ("client_ids", [["1"]]),
-        ("emails", [1.5]),
-        ("phones", True),
     ],
 )
 def test_wrong_values_reject_their_row_alone(api, counter, field, value):
@@ -184,6 +180,23 @@ def test_wrong_values_reject_their_row_alone(api, counter, field, value):
     assert [row["result"] for row in answer.body["results"]] == ["created", "rejected", "created"]
     assert field in {error["field"] for error in answer.body["results"][1]["errors"]}
     assert Order.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("client_ids", {"a": 1}),
+        ("client_ids", [["1"]]),
+        ("emails", [1.5]),
+        ("emails", ["a\0@b.example"]),
+        ("phones", True),
+    ],
+)
+def test_identifiers_that_are_none_are_told_and_the_row_stays(api, counter, field, value):
+    answer = api.post(PATH, [order(1, **{"client_ids": [], field: value}), order(2)])
+    first, second = answer.body["results"]
+    assert (first["result"], first["hold"], second["result"]) == ("created", "no_identifiers", "created")
+    assert field in {warning["field"] for warning in first["warnings"]}
 
 
 @pytest.mark.parametrize("number", ["1e400", "1e-400", "1e99999999999", "-0", "1E5", "0.00001", "9" * 99])

@@ -124,6 +124,40 @@ def test_filters(api, counter, ids):
     assert ids("search=nobody") == []
 
 
+def test_sent_now_is_found_where_the_open_files_are(api, counter, ids):
+    api.post(PATH, [order(1), order(2)])
+    job = UploadJob.objects.create(counter=counter, trigger="api", state=JobState.RUNNING)
+    upload = Upload.objects.create(job=job, wave=1, state="sending")
+    delivery.claim(change_ids=[StatusChange.objects.get(order__order_id="D-1").pk], upload_id=upload.pk)
+    assert ids("delivery=sending") == ["D-1"]
+    assert ids("delivery=superseded") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("created_after=2000-01-01", ["D-4", "D-2", "D-0", "D-3", "D-1"]),
+        ("updated_after=2000-01-01", ["D-0", "D-1", "D-2", "D-3", "D-4"]),
+    ],
+)
+def test_lists_by_time_come_by_pages_too(api, counter, query, expected):
+    for number in range(5):  # two of them created at the same time
+        api.post(PATH, order(number, create_date_time=at(10 + number // 2 if number % 2 == 0 else 1)))
+    seen, path = [], f"{PATH}?{query}&limit=2"
+    while path:
+        answer = api.get(path)
+        seen += [row["id"] for row in answer.body["results"]]
+        path = (answer.body["next"] or "").partition("/api/v1/")[2]
+    assert seen == expected
+
+
+def test_a_cursor_of_another_list_is_refused(api, counter):
+    api.post(PATH, [order(1), order(2)])
+    cursor = api.get(PATH + "?limit=1").body["next"].partition("cursor=")[2].partition("&")[0]
+    assert api.get(f"{PATH}?created_after=2000-01-01&cursor={cursor}").codes == {"bad_cursor"}
+    assert api.get(f"holds/?cursor={cursor}").codes == {"bad_cursor"}
+
+
 def test_naive_times_in_filters_are_the_counters(api, counter, ids):
     local = BEGAN.astimezone(counter.zone)
     api.post(PATH, order(1, create_date_time=local.strftime("%Y-%m-%d %H:%M:%S")))

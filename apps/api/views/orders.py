@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from apps.api import order_docs as docs
 from apps.api.base import ApiView, choice, is_plain
 from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
-from apps.api.order_filters import FILTERS, Statuses, filtered
+from apps.api.order_filters import FILTERS, Statuses, filtered, sorting_for
 from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
 from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
 from apps.api.paging import PARAMETERS, page
@@ -49,6 +49,8 @@ class CounterOrdersView(ApiView):
     @described(
         name="list_orders",
         summary="Orders, newest first",
+        description="The latest received first. With created_after or created_before: the latest created first. With "
+        "updated_after: the earliest updated first, so that the last page ends with what came last.",
         answers={200: page_of(OrderShape)},
         errors=[400, 404],
         parameters=[
@@ -77,6 +79,7 @@ class CounterOrdersView(ApiView):
                 rows=rows.select_related("client", "current_change"),
                 parameters=parameters,
                 shape=lambda found: [order_shape(order, zone=counter.zone, statuses=statuses) for order in found],
+                sorting=sorting_for(parameters),
             )
         )
 
