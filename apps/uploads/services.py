@@ -70,7 +70,7 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
     """
     if counter.schedule != schedule.AS_THEY_COME or block_reason(counter):
         return None
-    if UploadJob.objects.unfinished().filter(counter=counter, only_orders=None).exists():
+    if UploadJob.objects.unfinished().filter(counter=counter, only_orders__isnull=True).exists():
         return None
     if not StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
         return None
@@ -113,7 +113,7 @@ def retry_job(*, job: UploadJob, trigger: str = Trigger.PERSON) -> UploadJob:
 
 
 def _waiting_job(counter: Counter) -> UploadJob | None:
-    return UploadJob.objects.filter(counter=counter, state=JobState.QUEUED, only_orders=None).first()
+    return UploadJob.objects.filter(counter=counter, state=JobState.QUEUED, only_orders__isnull=True).first()
 
 
 def _not_before(counter: Counter) -> datetime | None:

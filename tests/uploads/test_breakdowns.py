@@ -1,4 +1,4 @@
-"""A worker may die between any two steps, and one that was thought dead may come back: nothing is lost, nothing doubled."""
+"""A worker may die between any two steps, one thought dead may come back: nothing is lost and nothing doubled."""
 
 import contextlib
 import itertools
@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 @contextlib.contextmanager
 def dying(monkeypatch: pytest.MonkeyPatch, *, at: int, committed: bool) -> Iterator[list[int]]:
-    """Die in the `at`-th step of the work, right before its commit or right after it. Yields [how many steps there were]."""
+    """Die in the `at`-th step of the work, right before or right after its commit. Yields [steps that there were]."""
     whole_step = Lease.step
     numbers = itertools.count(1)
     taken = [0]

@@ -25,7 +25,7 @@ def test_an_upload_that_arrived_is_adopted_and_not_sent_again(shop: Shop) -> Non
     shop.fault("cut_after")
     job = shop.upload()
     assert (job.state, job.delivered) == (JobState.SUCCEEDED, 2)
-    first, second = shop.uploads()
+    first, _second = shop.uploads()
     assert (first.state, first.attempts) == (UploadState.PASSED, 1)
     assert first.uploading_id == str(shop.received()[0].uuid)
     assert (shop.sends(), looks(shop)) == (2, 1)
