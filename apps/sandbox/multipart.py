@@ -1,8 +1,6 @@
 """Takes a multipart body from the wire straight to a temporary file, strictly: exactly one part `file`, with a file
 name and `Content-Type: text/csv`, at most 1 GB (uploadSimpleOrders page)."""
 
-from hashlib import sha256
-
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
@@ -50,7 +48,6 @@ class _OneFile(TemporaryFileUploadHandler):
         self.parts: list[tuple[str, str]] = []  # (field name, content type) of each file part
         self.too_large = False
         self.bytes = 0
-        self.hash = sha256()
         self._writing = False
 
     def new_file(self, field_name: str, file_name: str, content_type: str, *args: object, **kwargs: object) -> None:
@@ -67,7 +64,6 @@ class _OneFile(TemporaryFileUploadHandler):
         if self.bytes > MAX_FILE_BYTES:
             self.too_large = True
             return
-        self.hash.update(raw_data)
         self.file.write(raw_data)
 
     def file_complete(self, file_size: int) -> None:
@@ -77,22 +73,11 @@ class _OneFile(TemporaryFileUploadHandler):
         self._writing = False
 
 
-class ReceivedFile:
-    """A context manager around the temporary file."""
+def receive_file(request: HttpRequest, body: BodyReader) -> TemporaryUploadedFile:
+    """The file of an upload; it is deleted when closed. Reads the whole body in any case.
 
-    def __init__(self, *, file: TemporaryUploadedFile, sha256: str) -> None:
-        self.file = file
-        self.sha256 = sha256
-
-    def __enter__(self) -> "ReceivedFile":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
-
-
-def receive_file(request: HttpRequest, body: BodyReader) -> ReceivedFile:
-    """The file of an upload. Reads the whole body in any case. Raises ApiError for all that is not as documented."""
+    Raises ApiError for all that is not as documented.
+    """
     handler = _OneFile(request)
     try:
         fields = _parse(request, body, handler)
@@ -103,7 +88,7 @@ def receive_file(request: HttpRequest, body: BodyReader) -> ReceivedFile:
             if not names:
                 raise ApiError("missing_parameter", "The part “file” is missing.", location="file")
             raise _refused(
-                f"The body must hold exactly one part, “file”, with a file name. It holds: {', '.join(names)}."
+                f"The body must hold exactly one part, “file”, with a file name. It holds: {', '.join(names[:5])}."
             )
         if handler.parts[0][1].lower() != "text/csv":
             raise _refused("The part “file” must have Content-Type text/csv.")
@@ -112,7 +97,7 @@ def receive_file(request: HttpRequest, body: BodyReader) -> ReceivedFile:
         if handler.kept is not None:
             handler.kept.close()
         raise
-    return ReceivedFile(file=handler.kept, sha256=handler.hash.hexdigest())
+    return handler.kept
 
 
 def _parse(request: HttpRequest, body: BodyReader, handler: _OneFile) -> list[str]:

@@ -1,6 +1,7 @@
 """Takes one simple_orders file (uploadSimpleOrders page): all of it is read and checked first, then applied in one
 transaction, so that a bad row, a lost process or a full disk leaves all of the file or nothing."""
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,6 @@ def receive_simple_orders(
     file: File,
     merge_mode: MergeMode,
     delimiter: Delimiter = Delimiter.COMMA,
-    sha256: str = "",
     check: RowCheck | None = None,
     fail: bool = False,
     now: datetime | None = None,
@@ -84,7 +84,6 @@ def receive_simple_orders(
         delimiter_type=delimiter,
         filename=(file.name or "")[:255],
         size=file.size,
-        sha256=sha256,
     )
     checks: list[RowCheck] = [_limits_check]
     if moved["unknown_status"] == "refuse":
@@ -207,5 +206,9 @@ def _status_check(statuses: StatusReader) -> RowCheck:
 
 def _keep_bytes(uploading: SandboxUploading, file: File) -> None:
     """Before the transaction: moving or copying a large file would hold the database."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    uploading.sha256 = digest.hexdigest()
     file.seek(0)
     uploading.body.save(f"{uploading.uuid}.csv", file, save=False)

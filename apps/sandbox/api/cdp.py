@@ -1,5 +1,6 @@
 """`/cdp/api/v1/counter/{id}/…`: simple_orders and last_uploadings (uploadSimpleOrders, getLastUploadings pages)."""
 
+from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -28,14 +29,13 @@ def simple_orders(call: Call) -> dict[str, Any]:
     merge_mode = one_of(query, "merge_mode", MergeMode)
     delimiter = one_of(query, "delimiter_type", Delimiter, default=Delimiter.COMMA)
     fail = call.has(FaultKind.FAILED)
-    with receive_file(call.request, call.body) as received:
+    with closing(receive_file(call.request, call.body)) as file:
         try:
             uploading = receive_simple_orders(
                 counter=counter,
-                file=received.file,
+                file=file,
                 merge_mode=merge_mode,
                 delimiter=delimiter,
-                sha256=received.sha256,
                 check=None if fail else RefusedRows(counter_number=counter.metrica_id),
                 fail=fail,
             )
