@@ -61,7 +61,7 @@ class StatusFormSet(PaginationInlineFormSet):
     def clean(self) -> None:
         super().clean()
         for form in self.forms:
-            if form in self.deleted_forms or not form.cleaned_data.get("crm_status"):
+            if form in self.deleted_forms or form.errors or not form.cleaned_data.get("crm_status"):
                 continue
             try:
                 check_speakable(

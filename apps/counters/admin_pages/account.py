@@ -141,7 +141,6 @@ offer(
         initial=lambda request, account: {"base_url": account.base_url},
         do=_connect,
         right=Right.ADMINISTER,
-        main=True,
     ),
     Act(
         name="check",

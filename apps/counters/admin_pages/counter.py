@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import panels, services
@@ -51,9 +52,11 @@ class CounterForm(forms.ModelForm):
             "wave_pause_seconds": _("How long a later status of an order waits after the earlier one has passed."),
         }
 
+    agency_id: int | None = None  # the one that the person works in, where there is one alone
+
     def clean(self) -> Any:
         values = super().clean() or {}
-        agency, number = values.get("agency") or self.instance.agency_id, values.get("metrica_id")
+        agency, number = values.get("agency") or self.agency_id, values.get("metrica_id")
         if agency and number and Counter.objects.filter(agency=agency, metrica_id=number).exists():
             message = _("This counter is in the list already. Look it up by its number.")
             self.add_error("metrica_id", forms.ValidationError(message, code="counter_exists"))
@@ -167,6 +170,11 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return panels.counter_inlines if obj is not None else []
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.agency_id = actor_of(request).agency_id
+        return form
 
     def save_model(self, request: HttpRequest, obj: Counter, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}

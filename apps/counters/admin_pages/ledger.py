@@ -1,6 +1,7 @@
 """The ledger of calls to Metrica: what was asked and what was answered. Nobody edits it."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
+
+_CALLED = re.compile(r"^.*?/v1/(counter/\d+/(?=.))?")
 
 OUTCOMES = {
     "pending": _("No answer yet"),
@@ -80,7 +83,7 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Call"))
     def show_call(self, call: ApiCall) -> str:
-        return format_html('<code class="gp-code">{} {}</code>', call.method, urlsplit(call.url).path)
+        return format_html('<code class="gp-code" title="{}">{} {}</code>', call.url, call.method, short_path(call.url))
 
     @display(description=_("Outcome"))
     def show_outcome(self, call: ApiCall) -> str:
@@ -93,6 +96,12 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
     @display(description=_("Took"))
     def show_took(self, call: ApiCall) -> str:
         return duration(call.finished_at - call.started_at) if call.finished_at else "—"
+
+
+def short_path(url: str) -> str:
+    """What was called of Metrica's API: `data/simple_orders`, `counters`; the counter has a column of its own."""
+    path = urlsplit(url).path
+    return _CALLED.sub("", path) or path
 
 
 def readable(body: str) -> str:

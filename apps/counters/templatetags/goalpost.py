@@ -79,10 +79,13 @@ def _zone_name(local: datetime) -> str:
 
 @register.filter
 def duration(value: timedelta | float | None) -> str:
-    """`45 s`, `3 min`, `2 h 5 min`, `4 days`: two units at most."""
+    """`0.4 s`, `45 s`, `3 min`, `2 h 5 min`, `4 days`: two units at most."""
     if value is None:
         return "—"
-    seconds = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    exact = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if 0 < exact < 9.95:
+        return _("%(number)s s") % {"number": formats.number_format(max(exact, 0.1), decimal_pos=1, use_l10n=True)}
+    seconds = int(exact)
     if seconds < 60:
         return _("%(number)s s") % {"number": max(seconds, 0)}
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400

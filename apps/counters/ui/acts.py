@@ -66,8 +66,7 @@ class Act:
 
     @property
     def variant(self) -> ActionVariant:
-        if self.danger:
-            return ActionVariant.DANGER
+        """Of the button in the header. A danger is shown in red where it is confirmed, not on every page."""
         return ActionVariant.PRIMARY if self.main else ActionVariant.DEFAULT
 
 

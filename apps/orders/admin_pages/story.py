@@ -79,7 +79,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the deal was counted, and if not, why: the first thing that one wants to know."""
+    """Whether Metrica has the deal, and if not, why: the first thing that one wants to know."""
 
     tone: str
     icon: str
@@ -101,7 +101,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
     if held:
         why = held[-1].change.get_hold_reason_display()
         return Verdict(
-            "warn", "pan_tool", _now("Not all of it is counted: %(why)s.") % {"why": why[:1].lower() + why[1:]}
+            "warn", "pan_tool", _now("Not all of it is delivered: %(why)s.") % {"why": why[:1].lower() + why[1:]}
         )
     if current is not None and current in rejected:
         return Verdict("bad", "block", _now("The current state was rejected, so Metrica still has an earlier one."))
@@ -115,7 +115,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
     if order.resend_due:
         return Verdict("info", "replay", _now("The current state will be sent once more, after a late status."))
     if current is not None and current.reached:
-        return Verdict("good", "check_circle", _now("Counted: Metrica has the current state of this order."))
+        return Verdict("good", "check_circle", _now("Delivered: Metrica has the current state of this order."))
     return Verdict("info", "info", _now("Metrica has nothing of this order yet."))
 
 

@@ -1,0 +1,224 @@
+"""R11: whoever is not of the agency meets nothing of it, on any page, act, list, filter or file of the admin."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import models
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver
+
+from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.audit.models import AuditEntry
+from apps.clients.models import Client
+from apps.counters.models import ApiCall, Counter, MetricaAccount
+from apps.goals.models import Goal
+from apps.orders.models import HeldChange, Order, StatusChange
+from apps.uploads.models import Upload, UploadJob
+from tests.admin.conftest import Place
+from tests.factories import make_key
+
+pytestmark = pytest.mark.django_db
+
+# One line for each model with pages: an object of the agency. A page without a line makes the first test fail.
+OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
+    Agency: lambda place: place.agency,
+    User: lambda place: place.manager,
+    Membership: lambda place: place.manager.memberships.get(),
+    ApiKey: lambda place: ApiKey.objects.get(agency=place.agency),
+    AuditEntry: lambda place: AuditEntry.objects.filter(agency=place.agency).first(),
+    MetricaAccount: lambda place: place.account,
+    Counter: lambda place: place.counter,
+    ApiCall: lambda place: ApiCall.objects.get(agency=place.agency),
+    Goal: lambda place: Goal.objects.get(counter=place.counter),
+    Client: lambda place: Client.objects.get(counter=place.counter),
+    Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
+    HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
+    UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
+}
+# Pages of the platform's own staff: an agency's owner is not let in at all.
+STAFF_ONLY = {Agency, User}
+# The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
+BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
+# Nothing can be posted to a file, be it there or not.
+ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
+
+
+@pytest.fixture
+def full(place: Place) -> Place:
+    """An agency with one of everything."""
+    make_key(place.agency, name=f"{place.mark} key")
+    order = place.push(
+        f"{place.mark}-1", "new", client_uniq_id=f"{place.mark}-client", client_name=f"{place.mark} person"
+    )
+    place.push(f"{place.mark}-2", f"{place.mark} unknown status")
+    place.job(order=order)
+    return place
+
+
+def patterns(model: type[models.Model]) -> list[str]:
+    """Of every page of the model."""
+
+    def walk(entries: Any, start: str = "") -> Iterator[str]:
+        for entry in entries:
+            if isinstance(entry, URLResolver):
+                yield from walk(entry.url_patterns, start + str(entry.pattern))
+            elif isinstance(entry, URLPattern):
+                yield start + str(entry.pattern)
+
+    return list(walk(admin.site._registry[model].get_urls()))
+
+
+def address(model: type[models.Model], pattern: str, obj: models.Model, place: Place) -> str:
+    opts = model._meta
+    upload = Upload.objects.get(job__counter=place.counter)
+    values = {"job_id": upload.job_id, "upload_id": upload.pk}
+    text = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values.get(match[1], obj.pk)), pattern)
+    return f"/admin/{opts.app_label}/{opts.model_name}/{text}"
+
+
+def everything() -> dict[str, Any]:
+    """All that a page could change, for a look whether it did."""
+    watched = [MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client]
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
+
+
+def test_every_model_with_pages_has_its_line():
+    missing = set(admin.site._registry) - set(OBJECTS)
+    assert not missing, f"say in OBJECTS which object of an agency shows that these pages keep to it: {missing}"
+
+
+@pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
+def test_somebody_elses_object_is_not_there(full: Place, other: Place, login: Any, model: Any):
+    browser = login(other.owner)
+    obj = OBJECTS[model](full)
+    assert obj is not None
+    before = everything()
+    pages = [pattern for pattern in patterns(model) if "<" in pattern]
+    assert pages or model in STAFF_ONLY
+    for pattern in pages:
+        url = address(model, pattern, obj, full)
+        for method, data in (
+            (browser.get, {}),
+            (browser.post, {"why": "because", "reason": "because", "_form_submitted": "on"}),
+        ):
+            answer = method(url, data)
+            expected = {404}
+            if pattern == "<path:object_id>/":
+                # Django's last pattern only leads old addresses to the page itself.
+                answer = browser.get(answer.headers["Location"]) if answer.status_code == 302 else answer
+            if model in STAFF_ONLY:
+                expected = {403, 404}
+            elif method == browser.get and pattern in BLIND_QUESTIONS:
+                expected = {200}
+            elif method == browser.post and pattern in ONLY_READ:
+                expected = {405}
+            assert answer.status_code in expected, f"{method.__name__} {url}: {answer.status_code}"
+            assert full.mark not in answer.content.decode(), url
+    assert everything() == before
+
+
+@pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
+def test_lists_searches_and_filters_show_nothing_of_it(full: Place, other: Place, login: Any, model: Any):
+    browser = login(other.owner)
+    obj = OBJECTS[model](full)
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    queries = ["", f"?q={obj}", f"?q={full.mark}", f"?counter__id__exact={full.counter.pk}"]
+    queries += [f"?account__id__exact={full.account.pk}", "?delivery=held", "?reason=unmapped_status"]
+    for query in queries:
+        answer = browser.get(base + query, follow=True)
+        if model in STAFF_ONLY:
+            assert answer.status_code == 403
+            continue
+        assert answer.status_code == 200, base + query
+        if query.startswith("?q="):
+            assert not list(answer.context["cl"].result_list), base + query  # the page repeats the words themselves
+        else:
+            assert full.mark not in answer.content.decode(), base + query
+
+
+@pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
+def test_pages_without_an_object_show_nothing_of_it(full: Place, other: Place, login: Any, model: Any):
+    browser = login(other.owner)
+    for pattern in patterns(model):
+        if "<" in pattern:
+            continue
+        url = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{pattern}"
+        answer = browser.get(url, follow=True)
+        assert answer.status_code in (200, 403, 404), url
+        assert full.mark not in answer.content.decode(), url
+
+
+@pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
+def test_actions_on_somebody_elses_rows_do_nothing(full: Place, other: Place, login: Any, model: Any):
+    browser = login(other.owner)
+    obj = OBJECTS[model](full)
+    url = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    before = everything()
+    for name in all_actions(model):
+        for across in ("0", "1"):
+            data = {
+                "action": name,
+                "_selected_action": str(obj.pk),
+                "index": "0",
+                "select_across": across,
+                "_confirmed": "1",
+                "why": "because",
+            }
+            answer = browser.post(url, data, follow=True)
+            assert answer.status_code == 200
+            assert full.mark not in answer.content.decode()
+    assert everything() == before
+
+
+def all_actions(model: type[models.Model]) -> list[str]:
+    """Names of the list's actions, those of the apps below included."""
+    from apps.orders.panels import order_bulk_acts
+
+    own = [action.__name__ for action in admin.site._registry[model].actions or () if callable(action)]
+    return own + ([act.name for act in order_bulk_acts] if model is Order else [])
+
+
+def test_there_are_actions_to_try():
+    assert all_actions(Order) == ["upload_orders"]
+    assert all_actions(HeldChange) == ["release_changes", "reject_changes"]
+
+
+def test_choices_of_forms_offer_nothing_of_it(full: Place, other: Place, login: Any):
+    browser = login(other.owner)
+    for url in (
+        "/admin/counters/counter/add/",
+        "/admin/orders/order/add/",
+        f"/admin/counters/counter/{other.counter.pk}/change/",
+    ):
+        answer = browser.get(url)
+        assert answer.status_code == 200
+        assert full.mark not in answer.content.decode(), url
+
+
+def test_a_form_does_not_take_somebody_elses_things(full: Place, other: Place, login: Any):
+    browser: Browser = login(other.owner)
+    answer = browser.post(
+        "/admin/counters/counter/add/",
+        {"metrica_id": "77", "name": "x", "account": full.account.pk, "schedule": "manual", "currency": "RUB"},
+    )
+    assert answer.status_code == 200
+    assert not Counter.objects.filter(metrica_id=77).exists()
+    answer = browser.post(
+        "/admin/orders/order/add/",
+        {"counter": full.counter.pk, "id": "stolen", "create_date_time": "2026-01-01 10:00:00", "order_status": "new"},
+    )
+    assert answer.status_code == 200
+    assert not Order.objects.filter(order_id="stolen").exists()
+
+
+def test_the_download_belongs_to_its_job(full: Place, other: Place, login: Any):
+    """Not even the address of one's own job opens somebody else's file."""
+    mine = other.job()
+    foreign = Upload.objects.get(job__counter=full.counter)
+    browser = login(other.owner)
+    assert browser.get(f"/admin/uploads/uploadjob/{mine.pk}/file/{foreign.pk}/").status_code == 404
+    own = Upload.objects.get(job=mine)
+    assert browser.get(f"/admin/uploads/uploadjob/{mine.pk}/file/{own.pk}/").status_code == 200

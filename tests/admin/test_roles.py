@@ -1,0 +1,127 @@
+"""What each role may do: buttons that are not theirs are not drawn, and the POST behind them is refused."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from apps.counters.models import Counter, MetricaAccount
+from apps.orders.models import HeldChange, Order, StatusChange
+from apps.uploads.models import UploadJob
+from tests.admin.conftest import Place
+from tests.admin.pages import words
+
+pytestmark = pytest.mark.django_db
+
+OPERATING = [
+    ("counters_counter", "pause"),
+    ("counters_counter", "upload"),
+    ("counters_counter", "read"),
+    ("counters_metricaaccount", "check"),
+    ("orders_order", "upload"),
+    ("orders_order", "status"),
+    ("orders_order", "resend"),
+    ("orders_order", "retry"),
+    ("orders_heldchange", "map"),
+    ("orders_heldchange", "identify"),
+    ("orders_heldchange", "release"),
+    ("orders_heldchange", "reject"),
+    ("uploads_uploadjob", "retry"),
+    ("uploads_uploadjob", "cancel"),
+]
+ADMINISTERING = [("counters_metricaaccount", "connect"), ("counters_metricaaccount", "disconnect")]
+
+
+@pytest.fixture
+def objects(place: Place) -> dict[str, Any]:
+    order = place.push("A-1", "new")
+    place.push("A-2", "unknown")
+    return {
+        "counters_counter": place.counter,
+        "counters_metricaaccount": place.account,
+        "orders_order": order,
+        "orders_heldchange": place.change("A-2"),
+        "uploads_uploadjob": place.job(),
+    }
+
+
+@pytest.mark.parametrize(("pages", "act"), [*OPERATING, *ADMINISTERING])
+def test_an_analyst_does_nothing(place: Place, objects: dict[str, Any], login: Any, pages: str, act: str):
+    browser = login(place.analyst)
+    url = reverse(f"admin:{pages}_{act}", args=[objects[pages].pk])
+    assert browser.get(url).status_code == 403
+    assert browser.post(url, {"reason": "x", "why": "x", "token": "x", "order_status": "new"}).status_code == 403
+
+
+@pytest.mark.parametrize(("pages", "act"), ADMINISTERING)
+def test_a_manager_does_not_touch_tokens(place: Place, objects: dict[str, Any], login: Any, pages: str, act: str):
+    browser = login(place.manager)
+    assert browser.post(reverse(f"admin:{pages}_{act}", args=[objects[pages].pk]), {"token": "x"}).status_code == 403
+    place.account.refresh_from_db()
+    assert place.account.state == "connected"
+
+
+def test_an_analyst_sees_no_buttons(place: Place, objects: dict[str, Any], login: Any):
+    browser = login(place.analyst)
+    for pages, obj in objects.items():
+        if pages == "orders_heldchange":
+            continue
+        answer = browser.get(reverse(f"admin:{pages}_change", args=[obj.pk]))
+        assert answer.status_code == 200
+        assert answer.context["actions_detail"] == []
+    held = browser.get(reverse("admin:orders_heldchange_changelist"))
+    assert "Map the status" not in words(held)
+    assert reverse("admin:orders_heldchange_map", args=[objects["orders_heldchange"].pk]) not in held.content.decode()
+    order = browser.get(reverse("admin:orders_order_change", args=[place.change("A-2").order_id]))
+    assert "Map the status" not in words(order)
+
+
+def test_an_analyst_reads_the_counter_and_cannot_save_it(place: Place, login: Any):
+    browser = login(place.analyst)
+    url = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    page = browser.get(url)
+    assert page.status_code == 200
+    assert 'name="_save"' not in page.content.decode()
+    assert "goal_Mine" in words(page)
+    assert browser.post(url, {"name": "Stolen"}).status_code == 403
+    place.counter.refresh_from_db()
+    assert place.counter.name == "Mine shop"
+
+
+@pytest.mark.parametrize("page", ["counters_counter_add", "counters_metricaaccount_add", "orders_order_add"])
+def test_an_analyst_adds_nothing(place: Place, login: Any, page: str):
+    browser = login(place.analyst)
+    assert browser.get(reverse(f"admin:{page}")).status_code == 403
+    assert browser.post(reverse(f"admin:{page}"), {"id": "x"}).status_code == 403
+
+
+def test_a_manager_adds_orders_but_no_counters_and_accounts(place: Place, login: Any):
+    browser = login(place.manager)
+    assert browser.get(reverse("admin:orders_order_add")).status_code == 200
+    assert browser.get(reverse("admin:counters_counter_add")).status_code == 403
+    assert browser.get(reverse("admin:counters_metricaaccount_add")).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["orders_order", "orders_heldchange"])
+def test_an_analyst_has_no_bulk_actions(place: Place, objects: dict[str, Any], login: Any, page: str):
+    browser = login(place.analyst)
+    url = reverse(f"admin:{page}_changelist")
+    assert browser.get(url).context["action_form"] is None
+    before = list(StatusChange.objects.order_by("pk").values())
+    for name in ("upload_orders", "release_changes", "reject_changes"):
+        data = {"action": name, "_selected_action": str(objects[page].pk), "_confirmed": "1", "why": "x"}
+        browser.post(url, data)
+    assert list(StatusChange.objects.order_by("pk").values()) == before
+    assert UploadJob.objects.count() == 1
+
+
+@pytest.mark.parametrize("model", [Counter, MetricaAccount, Order, HeldChange, UploadJob])
+def test_nobody_deletes(place: Place, objects: dict[str, Any], login: Any, model: Any):
+    """What was delivered is proof; it does not go away by a click."""
+    browser = login(place.owner)
+    opts = model._meta
+    obj = objects[f"{opts.app_label}_{opts.model_name}"]
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_delete", args=[obj.pk])
+    assert browser.post(url, {"post": "yes"}).status_code in (403, 404)
+    listed = browser.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
+    assert "delete_selected" not in listed.content.decode()
