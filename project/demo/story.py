@@ -138,22 +138,16 @@ class Story:
         """What became of everything. Raises DemoFailed if a change was not delivered."""
         found = []
         for counter, name in NAMES.items():
-            orders, changes, undelivered = 0, 0, 0
-            path: str | None = f"counters/{counter}/orders/"
-            while path:
-                page = self._api(counter, "GET", path)
-                orders += len(page["results"])
-                changes += sum(order["changes_count"] for order in page["results"])
-                undelivered += sum(order["delivery"] != "delivered" for order in page["results"])
-                path = page["next"]
-            if undelivered:
+            orders = self._all(counter, "orders")
+            changes = sum(order["changes"] for order in orders)
+            if undelivered := sum(order["delivery"] != "delivered" for order in orders):
                 raise DemoFailed(f"counter {counter}: {undelivered} orders are not delivered")
-            jobs = self._api(counter, "GET", f"counters/{counter}/uploads/")["results"]
+            jobs = self._all(counter, "uploads")
             uploads = [upload for job in jobs for upload in job["uploads"]]
             found.append(
                 Line(
                     counter=f"{counter} {name}",
-                    orders=orders,
+                    orders=len(orders),
                     changes=changes,
                     uploads=len(uploads),
                     passed=sum(upload["state"] == "passed" for upload in uploads),
@@ -164,6 +158,16 @@ class Story:
             if found[-1].delivered != changes:
                 raise DemoFailed(f"counter {counter}: {changes} status changes, but {found[-1].delivered} delivered")
         return found
+
+    def _all(self, counter: int, what: str) -> list[dict[str, Any]]:
+        """Everything that a list of the counter holds, page after page."""
+        rows: list[dict[str, Any]] = []
+        path: str | None = f"counters/{counter}/{what}/?limit=1000"
+        while path:
+            page = self._api(counter, "GET", path)
+            rows += page["results"]
+            path = page["next"]
+        return rows
 
     def _control(self, what: str, **body: Any) -> None:
         answer = self._sandbox.post(what, json=body)
