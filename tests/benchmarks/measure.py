@@ -17,16 +17,18 @@ import json, resource, subprocess, sys, time
 began = time.monotonic()
 status = subprocess.run([sys.executable, *sys.argv[1:]], stdin=subprocess.DEVNULL).returncode
 seconds = time.monotonic() - began
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-print("\\n" + json.dumps([status, seconds, peak]))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("\\n" + json.dumps([status, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`seconds`: from the start of the process to its end; `peak_mb`: the high-water mark of its resident memory."""
+    """`seconds`: from the start of the process to its end, `cpu_seconds` of them on a processor; `peak_mb`: the
+    high-water mark of its resident memory."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     output: str
 
@@ -58,10 +60,10 @@ def python(*arguments: str, environment: Mapping[str, str], timeout: float) -> M
                 raise RuntimeError(f"{' '.join(arguments)} did not end within {timeout:.0f} s") from None
             raise
     output, _newline, last = output.rstrip("\n").rpartition("\n")
-    status, seconds, peak_mb = json.loads(last)
+    status, seconds, cpu_seconds, peak_mb = json.loads(last)
     if status:
         raise RuntimeError(f"{' '.join(arguments)} ended with {status}:\n{(output + errors)[-3000:]}")
-    return Measured(seconds=seconds, peak_mb=peak_mb, output=output.rstrip("\n"))
+    return Measured(seconds=seconds, cpu_seconds=cpu_seconds, peak_mb=peak_mb, output=output.rstrip("\n"))
 
 
 class Clock:

@@ -18,7 +18,7 @@ def main(number: int) -> None:
     from apps.counters.models import Counter
     from apps.metrica.client import Uploading
     from apps.uploads import lease as leases
-    from apps.uploads import planner, services, settle
+    from apps.uploads import ending, planner, services, settle
     from apps.uploads.models import Trigger, Upload
 
     counter = Counter.objects.select_related("account").get(metrica_id=number)
@@ -40,6 +40,7 @@ def main(number: int) -> None:
         uploading = Uploading(str(upload.pk), "", "PASSED", upload.rows, "", "", "", raw={})
         with settling:
             settle.passed(lease=lease, upload=upload, counter=counter, uploading=uploading)
+    ending.finish(lease=lease)
     told = {"rows": rows, "files": files, "bytes": size, "seconds": planning.seconds, "settling": settling.seconds}
     print(json.dumps(told))
 
