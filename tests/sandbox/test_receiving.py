@@ -179,6 +179,7 @@ def test_an_unknown_status_is_taken_and_marked(desk: Desk) -> None:
 
 def test_switch_unknown_status_refuse(desk: Desk) -> None:
     services.set_switch(name="unknown_status", value="refuse")
+    desk.send(row("D-0", ""))  # blank is PAID, not unknown
     with pytest.raises(FileRefused) as caught:
         desk.send(row("D-1", "PAID"), row("D-2", "paid"))
     assert [(problem.line, problem.column) for problem in caught.value.problems] == [(3, "order_status")]
