@@ -58,7 +58,11 @@ class ApiView(APIView):
         return found
 
     def payload(self) -> Any:
-        """The parsed body. Raises a Problem (400, 413) or UnsupportedMediaType (415)."""
+        """The parsed body. Raises a Problem (400, 411, 413) or UnsupportedMediaType (415)."""
+        if "chunked" in self.request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+            message = _("The request does not say how long it is.")
+            next_step = _("Send Content-Length instead of Transfer-Encoding: chunked.")
+            raise Problem(status=411, code="length_required", message=message, next_step=next_step)
         if self.request.META.get("CONTENT_LENGTH") in ("0", "", None):
             raise bad_request("empty_body", _("The body is empty."), _("Send JSON."))
         return self.request.data

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
@@ -52,7 +52,7 @@ class Command(TracedCommand):
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("file", nargs="?", metavar="FILE.csv")
         parser.add_argument("--agency", required=True, metavar="SLUG")
         parser.add_argument("--counter", required=True, type=int, metavar="ID", help="the counter's number at Metrica")
         parser.add_argument("--dry-run", action="store_true", help="check everything and keep nothing")
@@ -63,11 +63,11 @@ class Command(TracedCommand):
         parser.add_argument("--progress", action="store_true", help="a progress bar even where there is no terminal")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path: Path = options["file"]
+        path, pairs = _file_and_pairs(options["file"], [pair for pairs in options["map"] for pair in pairs])
         counter = _counter(options["agency"], options["counter"])
         try:
             delimiter = read_delimiter(options["delimiter"])
-            column_map = read_column_map([pair for pairs in options["map"] for pair in pairs])
+            column_map = read_column_map(pairs)
         except ValueError as error:
             raise CommandError(str(error), returncode=UNUSABLE) from None
         try:
@@ -92,15 +92,15 @@ class Command(TracedCommand):
             self.stderr.write(text % {"columns": ", ".join(file.layout.unknown)})
         importing = Import(file=file, counter=counter, report=report, dry_run=dry_run)
         began = time.monotonic()
-        stopped: KeyboardInterrupt | UnusableFile | None = None
+        stopped: BaseException | None = None
         try:
             with self._bar(path, file, wanted=options["progress"]) as bar, _terminated_as_interrupted():
                 importing.run(progress=lambda position: _advance(bar, position))
-        except (KeyboardInterrupt, UnusableFile) as reason:
+        except (KeyboardInterrupt, UnusableFile, DatabaseError) as reason:
             stopped = reason
             if not connection.in_atomic_block:
                 connection.close()  # whatever it was doing, the next statement finds a fresh one
-        if not dry_run:
+        if not dry_run and not isinstance(stopped, DatabaseError):
             importing.leave_trace(name=path.name, complete=stopped is None)
         self._tell(path, file, importing.tally, report, seconds=time.monotonic() - began, dry_run=dry_run)
         if stopped is not None:
@@ -109,7 +109,7 @@ class Command(TracedCommand):
                 "Run it again: what is known already changes nothing."
             )
             self.stderr.write(text % {"line": importing.tally.line})
-            if isinstance(stopped, UnusableFile):
+            if not isinstance(stopped, KeyboardInterrupt):
                 raise stopped
             raise CommandError(_("Interrupted."), returncode=INTERRUPTED)
         if importing.tally.rejected:
@@ -150,6 +150,16 @@ class Command(TracedCommand):
         if report.rows:
             self.stdout.write(f"  {_('what to correct')}: {report.path}")
         self.stdout.write(f"  {seconds:.1f} s, {tally.rows / seconds if seconds else 0:,.0f} rows/s")
+
+
+def _file_and_pairs(file: str | None, pairs: list[str]) -> tuple[Path, list[str]]:
+    """The file may also stand behind the pairs of --map, which then take it for one of theirs."""
+    loose = [pair for pair in pairs if "=" not in pair]
+    if file is None and len(loose) == 1:
+        return Path(loose[0]), [pair for pair in pairs if "=" in pair]
+    if file is None:
+        raise CommandError(_("Name the file: import_orders FILE.csv --agency SLUG --counter ID"), returncode=UNUSABLE)
+    return Path(file), pairs
 
 
 def _counter(slug: str, number: int) -> Counter:
