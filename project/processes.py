@@ -33,7 +33,8 @@ class Processes:
     """A web server and workers in one environment. Each leads its process group, so none of its children is left."""
 
     def __init__(self, *, environment: Mapping[str, str], log_dir: Path, port: int) -> None:
-        self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        fixed = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "project.settings"}
+        self.environment = {**os.environ, **environment, **fixed}
         self.log_dir = log_dir
         self.port = port
         self.url = f"http://127.0.0.1:{port}"

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Installation:
     key: str
     directory: Path
     numbers: Iterator[int]
+    web: subprocess.Popen[bytes]
+    worker: subprocess.Popen[bytes]
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +69,13 @@ name = "North"
         done = self.processes.manage("provision", str(path), check=False)
         assert done.returncode == 0, done.stderr
         return number
+
+    def restart_worker(self) -> None:
+        self.worker = self.processes.start_worker()
+
+    def restart_web(self) -> None:
+        self.web = self.processes.start_web()
+        self.processes.wait_for_web()
 
     def control(self, what: str, **body: Any) -> Any:
         answer = httpx.post(f"{self.processes.url}/sandbox/control/{what}", json=body, timeout=30)
@@ -148,7 +158,13 @@ def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     }
     with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
         processes.manage("migrate", "-v0")
-        processes.start_web()
-        processes.start_worker()
+        web, worker = processes.start_web(), processes.start_worker()
         processes.wait_for_web()
-        yield Installation(processes=processes, key=key, directory=directory, numbers=iter(range(40000001, 40009999)))
+        yield Installation(
+            processes=processes,
+            key=key,
+            directory=directory,
+            numbers=iter(range(40000001, 40009999)),
+            web=web,
+            worker=worker,
+        )

@@ -24,6 +24,18 @@ LIFE = """
 """
 
 
+def others(*goals: str) -> str:
+    """A mapping in which each goal is reached by a status of its own name."""
+    return "\n".join(
+        f"""
+    [[agencies.counters.statuses]]
+    crm_status = "{goal}"
+    type = "OTHER"
+    goals = ["{goal}"]"""
+        for goal in goals
+    )
+
+
 def local(moment: datetime) -> str:
     return moment.astimezone(MOSCOW).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -114,7 +126,7 @@ def test_the_three_rows_of_the_simple_format(installation: Installation) -> None
 def test_five_statuses_at_once_arrive_as_five_uploads_in_order(installation: Installation) -> None:
     """R4: one row an order and a file, the next only after the one before has passed."""
     goals = ("s1", "s2", "s3", "s4", "s5")
-    counter = installation.counter(goals=goals)
+    counter = installation.counter(goals=goals, statuses=others(*goals))
     began = datetime.now(MOSCOW) - timedelta(days=1)
     base = {"id": "W-1", "create_date_time": local(began), "client_ids": ["1700000000000000001"]}
     rows = [
@@ -129,7 +141,7 @@ def test_five_statuses_at_once_arrive_as_five_uploads_in_order(installation: Ins
 
 def test_a_hundred_orders_with_three_statuses_arrive_as_three_uploads(installation: Installation) -> None:
     goals = ("a1", "a2", "a3")
-    counter = installation.counter(goals=goals)
+    counter = installation.counter(goals=goals, statuses=others(*goals))
     began = datetime.now(MOSCOW) - timedelta(days=1)
     installation.push(
         counter,
