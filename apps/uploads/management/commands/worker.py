@@ -35,6 +35,7 @@ class Command(TracedCommand):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer: {error}. Check DATABASE_URL.") from error
         if missing:
-            raise CommandError("The database is not up to date. Run `python manage.py migrate`, then start the worker.")
+            names = ", ".join(str(migration) for migration, _backwards in missing[:3])
+            raise CommandError(f"The database is not up to date ({names}). Run `python manage.py migrate` first.")
         if connection.vendor == "sqlite" and settings.Q_CLUSTER["workers"] > 1:
             raise CommandError("SQLite has one writer: set WORKERS=1, or use PostgreSQL (DATABASE_URL).")
