@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("goalpost")
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """A database file rather than SQLite's memory: threads of a live server get connections of their own, as in life."""
+    """A database file rather than SQLite's memory: threads of a live server get connections of their own."""
     from django.conf import settings
 
     config = settings.DATABASES["default"]

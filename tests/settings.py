@@ -1,4 +1,4 @@
-"""The project's settings for tests: nothing from `.env`, the sandbox on, SQLite unless TEST_DATABASE_URL names another."""
+"""The project's settings for tests: nothing from `.env`, the sandbox on, SQLite or what TEST_DATABASE_URL names."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,6 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or (
     f"sqlite:///{Path(__file__).parent.parent / 'var' / 'tests.sqlite3'}"
 )
 
-from project.settings import *  # noqa: E402, F403
+from project.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

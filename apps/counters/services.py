@@ -131,8 +131,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
             errors["currency"] = ValidationError(message, code="unknown_currency")
     for name, choices in (("mode", Mode), ("delivery", DeliveryPolicy)):
         if name in values and values[name] not in choices.values:
-            message = _("Choose one of: %(choices)s.") % {"choices": ", ".join(choices.values)}
-            errors[name] = ValidationError(message, code="invalid_choice")
+            offered = {"choices": ", ".join(choices.values)}
+            errors[name] = ValidationError(_("Choose one of: %(choices)s."), code="invalid_choice", params=offered)
     if errors:
         raise ValidationError(errors)
     return values

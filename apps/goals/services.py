@@ -76,8 +76,9 @@ def _write_status(
         message = _("Write the status as the CRM writes it, 1 to 255 characters.")
         raise ValidationError({"crm_status": ValidationError(message, code="bad_status")})
     if type not in list(OrderType):
-        message = _("Choose one of: %(choices)s.") % {"choices": ", ".join(OrderType)}
-        raise ValidationError({"type": ValidationError(message, code="invalid_choice")})
+        offered = {"choices": ", ".join(OrderType)}
+        wrong = ValidationError(_("Choose one of: %(choices)s."), code="invalid_choice", params=offered)
+        raise ValidationError({"type": wrong})
     try:
         goals = clean_goals(goal_action_ids)
     except ValidationError as error:

@@ -17,8 +17,8 @@ from tests.benchmarks.measure import Clock
 def main(number: int) -> None:
     from apps.counters.models import Counter
     from apps.metrica.client import Uploading
-    from apps.uploads import lease as leases
     from apps.uploads import ending, planner, services, settle
+    from apps.uploads import lease as leases
     from apps.uploads.models import Trigger, Upload
 
     counter = Counter.objects.select_related("account").get(metrica_id=number)
