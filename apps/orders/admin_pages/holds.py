@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -64,7 +66,7 @@ def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
         HeldChange.objects.filter(pk__in=some)
         .order_by()
         .values("counter", "order_status")
-        .annotate(count=Count("pk"), first=Min("pk"))
+        .annotate(count=Count("pk"), first=Min(Cast("pk", TextField())))
         .order_by("-count")[:STATUSES_SHOWN]
     )
     counters = Counter.objects.filter(pk__in={group["counter"] for group in groups})
@@ -74,7 +76,7 @@ def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
             group["order_status"],
             names[group["counter"]],
             group["count"],
-            reverse("admin:orders_heldchange_map", args=[group["first"]]),
+            reverse("admin:orders_heldchange_map", args=[UUID(group["first"])]),
         )
         for group in groups
     ]

@@ -1,0 +1,150 @@
+"""A manager's walk in a real browser: log in, choose a language, read a timeline, fix a hold, follow an upload."""
+
+from typing import Any
+
+import pytest
+
+from apps.goals.models import StatusMapping
+from apps.orders import holds
+from apps.orders.models import StatusChange
+from apps.uploads.models import UploadJob
+from tests.admin.conftest import Place
+from tests.browser.chromium import Session
+from tests.factories import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def session(browser_session: Session, place: Place) -> Any:
+    """Logged in as the manager. Afterwards: no complaint on the console, nothing asked of another host."""
+    place.manager.set_password(PASSWORD)
+    place.manager.save()
+    browser_session.log_in(place.manager.email, PASSWORD)
+    yield browser_session
+    assert browser_session.complaints == []
+    assert browser_session.strangers == []
+
+
+def fits(session: Session) -> bool:
+    """True if the page is not wider than the window."""
+    return bool(session.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_from_login_to_a_timeline(session: Session, place: Place):
+    place.push("D-1001", "new", "won", revenue="5000", cost="3200")
+    place.job(order=place.change("D-1001", "won").order)
+    page = session.page
+    page.get_by_role("link", name="Orders").first.click()
+    page.fill("#searchbar", "D-10")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="D-1001").click()
+    page.get_by_text("Metrica has the current state of this order").wait_for()
+    assert page.locator(".gp-step").count() == 2
+    assert page.locator(".gp-step").first.locator(".gp-chip--reached").count() == 3
+    page.get_by_role("link", name="Upload: Passed").first.click()
+    page.get_by_text("Request and answer").click()
+    page.get_by_text('"status": "PASSED"').wait_for()
+
+
+def test_the_language_is_switched_by_the_menu_and_stays(session: Session, place: Place):
+    page = session.page
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.locator("[x-on\\:click*=openUserLinks]").first.click()
+    page.locator("form:has(input[name=language][value=ru]) button").click()
+    page.wait_for_load_state("networkidle")
+    assert page.locator("html").get_attribute("lang") == "ru"
+    session.go("/admin/orders/order/")
+    assert page.locator("html").get_attribute("lang") == "ru"
+    place.manager.refresh_from_db()
+    assert place.manager.language == "ru"
+
+
+def test_a_hold_is_fixed_in_its_dialog(session: Session, place: Place):
+    place.push("A-1", "mystery")
+    page = session.page
+    session.go("/admin/orders/heldchange/")
+    page.locator(".gp-row .gp-button").click()
+    dialog = page.locator("#modal-content #dialog")
+    dialog.get_by_label("Order type").select_option("PAID")
+    goals = dialog.get_by_label("Goals")
+    goals.click()
+    page.locator(".gp-picker__item", has_text="goal_Mine").click()
+    assert goals.input_value() == "goal_Mine"
+    assert dialog.locator("[data-forecast]").inner_text().split("\n") == [
+        "CRM: Order created",
+        "CRM: Order paid",
+        "goal_Mine",
+    ]
+    dialog.get_by_role("button", name="Save and release").click()
+    page.get_by_text("The status “mystery” is mapped").wait_for()
+    mapping = StatusMapping.objects.get(counter=place.counter, crm_status="mystery")
+    assert (mapping.type, mapping.goal_action_ids) == ("PAID", ["goal_Mine"])
+    place.counter.refresh_from_db()
+    assert holds.review(place.counter) == 1
+
+
+def test_a_dialog_can_be_left(session: Session, place: Place):
+    place.push("A-1", "new")
+    page = session.page
+    session.go(f"/admin/counters/counter/{place.counter.pk}/change/")
+    page.get_by_role("link", name="Upload now").click()
+    dialog = page.locator("#modal-content #dialog")
+    dialog.get_by_text("1 status change of this counter will leave for Metrica").wait_for()
+    dialog.get_by_text("Cancel").click()
+    dialog.wait_for(state="hidden")
+    assert not UploadJob.objects.exists()
+
+
+def test_the_mapping_shows_its_forecast_while_it_is_written(session: Session, place: Place):
+    page = session.page
+    session.go(f"/admin/counters/counter/{place.counter.pk}/change/")
+    row = page.locator("#statuses-group tr.form-row").first
+    assert row.locator("[data-forecast]").inner_text() == "CRM: Order created"
+    row.locator("select").select_option("OTHER")
+    assert row.locator("[data-forecast]").inner_text() == "no goal"
+    row.locator("input[data-goals-from]").fill("first, second, first")
+    assert row.locator("[data-forecast]").inner_text().split("\n") == ["first", "second"]
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_load_state("networkidle")
+    mapping = StatusMapping.objects.get(counter=place.counter, crm_status="new")
+    assert (mapping.type, mapping.goal_action_ids) == ("OTHER", ["first", "second"])
+
+
+def test_a_running_job_is_followed_to_its_end_without_reload(session: Session, place: Place):
+    job = place.job(state="running", changes=2, delivered=1)
+    page = session.page
+    session.go(f"/admin/uploads/uploadjob/{job.pk}/change/")
+    page.get_by_text("Running").wait_for()
+    UploadJob.objects.update(delivered=2)
+    page.locator(".gp-tile", has_text="Delivered").get_by_text("2").wait_for(timeout=8000)
+    UploadJob.objects.update(state="succeeded")
+    page.locator(".gp-tile").get_by_text("Succeeded").wait_for(timeout=8000)
+    page.get_by_role("link", name="Upload once more").wait_for()
+
+
+def test_what_a_crm_writes_runs_nowhere(session: Session, place: Place):
+    evil = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
+    place.push(evil[:60], evil, client_uniq_id="C-1", client_name=evil)
+    change = StatusChange.objects.get()
+    paths = (
+        *("/admin/", "/admin/orders/order/", "/admin/orders/heldchange/", "/admin/clients/client/"),
+        *(f"/admin/orders/order/{change.order_id}/change/", f"/admin/orders/heldchange/{change.pk}/map/"),
+    )
+    for path in paths:
+        session.go(path)
+        assert session.page.evaluate("window.broken") is None, path
+
+
+def test_pages_fit_a_phone(session: Session, place: Place):
+    order = place.push("D-1001", "new", "won", revenue="5000")
+    place.push("A-1", "mystery")
+    job = place.job(order=order)
+    session.page.set_viewport_size({"width": 390, "height": 844})
+    for path in (
+        *("/admin/", "/admin/orders/order/", "/admin/orders/heldchange/", "/admin/orders/order/add/"),
+        *(f"/admin/orders/order/{order.pk}/change/", f"/admin/counters/counter/{place.counter.pk}/change/"),
+        *(f"/admin/uploads/uploadjob/{job.pk}/change/", "/admin/counters/counter/", "/admin/goals/goal/"),
+    ):
+        session.go(path)
+        assert fits(session), path
