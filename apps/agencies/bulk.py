@@ -162,4 +162,4 @@ def _json(value: Any) -> str:
     return _encode(value)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder().encode  # exactly as the ORM writes it: SQLite compares JSON as text

@@ -168,13 +168,9 @@ class Chunk:
             return
         judge = self._judges(now)
         self._judge(judge)
+        identified = [one.pk for one in used if one.pk is not None and one.identifiers and not one.had_identifiers]
         self._write_orders(used, now)
         self._write_changes(now)
-        identified = [
-            standing.pk
-            for standing in used
-            if not standing.had_identifiers and standing.identifiers and standing.changes_count
-        ]
         if newly_known or identified:
             self._release(judge, identified, newly_known)
         if any(change.result.hold is None for change in self._changes):
@@ -231,7 +227,7 @@ class Chunk:
             ],
         )
 
-    def _release(self, judge: HoldJudge, orders: Sequence[int | None], clients: Sequence[int]) -> None:
+    def _release(self, judge: HoldJudge, orders: Sequence[int], clients: Sequence[int]) -> None:
         """Changes held for want of an identifier, of orders and clients that have one now, are looked at again (R8)."""
         held = StatusChange.objects.filter(
             Q(order__in=orders) | Q(order__client__in=clients),

@@ -203,8 +203,8 @@ def _name(result: RowResult, raw: Any) -> None:
     if not isinstance(raw, dict):
         return
     result.line = raw.get(LINE_KEY)
-    if result.id is None and isinstance(raw.get("id"), (str, int)) and raw["id"] != "":
-        result.id = str(raw["id"])[:255]
+    if result.id is None and isinstance(given := raw.get("id"), str) and given:
+        result.id = given[:255]
 
 
 def _not_taken(result: RowResult) -> RowResult:

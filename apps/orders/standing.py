@@ -91,9 +91,18 @@ class Standing:
         return row.happened
 
     def has_seen(self, row: OrderRow, at: datetime, state: State) -> bool:
-        """True if the state is in the timeline already: at this moment, or on this day where only a day is given."""
-        start, end = (row.happened or at, row.happened_until) if row.happened_until is not None else (at, at)
-        first, last = bisect_left(self.history, start, key=_at), bisect_right(self.history, end, key=_at)
+        """True if the row repeats what the timeline says of its moment: a state of that very moment, or the one that
+        was true as it began; where only a day is given, a state of that day.
+
+        A CRM that sends its history again is not heard twice. The price: a state that comes back within one second, or
+        on one day of a CRM that gives no times, is taken for such a repetition.
+        """
+        if row.happened_until is not None:
+            first = bisect_left(self.history, row.happened or at, key=_at)
+            last = bisect_right(self.history, row.happened_until, key=_at)
+        else:
+            first = max(bisect_left(self.history, at, key=_at) - 1, 0)
+            last = bisect_right(self.history, at, key=_at)
         return any(point.state == state for point in self.history[first:last])
 
     def state_at(self, at: datetime) -> State | None:

@@ -1,0 +1,102 @@
+"""What a person decides about held changes and orders: done once, said in the audit log, told to the uploads."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from apps.audit.models import AuditEntry
+from apps.counters import services as counters
+from apps.counters.models import Counter
+from apps.orders import services
+from apps.orders.events import changes_accepted
+from apps.orders.models import Delivery, Order, StatusChange
+from tests.orders.conftest import NOW, Send, later, row, the_order, timeline
+from tests.orders.test_delivery import UPLOAD, put
+
+
+@pytest.fixture
+def heard() -> Any:
+    """Counters of which the uploads were told."""
+    told: list[int] = []
+
+    def listen(counter_id: int, **_rest: Any) -> None:
+        told.append(counter_id)
+
+    changes_accepted.connect(listen)
+    yield told
+    changes_accepted.disconnect(listen)
+
+
+def actions() -> list[str]:
+    entries = AuditEntry.objects.filter(object_type="orders.order").order_by("id")
+    return list(entries.values_list("action", flat=True))
+
+
+def test_hold_and_release(
+    send: Send, counter: Counter, heard: list[int], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    send(row())
+    [change] = timeline()
+    assert services.hold_by_hand(changes=[change]) == 1
+    assert services.hold_by_hand(changes=[change]) == 0
+    assert (timeline()[0].delivery, timeline()[0].hold_reason) == (Delivery.HELD, "by_hand")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert services.release_by_hand(change=change) == ""
+    assert (timeline()[0].delivery, timeline()[0].forced) == (Delivery.WAITING, True)
+    assert heard == [counter.pk]
+    assert actions() == ["change.held", "change.released"]
+    entry = AuditEntry.objects.filter(action="change.released").get()
+    assert entry.details["change"] == str(change.pk)
+    assert (entry.object_id, entry.agency_id) == (str(the_order().pk), counter.agency_id)
+
+
+def test_a_closed_window_can_be_overruled_and_other_causes_cannot(send: Send, counter: Counter) -> None:
+    send(row(create_date_time=(NOW - timedelta(days=120)).isoformat()), later(order_status="PAID"))
+    closed = timeline()[1]
+    assert closed.hold_reason == "update_window_closed"
+    assert services.release_by_hand(change=closed) == ""
+
+    send(row(id="D-2", order_status="?"))
+    [unmapped] = timeline("D-2")
+    assert services.release_by_hand(change=unmapped) == "unmapped_status"
+    assert timeline("D-2")[0].delivery == Delivery.HELD
+    counters.pause(counter=counter, reason="x")
+    assert services.release_by_hand(change=unmapped) == "counter_paused"
+    assert actions() == ["change.released"]
+
+
+def test_give_up(send: Send) -> None:
+    send(row(order_status="?"), row(id="D-2"))
+    changes = [*timeline("D-1"), *timeline("D-2")]
+    with pytest.raises(ValidationError):
+        services.reject_by_hand(changes=changes, why="  ")
+    assert services.reject_by_hand(changes=changes, why="a test order") == 1, "what waits is not held"
+    [change] = timeline()
+    assert (change.delivery, change.reject_code, change.reject_message) == ("rejected", "given_up", "a test order")
+    assert change.hold_reason == ""
+    assert actions() == ["change.given_up"]
+
+
+def test_try_again(
+    send: Send, counter: Counter, heard: list[int], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    send(row())
+    put(timeline()[0].pk, Delivery.REJECTED)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert services.retry_rejected(changes=timeline()) == 1
+        assert services.retry_rejected(changes=timeline()) == 0
+    assert timeline()[0].delivery == Delivery.WAITING
+    assert heard == [counter.pk]
+    assert actions() == ["change.retried"]
+
+
+def test_send_the_present_state_once_more(send: Send) -> None:
+    send(row())
+    put(timeline()[0].pk, Delivery.DELIVERED)
+    assert services.resend_current(orders=list(Order.objects.all())) == 1
+    assert the_order().resend_due
+    assert StatusChange.objects.get().upload_id == UPLOAD, "the timeline keeps how it went the first time"
+    assert actions() == ["order.resend_requested"]
