@@ -11,7 +11,6 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.agencies.actor import NOBODY, Actor
@@ -148,16 +147,3 @@ def choice(text: str, *, field: str, choices: Collection[str]) -> str:
 
 def _known(names: Collection[str]) -> Any:
     return _("Choose of: %(known)s.") % {"known": ", ".join(names)} if names else ""
-
-
-__all__ = [
-    "ApiView",
-    "JSONOnly",
-    "Problem",
-    "Response",
-    "checked_object",
-    "choice",
-    "is_plain",
-    "moment",
-    "text_field",
-]

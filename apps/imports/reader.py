@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from apps.imports.columns import CLEARED_BY_EMPTY, KEPT_BY_EMPTY, REQUIRED, Layout, read_header
 from apps.imports.encoding import Encoded, detect
-from apps.metrica.wire.csvio import CellError, UnusableFile, unusable
+from apps.metrica.wire.csvio import CellError, unusable
 
 MAX_LINE = 1_000_000  # characters; a longer line is no order
 MAX_RECORD = 2_000_000  # characters of one row that runs over several lines
@@ -225,6 +225,3 @@ def _wrong_width(line: int, found: int, wanted: int) -> CellError:
     text = _("The row has %(found)s cells, the header %(wanted)s. Put a cell with a delimiter in quotes.")
     code = "too_many_cells" if found > wanted else "too_few_cells"
     return CellError(line, "", code, text % {"found": found, "wanted": wanted})
-
-
-__all__ = ["OrdersFile", "Record", "UnusableFile"]

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
-from apps.audit.services import record
+from apps.audit import services as audit
 from apps.counters.models import Counter
 from apps.imports.reader import OrdersFile, Record
 from apps.imports.report import ErrorReport
@@ -70,7 +70,7 @@ class Import:
 
     def leave_trace(self, *, name: str, complete: bool) -> None:
         """One entry for the whole file (R12); each order's own history is its timeline."""
-        record(
+        audit.record(
             action="orders.imported",
             agency=self._counter.agency_id,
             obj=self._counter,
@@ -94,18 +94,18 @@ class Import:
         pending, tally = self._pending, self.tally
         while pending[0].row is None:
             self._report_spoiled([pending.popleft()])
-        record_ = pending.popleft()
-        tally.line = record_.line
+        record = pending.popleft()
+        tally.line = record.line
         setattr(tally, result.result, getattr(tally, result.result) + 1)
         if result.hold:
             tally.held[result.hold] += 1
         if result.errors:
-            self._report.add(line=record_.line, cells=record_.cells, errors=self._told(result.errors))
+            self._report.add(line=record.line, cells=record.cells, errors=self._told(result.errors))
         elif result.warnings:
             tally.warned.update({warning.code for warning in result.warnings})
             if correctable := [warning for warning in result.warnings if warning.code not in NOT_CORRECTABLE]:
                 note = ("", "", _("The row was taken all the same."))
-                self._report.add(line=record_.line, cells=record_.cells, errors=[*self._told(correctable), note])
+                self._report.add(line=record.line, cells=record.cells, errors=[*self._told(correctable), note])
 
     def _told(self, errors: Iterable[RowError]) -> list[tuple[str, str, str]]:
         """Errors under the names that the file's own columns have."""

@@ -59,6 +59,12 @@ def test_403_names_the_scope_that_lacks(caller_for, agency, counter):
     assert "write" in answer.body["detail"]
 
 
+def test_methods_that_nobody_uses_are_405(api, counter):
+    for method in ("OPTIONS", "TRACE", "PATCH", "BREW"):
+        answer = api(method, "counters/")
+        assert (answer.status, answer.codes) == (405, {"method_not_allowed"})
+
+
 def test_405_names_the_methods_for_every_key(caller_for, agency, counter):
     for scope in ("read", "write"):
         answer = caller_for(agency, scopes=[scope])("PATCH", "counters/", {})

@@ -1,9 +1,11 @@
 """import_orders: what comes in, what is said of the rest, and how it ends."""
 
 import hashlib
+import io
 import os
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.audit.models import AuditEntry
 from apps.orders.models import Order, Source, StatusChange
@@ -179,6 +181,15 @@ def test_columns_under_other_names_and_unknown_ones(run, counter):
     assert "Менеджер" in done.message
     assert "Windows-1251, semicolon" in done.out
     assert Order.objects.get().order_id == "1"
+
+
+def test_the_file_may_stand_behind_the_pairs_of_map(counter, path):
+    path.write_text(HEADER.replace("id,", "Number,", 1) + "\n" + GOOD + "\n")
+    where = ("--agency", "north", "--counter", "40000001")
+    call_command("import_orders", *where, "--map", "id=Number", str(path), stdout=io.StringIO(), stderr=io.StringIO())
+    assert Order.objects.get().order_id == "D-1"
+    with pytest.raises(CommandError, match="Name the file"):
+        call_command("import_orders", *where)
 
 
 def test_the_bad_input_that_files_bring(run, counter):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.imports.columns import KNOWN, read_column_map, read_delimiter
-from apps.imports.reader import MAX_LINE, OrdersFile, UnusableFile
+from apps.imports.reader import MAX_LINE, OrdersFile
+from apps.metrica.wire.csvio import UnusableFile
 
 HEADER = "id,create_date_time,order_status,client_ids,revenue\n"
 RUSSIAN = "id;create_date_time;order_status;client_name\n1;2026-11-04;Запись в филиал №1;«ООО» Ромашка — Ёлкин\n"

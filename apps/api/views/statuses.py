@@ -181,6 +181,3 @@ def _goals(values: Mapping[str, Any], errors: list[FieldError]) -> list[str]:
         return goals
     errors.append(field_error("goals", "not_a_list", _("Write a list of goal identifiers.")))
     return []
-
-
-__all__ = ["StatusView", "StatusesView"]

@@ -19,9 +19,10 @@ from apps.agencies.models import Agency
 from apps.audit.commands import TracedCommand
 from apps.counters.models import Counter
 from apps.imports.columns import CLEARED_BY_EMPTY, KNOWN, REQUIRED, read_column_map, read_delimiter
-from apps.imports.reader import OrdersFile, UnusableFile
+from apps.imports.reader import OrdersFile
 from apps.imports.report import ErrorReport, report_path
 from apps.imports.runner import Import, Tally
+from apps.metrica.wire.csvio import UnusableFile
 from apps.orders.models import HoldReason
 
 UNUSABLE, REJECTED, INTERRUPTED = 2, 3, 130
