@@ -65,7 +65,7 @@ class ClientBook:
             return
         found = (
             Client.objects.select_for_update()
-            .filter(Q(uniq_id__in=uniq_ids) | Q(pk__in=keys) if keys else Q(uniq_id__in=uniq_ids))
+            .filter(Q(uniq_id__among=uniq_ids) | Q(pk__among=keys) if keys else Q(uniq_id__among=uniq_ids))
             .filter(counter=self._counter)
             .order_by("pk")
             .values_list("pk", "uniq_id", "name", "identifiers")

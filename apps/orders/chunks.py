@@ -87,7 +87,7 @@ class Chunk:
     def _load(self, rows: Iterable[OrderRow]) -> None:
         """The orders that exist, locked in one order by all writers, each with its current state. Two queries."""
         ids = {row.order_id for row in rows}
-        found = Order.objects.select_for_update().filter(counter=self._counter, order_id__in=ids).order_by("pk")
+        found = Order.objects.select_for_update().filter(counter=self._counter, order_id__among=ids).order_by("pk")
         current: dict[UUID, Standing] = {}
         for key, order_id, created, day_only, identifiers, client, count, change in found.values_list(*_ORDER_READ):
             standing = self._standings[order_id] = Standing(
@@ -103,7 +103,7 @@ class Chunk:
             )
             current[change] = standing
         if current:
-            for _order, point in _points(Q(pk__in=list(current))):
+            for _order, point in _points(Q(pk__among=list(current))):
                 standing = current[point.id]
                 standing.current, standing.history = point, [point]
         for order_id in ids - self._standings.keys():
@@ -133,7 +133,7 @@ class Chunk:
         if wanted:
             for standing in wanted.values():
                 standing.history, standing.whole = [], True
-            for order, point in _points(Q(order__in=list(wanted))):
+            for order, point in _points(Q(order__pk__among=list(wanted))):
                 wanted[order].history.append(point)
 
     def _load_frozen(self, rows: Iterable[OrderRow]) -> None:
@@ -148,7 +148,7 @@ class Chunk:
             if (standing := self._standings[row.order_id]).moves_creation(row, zone)
         }
         if asked:
-            changes = StatusChange.objects.select_for_update().filter(order__in=list(asked)).order_by("pk")
+            changes = StatusChange.objects.select_for_update().filter(order__pk__among=list(asked)).order_by("pk")
             for order, state, upload in changes.values_list("order_id", "delivery", "upload_id"):
                 if state in (Delivery.SENDING, Delivery.DELIVERED) or upload is not None:
                     asked[order].frozen = True
@@ -230,12 +230,12 @@ class Chunk:
     def _release(self, judge: HoldJudge, orders: Sequence[int], clients: Sequence[int]) -> None:
         """Changes held for want of an identifier, of orders and clients that have one now, are looked at again (R8)."""
         held = StatusChange.objects.filter(
-            Q(order__in=orders) | Q(order__client__in=clients),
-            counter=self._counter,
-            delivery=Delivery.HELD,
-            hold_reason=HoldReason.NO_IDENTIFIERS,
+            counter=self._counter, delivery=Delivery.HELD, hold_reason=HoldReason.NO_IDENTIFIERS
         )
-        holds.reassess(held, judge=judge, counter=self._counter)
+        if orders:
+            holds.reassess(held.filter(order__pk__among=orders), judge=judge, counter=self._counter)
+        if clients:
+            holds.reassess(held.filter(order__client__pk__among=clients), judge=judge, counter=self._counter)
 
 
 def _points(which: Q) -> Iterable[tuple[int, Point]]:
