@@ -5,23 +5,21 @@ import shutil
 import subprocess
 import sys
 
-LOCAL_SERVERS = ("postgres:///postgres", "postgres://postgres@127.0.0.1:5432/postgres")
+LOCAL_SERVERS = ("postgres:///postgres", "postgres://127.0.0.1:5432/postgres")
 
 
 def postgres_url() -> str:
-    """TEST_DATABASE_URL, or a database on the local server whose socket or port answers; empty where none does."""
+    """TEST_DATABASE_URL, or the local server whose socket or port answers; empty where none does."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
     import psycopg
 
-    for candidate in (os.environ.get("PGDATABASE", "postgres"), "root", "test"):
-        for host in ("", "127.0.0.1"):
-            try:
-                with psycopg.connect(dbname=candidate, host=host or None, connect_timeout=2) as connection:
-                    user = connection.info.user
-                return f"postgres://{user}@{host}/{candidate}" if host else f"postgres:///{candidate}"
-            except psycopg.Error:
-                continue
+    for candidate in LOCAL_SERVERS:
+        try:
+            psycopg.connect(candidate, connect_timeout=2).close()
+        except psycopg.Error:
+            continue
+        return candidate
     return ""
 
 
