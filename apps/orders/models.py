@@ -88,7 +88,10 @@ class Order(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["counter", "order_id"], name="order_per_counter")]
         indexes = [
+            models.Index(fields=["counter", "id"], name="order_newest"),
+            models.Index(fields=["counter", "order_status", "id"], name="order_by_status"),
             models.Index(fields=["counter", "create_date_time"], name="order_by_creation"),
+            models.Index(fields=["counter", "updated_at", "id"], name="order_by_update"),
             models.Index(fields=["counter", "id"], name="order_resend_due", condition=Q(resend_due=True)),
         ]
 
@@ -165,6 +168,7 @@ class StatusChange(models.Model):
             ),
             models.Index(fields=["counter", "hold_reason"], name="change_held", condition=Q(delivery="held")),
             models.Index(fields=["counter"], name="change_rejected", condition=Q(delivery="rejected")),
+            models.Index(fields=["counter"], name="change_superseded", condition=Q(delivery="superseded")),
             models.Index(fields=["upload_id"], name="change_upload", condition=Q(upload_id__isnull=False)),
         ]
 
