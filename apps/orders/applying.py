@@ -108,6 +108,7 @@ class Applier:
             result.warnings = [*row.warnings, CREATION_FROZEN]
             return False
         standing.created, standing.created_date_only = created.at, created.date_only
+        standing.corrected = True
         return True
 
     def _take_client(self, row: OrderRow, standing: Standing, *, late: bool) -> bool:

@@ -39,6 +39,8 @@ _CHANGE_NEW = (
     *("changed", "delivery", "hold_reason"),
     *("counter_id", "received_at", "source", "received_by", "request_id", "forced", "reject_code", "reject_message"),
 )
+# Reasons whose cause lies in the order itself, so that a row can take it away.
+_OF_THE_ORDER = (HoldReason.NO_IDENTIFIERS, HoldReason.FUTURE_DATE, HoldReason.UPDATE_WINDOW_CLOSED)
 
 Judges = Callable[[datetime], HoldJudge]
 
@@ -168,11 +170,11 @@ class Chunk:
             return
         judge = self._judges(now)
         self._judge(judge)
-        identified = [one.pk for one in used if one.pk is not None and one.identifiers and not one.had_identifiers]
+        mended = [one.pk for one in used if one.pk is not None and one.may_free_held()]
         self._write_orders(used, now)
         self._write_changes(now)
-        if newly_known or identified:
-            self._release(judge, identified, newly_known)
+        if newly_known or mended:
+            self._release(judge, mended, newly_known)
         if any(change.result.hold is None for change in self._changes):
             announce_accepted(self._counter.pk)
 
@@ -228,10 +230,8 @@ class Chunk:
         )
 
     def _release(self, judge: HoldJudge, orders: Sequence[int], clients: Sequence[int]) -> None:
-        """Changes held for want of an identifier, of orders and clients that have one now, are looked at again (R8)."""
-        held = StatusChange.objects.filter(
-            counter=self._counter, delivery=Delivery.HELD, hold_reason=HoldReason.NO_IDENTIFIERS
-        )
+        """Changes held for want of an identifier, or for a wrong creation time, are looked at again (R8)."""
+        held = StatusChange.objects.filter(counter=self._counter, delivery=Delivery.HELD, hold_reason__in=_OF_THE_ORDER)
         if orders:
             holds.reassess(held.filter(order__pk__among=orders), judge=judge, counter=self._counter)
         if clients:

@@ -58,6 +58,7 @@ class Standing:
     whole: bool = True
     had_identifiers: bool = False
     frozen: bool = False  # something of it was sent
+    corrected: bool = False  # a row gave it another creation time
     dirty: bool = False
 
     def needs_history(self, row: OrderRow, *, now: datetime) -> bool:
@@ -95,10 +96,13 @@ class Standing:
         was true as it began; where only a day is given, a state of that day.
 
         A CRM that sends its history again is not heard twice. The price: a state that comes back within one second, or
-        on one day of a CRM that gives no times, is taken for such a repetition.
+        on one day of a CRM that gives days only, is taken for such a repetition. A row without any time repeats
+        nothing: it follows what came before it.
         """
+        if row.happened is None:
+            return False
         if row.happened_until is not None:
-            first = bisect_left(self.history, row.happened or at, key=_at)
+            first = bisect_left(self.history, row.happened, key=_at)
             last = bisect_right(self.history, row.happened_until, key=_at)
         else:
             first = max(bisect_left(self.history, at, key=_at) - 1, 0)
@@ -149,6 +153,10 @@ class Standing:
     def is_identified(self) -> bool:
         """True if Metrica has something to find the visitor by: the order's own or its client's."""
         return bool(self.identifiers) or (self.client is not None and bool(self.client.identifiers))
+
+    def may_free_held(self) -> bool:
+        """True if the rows brought what held changes of the order may have lacked."""
+        return self.corrected or (not self.had_identifiers and self.is_identified())
 
 
 def next_state(row: OrderRow, base: State | None, *, currency: str) -> State:

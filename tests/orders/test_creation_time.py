@@ -20,6 +20,14 @@ def test_it_may_be_corrected_before_anything_was_sent(send: Send) -> None:
     assert send(row(create_date_time=NEW)).unchanged == 1
 
 
+def test_a_correction_frees_what_the_wrong_time_held(send: Send) -> None:
+    """R8: 200 days ago would be too old for an update; it was a slip."""
+    send(row(create_date_time=(NOW - timedelta(days=200)).isoformat(), order_status="?"), later(order_status="PAID"))
+    assert timeline()[-1].hold_reason == "update_window_closed"
+    send(row(order_status="PAID"))
+    assert timeline()[-1].hold_reason == ""
+
+
 @pytest.mark.parametrize("outcome", ["sending", "delivered", "rejected"])
 def test_it_is_frozen_once_something_went_out(send: Send, outcome: str) -> None:
     send(row())

@@ -166,6 +166,12 @@ class TestIdentifiersThatComeLater:
         assert reasons() == [""]
         assert reasons("D-2") == ["no_identifiers"]
 
+    def test_with_a_client_that_has_them_already(self, send: Send) -> None:
+        send(row(id="D-9", client_uniq_id="C-9"), row(client_ids=...))
+        assert reasons() == ["no_identifiers"]
+        send(later(order_status="PAID", client_uniq_id="C-9"))
+        assert reasons() == ["", ""]
+
     def test_with_a_row_that_is_no_change_itself(self, send: Send) -> None:
         send(row(id="D-9", client_uniq_id="C-9"), row(client_ids=..., client_uniq_id="C-1"))
         late = {"status_date_time": "2026-11-18 14:05"}

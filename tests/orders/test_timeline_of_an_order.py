@@ -86,6 +86,13 @@ def test_rows_with_one_id_are_successive_changes_in_their_order(send: Send) -> N
     assert the_order().order_status == "PAID"
 
 
+def test_a_state_that_comes_back_in_the_same_call_is_a_change(send: Send) -> None:
+    """Without times of their own the rows follow each other; the last one is where the order stands."""
+    send(row(), later(order_status="PAID"), later(order_status="IN_PROGRESS"))
+    assert statuses() == ["IN_PROGRESS", "PAID", "IN_PROGRESS"]
+    assert the_order().order_status == "IN_PROGRESS"
+
+
 def test_a_row_that_only_adds_an_identifier_is_a_change(send: Send) -> None:
     send(row())
     report = send(later(emails="Anna@Example.com"))
