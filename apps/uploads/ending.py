@@ -9,6 +9,7 @@ from apps.uploads import settle
 from apps.uploads.lease import Lease
 from apps.uploads.models import JobState, Upload, UploadJob, UploadState
 from apps.uploads.queueing import enqueue
+from apps.uploads.selection import due_resends
 from apps.uploads.services import request_if_wanted
 
 log = structlog.get_logger(__name__)
@@ -16,10 +17,12 @@ log = structlog.get_logger(__name__)
 
 def finish(*, lease: Lease) -> None:
     """Nothing is due any more."""
-    job = UploadJob.objects.get(pk=lease.job_id)
+    job = UploadJob.objects.select_related("counter").get(pk=lease.job_id)
     code = ""
     if Upload.objects.filter(job=job, state=UploadState.REFUSED, rows=1, resends__isnull=False).exists():
         code = "resend_refused"
+    elif next(due_resends(counter=job.counter, only_orders=job.only_orders), None):
+        code = "resend_blocked"  # the planner could not write them
     whole = not (job.held or job.rejected or code)
     _end(lease, state=JobState.SUCCEEDED if whole else JobState.PARTLY_FAILED, code=code)
 

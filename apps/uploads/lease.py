@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -32,15 +32,25 @@ class Lease:
     fence: int
 
     @contextlib.contextmanager
-    def step(self, *, seconds: float = 0.0) -> Iterator[None]:
+    def step(self, *, seconds: float = 0.0, more_follow: bool = False) -> Iterator[None]:
         """One committed step of the work; renews the lease. `seconds`: how long the next thing outside may take.
 
+        `more_follow`: nothing outside the database rests on this step before a later one is committed, so PostgreSQL
+        need not wait for its disk: if the server itself goes down, it may forget the step with all that came after.
         Raises LeaseLost, and then nothing of the step is written.
         """
         with transaction.atomic(durable=True):
+            if more_follow and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
             if not self._mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
                 raise LeaseLost
             yield
+
+    def extend(self, *, seconds: float) -> None:
+        """Keep the job for what comes next outside the database and may take so long. Raises LeaseLost."""
+        with self.step(seconds=seconds):
+            pass
 
     def release(self, *, not_before: datetime | None = None) -> None:
         """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on."""

@@ -6,6 +6,7 @@ the next claim of the job: what it had taken waits again.
 """
 
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from apps.goals.resolve import Resolver
 from apps.metrica.wire.simple_orders import SimpleOrdersWriter
 from apps.orders import delivery
 from apps.uploads import files
+from apps.uploads.ahead import read_ahead
 from apps.uploads.lease import Lease
 from apps.uploads.models import Resend, Upload, UploadJob
 from apps.uploads.rows import ChangeRow, RowMaker
 from apps.uploads.scribe import Scribe
 from apps.uploads.selection import Due, due_changes, due_resends
+from apps.uploads.waits import seconds_for
 
 ROWS_PER_FILE = 300_000
 BYTES_PER_FILE = 512 * 1024 * 1024
@@ -85,17 +88,20 @@ def plan_file(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
         _reject_unwritable(file)
         if not writer.rows:
             return _nothing_written(file)
+        lease.extend(seconds=seconds_for(writer.bytes_written))
         return _keep(file, name=draft.keep(files.name_of(upload, counter)))
 
 
 def _take_changes(file: _File, counter: Counter) -> None:
     job = file.job
-    for due in due_changes(counter=counter, only_orders=job.only_orders, cursor=job.wave_cursor):
-        file.scribe.write(_claimed(file, due))
-        file.cursor = due.cursor
-        reset_queries()  # while developing, Django would keep the text of every query
-        if file.full:
-            return
+    chunks = due_changes(counter=counter, only_orders=job.only_orders, cursor=job.wave_cursor)
+    with closing(read_ahead(chunks)) as coming:
+        for due in coming:
+            file.scribe.write(_claimed(file, due))
+            file.cursor = due.cursor
+            reset_queries()  # while developing, Django would keep the text of every query
+            if file.full:
+                return
     file.wave_ended = True
 
 
@@ -108,7 +114,7 @@ def _claimed(file: _File, due: Due) -> list[ChangeRow]:
             held[problem].append(row.id)
         else:
             good.append(row)
-    with file.lease.step():
+    with file.lease.step(more_follow=True):
         file.begin()
         for reason, change_ids in held.items():
             file.held += delivery.hold(change_ids=change_ids, reason=reason)

@@ -51,6 +51,11 @@ _OWN = [
         _("Compare the order with Metrica; send a new status of it from the CRM if they differ."),
     ),
     Problem(
+        "resend_blocked",
+        _("The current state of an order is to be sent once more, but its status means nothing at Metrica any more."),
+        _("Map the status again, or send a new status of the order from the CRM."),
+    ),
+    Problem(
         "unwritable",
         _("The order holds something that no upload file can say."),
         _("Correct the order in the CRM and send it again."),

@@ -49,8 +49,7 @@ def reconcile(*, lease: Lease, upload: Upload, counter: Counter) -> None:
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     try:
-        with lease.step(seconds=settings.METRICA_TIMEOUT_SECONDS):
-            pass
+        lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         with metrica_client(account, counter=counter, subject=upload.pk) as metrica:
             found = look_up(metrica, upload=upload, counter=counter)
     except TransientError as error:

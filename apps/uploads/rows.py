@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import BigIntegerField, F, TextField
+from django.db.models import BigIntegerField, F, Func, TextField
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Extract, Floor
+from django.db.models.functions import Cast
 
 from apps.counters.models import Counter
 from apps.goals.resolve import Meaning, Resolver
@@ -44,7 +44,12 @@ def columns() -> list[Combinable]:
     """What to ask of StatusChange for a ChangeRow, with `values_list`."""
     created: Combinable = F("order__create_date_time")
     if connection.vendor == "postgresql":
-        created = Cast(Floor(Extract("order__create_date_time", "epoch", tzinfo=UTC)), BigIntegerField())
+        # EXTRACT counts in numeric, which takes a fifth of the whole query.
+        created = Func(
+            F("order__create_date_time"),
+            template="FLOOR(DATE_PART('epoch', %(expressions)s))::bigint",
+            output_field=BigIntegerField(),
+        )
     return [
         _text("id"),
         F("order_id"),

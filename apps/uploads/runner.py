@@ -167,12 +167,12 @@ def _wait_until(turn: _Turn, until: datetime | None) -> None:
     if until is None:
         return
     seconds = (until - timezone.now()).total_seconds()
+    if seconds <= 0:
+        return
     if seconds > SHORT_WAIT or turn.over:
         raise _Pause(until)
-    if seconds > 0:
-        with turn.lease.step(seconds=seconds):
-            pass
-        time.sleep(seconds)
+    turn.lease.extend(seconds=seconds)
+    time.sleep(seconds)
 
 
 def _hold_what_cannot_go(counter: Counter) -> None:

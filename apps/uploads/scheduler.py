@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -77,12 +78,13 @@ def start_due_counters() -> int:
         due_at = counter.next_upload_at
         if due_at is None:
             continue
-        moved = Counter.objects.filter(pk=counter.pk, next_upload_at=due_at)
-        if not moved.update(next_upload_at=_following(counter, due_at, now)):
-            continue
-        if not block_reason(counter) and something_due(counter=counter):
-            request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=_("the schedule"))
-            started += 1
+        with transaction.atomic():  # a crash between the two would lose the turn
+            moved = Counter.objects.filter(pk=counter.pk, next_upload_at=due_at)
+            if not moved.update(next_upload_at=_following(counter, due_at, now)):
+                continue
+            if not block_reason(counter) and something_due(counter=counter):
+                request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=_("the schedule"))
+                started += 1
     return started
 
 

@@ -1,7 +1,6 @@
 """Sends one file: the attempt is committed before a byte leaves, the call is made outside any transaction (R6)."""
 
 import structlog
-from django.conf import settings
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -14,12 +13,9 @@ from apps.metrica.errors import AuthorizationError, MetricaError, TransientError
 from apps.uploads import files, settle, splitter
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadState
+from apps.uploads.waits import seconds_for
 
 log = structlog.get_logger(__name__)
-
-SLOWEST_BYTES_PER_SECOND = 256 * 1024
-LONGEST_CALL = 600.0
-"""Seconds. With the time for planning before it, a call ends well within the queue's own timeout of a task."""
 
 
 class JobFailed(Exception):
@@ -31,16 +27,12 @@ class JobFailed(Exception):
         self.message = message
 
 
-def seconds_for(size: int) -> float:
-    """The longest that the call for a file of so many bytes may take, from connecting to the answer."""
-    return min(LONGEST_CALL, settings.METRICA_TIMEOUT_SECONDS + size / SLOWEST_BYTES_PER_SECOND)
-
-
 def send(*, lease: Lease, upload: Upload, counter: Counter) -> None:
     """Sends a prepared file once and settles what came of it. Raises JobFailed, LeaseLost."""
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     seconds = seconds_for(upload.bytes)
+    lease.extend(seconds=seconds)
     try:
         with files.plain(upload) as file:
             _note_attempt(lease, upload, seconds)

@@ -22,6 +22,7 @@ from apps.uploads import files
 from apps.uploads.lease import Lease
 from apps.uploads.models import Resend, Upload, UploadState
 from apps.uploads.selection import CHUNK
+from apps.uploads.waits import seconds_for
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ def split(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError
     The halves' files are written first, under names made from the parent's: a crash before the step is committed
     leaves the parent as it was. Raises FileUnusable, LeaseLost.
     """
+    lease.extend(seconds=seconds_for(upload.bytes))
     now = timezone.now()
     halves = [_half(upload, now) for _ in range(2)]
     first = upload.rows // 2

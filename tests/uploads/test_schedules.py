@@ -55,6 +55,20 @@ def test_two_ticks_at_once_start_one_job(shop: Shop) -> None:
         del Counter.objects.due
 
 
+def test_a_turn_is_not_lost_where_its_job_could_not_be_made(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.push("P-2", "a1")
+    due(shop, "daily 03:00")
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "request_upload", _break)
+        with pytest.raises(ZeroDivisionError):
+            scheduler.start_due_counters()
+    assert scheduler.start_due_counters() == 1
+
+
+def _break(**_options: Any) -> None:
+    raise ZeroDivisionError
+
+
 class _Read(list[Any]):
     """What the slower of two ticks has read."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from apps.goals.models import Goal
 from apps.orders.models import Delivery, Order
 from apps.uploads.models import JobState, Resend, UploadState
 from tests.uploads.conftest import GOALS, Shop
@@ -115,3 +116,16 @@ def test_a_wave_larger_than_a_file_becomes_several_files(shop: Shop, monkeypatch
     assert [(upload.wave, upload.rows) for upload in shop.uploads()] == [(1, 4), (1, 4), (1, 2), (2, 4), (2, 4), (2, 2)]
     assert job.delivered == 20
     assert all(shop.arrived(f"F-{number}") == ["a1", "a2"] for number in range(10))
+
+
+def test_a_state_that_cannot_be_repeated_is_told(shop: Shop) -> None:
+    """Its status is no longer mapped when the late one has gone."""
+    shop.push("L-4", "a3", at=5)
+    shop.upload()
+    shop.push("L-4", "a1")
+    Goal.objects.filter(counter=shop.counter, identifier="a3").delete()
+    job = shop.upload()
+    assert (job.state, job.error_code) == (JobState.PARTLY_FAILED, "resend_blocked")
+    Goal.objects.create(counter=shop.counter, identifier="a3")
+    assert shop.upload().state == JobState.SUCCEEDED
+    assert shop.arrived("L-4") == ["a3", "a1", "a3"]
