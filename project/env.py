@@ -85,6 +85,6 @@ def database(url_name: str = "DATABASE_URL") -> dict[str, Any]:
 def time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ImproperlyConfigured(f"TIME_ZONE={name!r} is no IANA zone. Write for example Europe/Moscow.") from error
     return name

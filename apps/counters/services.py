@@ -121,7 +121,7 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("time_zone"):
         try:
             ZoneInfo(values["time_zone"])
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, "Europe"
             message = _("Unknown time zone. Write an IANA name, for example Europe/Moscow.")
             errors["time_zone"] = ValidationError(message, code="unknown_time_zone")
     if "currency" in values:

@@ -80,14 +80,14 @@ class StatusFormSet(PaginationInlineFormSet):
         for form in self.deleted_forms:
             if form.instance.pk:
                 services.remove_status(counter=counter, crm_status=form.initial["crm_status"])
-        saved = []
-        for form in self.forms:
-            if form in self.deleted_forms or not form.has_changed():
-                continue
-            values = form.cleaned_data
+        changed = [form for form in self.forms if form not in self.deleted_forms and form.has_changed()]
+        for form in changed:  # all of them first: a status may take the name that another gives up
             before = form.initial.get("crm_status")
-            if before and before != values["crm_status"].strip():
+            if before and before != form.cleaned_data["crm_status"].strip():
                 services.remove_status(counter=counter, crm_status=before)
+        saved = []
+        for form in changed:
+            values = form.cleaned_data
             saved.append(
                 services.set_status(
                     counter=counter,

@@ -116,6 +116,11 @@ def test_what_the_service_refuses_stands_at_its_field(place: Place, browser: Bro
     assert place.counter.schedule == "manual"
 
 
+def test_a_folder_of_zones_is_no_zone(place: Place, browser: Browser):
+    answer = browser.post(page(place.counter), form_data(browser, page(place.counter), time_zone="Europe"))
+    assert set(answer.context["adminform"].form.errors) == {"time_zone"}
+
+
 def test_the_mapping_is_saved_by_the_service(place: Place, browser: Browser):
     data = form_data(browser, page(place.counter))
     data.update(
@@ -151,6 +156,12 @@ def test_statuses_are_removed_renamed_and_put_in_order(place: Place, browser: Br
     assert browser.post(page(place.counter), data).status_code == 302
     assert mapping(place.counter) == [("fresh", "IN_PROGRESS", [])]
     assert [entry.before["crm_status"] for entry in entries("status.removed")] == ["new", "won"]
+
+
+def test_a_status_may_take_the_name_that_another_gives_up(place: Place, browser: Browser):
+    names = {"statuses-0-crm_status": "won", "statuses-1-crm_status": "paid"}
+    assert browser.post(page(place.counter), {**form_data(browser, page(place.counter)), **names}).status_code == 302
+    assert mapping(place.counter) == [("won", "IN_PROGRESS", []), ("paid", "PAID", ["goal_Mine"])]
 
 
 @pytest.mark.parametrize(
