@@ -65,11 +65,6 @@ _OWN = [
         _("The job broke off several times because of a fault in Goalpost or in its machine."),
         _("Read the worker's log, then upload once more."),
     ),
-    Problem(
-        "nothing_to_retry",
-        _("The job has not ended yet, so there is nothing to repeat."),
-        _("Wait until it ends, or cancel it."),
-    ),
     Problem(HoldReason.COUNTER_PAUSED, _("The counter is paused: nothing was sent."), _("Resume the counter.")),
     Problem(
         HoldReason.ACCOUNT_DISCONNECTED,
