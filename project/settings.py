@@ -222,6 +222,8 @@ SPECTACULAR_SETTINGS = {
 
 # A bulk request of 10,000 orders with contacts and products stays well below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+# A counter's page has some seven fields for each of up to a thousand statuses.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
 SESSION_COOKIE_HTTPONLY = True

@@ -164,6 +164,15 @@ def test_a_status_may_take_the_name_that_another_gives_up(place: Place, browser:
     assert mapping(place.counter) == [("won", "IN_PROGRESS", []), ("paid", "PAID", ["goal_Mine"])]
 
 
+def test_a_long_mapping_is_saved(place: Place, browser: Browser):
+    StatusMapping.objects.bulk_create(
+        StatusMapping(counter=place.counter, crm_status=f"status {n}", type="PAID", position=n + 2) for n in range(200)
+    )
+    data = form_data(browser, page(place.counter), name="Renamed")
+    assert len(data) > 1000
+    assert browser.post(page(place.counter), data).status_code == 302
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
