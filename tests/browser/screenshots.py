@@ -60,6 +60,7 @@ def shoot(session: chromium.Session, name: str) -> Path:
     page = session.page
     height = int(page.evaluate("Math.ceil(document.querySelector('#page').scrollHeight)"))
     page.set_viewport_size({"width": WIDTH, "height": min(max(height, LEAST_HEIGHT), MOST_HEIGHT)})
+    page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_timeout(400)
     picture = page.screenshot()
     page.set_viewport_size({"width": WIDTH, "height": LEAST_HEIGHT})

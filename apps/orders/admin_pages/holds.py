@@ -13,7 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -195,10 +194,10 @@ class HeldChangeAdmin(PreparedListMixin, PageAdmin):
     def show_money(self, change: HeldChange) -> str:
         return money(change.revenue, change.currency)
 
-    @display(description=_("Happened"))
+    @display(description=_("Happened, received"))
     def show_happened(self, change: HeldChange) -> str:
         happened = moment(change.status_date_time, change.counter.zone)
-        return format_html('{}<br><span class="gp-sub">{} {}</span>', happened, _now("came"), since(change.received_at))
+        return format_html('{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at))
 
     @display(description=_("What to do"))
     def show_fix(self, change: Any) -> str:
