@@ -49,14 +49,37 @@ def reserve_keys(model: type[models.Model], number: int) -> Sequence[int]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-                [connection.ops.quote_name(table), key, number],
+                "SELECT nextval(name) FROM generate_series(1, %s), "
+                "(SELECT pg_get_serial_sequence(%s, %s)::regclass AS name OFFSET 0) AS sequence",
+                [number, connection.ops.quote_name(table), key],
             )
             return [found for (found,) in cursor.fetchall()]
         # A SQLite transaction that writes is alone; AUTOINCREMENT keeps the highest number ever given.
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
         last = (cursor.fetchone() or (0,))[0]
         return range(last + 1, last + 1 + number)
+
+
+def find_keys(model: type[models.Model], name: str, values: Collection[str], **owner: Any) -> list[Any]:
+    """Primary keys of the rows whose text field `name` is one of the values, within one `owner` (`counter_id=…`).
+
+    For fields that are unique within their owner. Whatever PostgreSQL believes of the table, each value is looked up in
+    that unique index: where an owner's rows came in after the last ANALYZE, it would else read all of them for each
+    call, so that a long import would take the square of its length.
+    """
+    connection = _connection(model)
+    if connection.vendor != "postgresql":
+        return list(model._default_manager.filter(**owner, **{f"{name}__in": values}).values_list("pk", flat=True))
+    (owner_name, owner_key), *_none = owner.items()
+    fields = [model._meta.pk, model._meta.get_field(owner_name), model._meta.get_field(name)]
+    table, (key, owner_column, column) = _names(connection, model, fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT found.{key} FROM unnest(%s::text[]) AS wanted (value), LATERAL ("  # noqa: S608
+            f"SELECT {key} FROM {table} WHERE {owner_column} = %s AND {column} = wanted.value OFFSET 0) AS found",
+            [list(values), owner_key],
+        )
+        return [found for (found,) in cursor.fetchall()]
 
 
 def insert_rows(model: type[models.Model], names: Sequence[str], rows: Rows) -> None:

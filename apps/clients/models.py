@@ -14,7 +14,9 @@ class Client(models.Model):
     `identifiers` unites what every row with this uniq_id brought.
     """
 
-    counter = models.ForeignKey(Counter, models.CASCADE, related_name="clients", verbose_name=_("counter"))
+    counter = models.ForeignKey(
+        Counter, models.CASCADE, related_name="clients", db_index=False, verbose_name=_("counter")
+    )
     uniq_id = models.CharField(_("client id"), max_length=255)
     name = models.CharField(_("name"), max_length=255, blank=True)
     # {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": [...], "phones_md5": [...]}, normalised

@@ -4,9 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
-
-from apps.agencies.bulk import insert_rows, reserve_keys, update_rows
+from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
 
@@ -60,17 +58,18 @@ class ClientBook:
         self._by_key: dict[int, ClientRecord] = {}
 
     def load(self, *, uniq_ids: Collection[str], keys: Collection[int] = ()) -> None:
-        """Read and lock these clients, by the CRM's id or by primary key. One query."""
-        if not uniq_ids and not keys:
+        """Read and lock these clients, by the CRM's id or by primary key. At most two queries."""
+        wanted = set(keys)
+        if uniq_ids:
+            wanted.update(find_keys(Client, "uniq_id", uniq_ids, counter_id=self._counter.pk))
+        if not wanted:
             return
-        found = (
-            Client.objects.select_for_update()
-            .filter(Q(uniq_id__among=uniq_ids) | Q(pk__among=keys) if keys else Q(uniq_id__among=uniq_ids))
-            .filter(counter=self._counter)
-            .order_by("pk")
-            .values_list("pk", "uniq_id", "name", "identifiers")
-        )
-        for key, uniq_id, name, identifiers in found:
+        found = Client.objects.select_for_update().filter(pk__among=wanted).order_by("pk")
+        for key, counter, uniq_id, name, identifiers in found.values_list(
+            "pk", "counter_id", "uniq_id", "name", "identifiers"
+        ):
+            if counter != self._counter.pk:
+                continue
             record = ClientRecord(key, uniq_id, name, identifiers, was_known=any(identifiers.values()))
             self._by_uniq_id[uniq_id] = self._by_key[key] = record
 

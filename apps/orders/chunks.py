@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agencies.bulk import insert_rows, reserve_keys, update_rows
+from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
 from apps.clients.services import ClientBook
 from apps.counters.models import Counter
 from apps.orders import holds
@@ -87,9 +87,12 @@ class Chunk:
         return results
 
     def _load(self, rows: Iterable[OrderRow]) -> None:
-        """The orders that exist, locked in one order by all writers, each with its current state. Two queries."""
+        """The orders that exist, locked in one order by all writers, each with its current state. Three queries."""
         ids = {row.order_id for row in rows}
-        found = Order.objects.select_for_update().filter(counter=self._counter, order_id__among=ids).order_by("pk")
+        keys = find_keys(Order, "order_id", ids, counter_id=self._counter.pk)
+        found = (
+            Order.objects.select_for_update().filter(pk__among=keys).order_by("pk") if keys else Order.objects.none()
+        )
         current: dict[UUID, Standing] = {}
         for key, order_id, created, day_only, identifiers, client, count, change in found.values_list(*_ORDER_READ):
             standing = self._standings[order_id] = Standing(

@@ -1,7 +1,7 @@
 """What became of each row that came in, and of all of them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -19,8 +19,8 @@ class RowResult:
     result: Outcome
     change: UUID | None = None
     hold: str | None = None
-    errors: list[RowError] = field(default_factory=list)
-    warnings: list[RowError] = field(default_factory=list)
+    errors: Sequence[RowError] = ()
+    warnings: Sequence[RowError] = ()
     line: int | None = None
 
 

@@ -1,6 +1,6 @@
 """One incoming row, checked: the one validation of every way in (R1). All that is wrong is found in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -55,7 +55,7 @@ class OrderRow:
     client_name: str | None = None
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
-    warnings: list[RowError] = field(default_factory=list)
+    warnings: Sequence[RowError] = ()
 
 
 class RowReader:
@@ -69,14 +69,15 @@ class RowReader:
 
     def read(self, raw: Any) -> OrderRow | list[RowError]:
         """The row, or everything that keeps it out."""
-        if not isinstance(raw, Mapping):
+        if type(raw) is not dict and not isinstance(raw, Mapping):
             return [RowError("", "wrong_type", _("An order is an object with the fields of an order."))]
         errors: list[RowError] = []
+        warnings: list[RowError] = []
         row = OrderRow("", "")
         row.order_id = self._text(raw, "id", errors)
         row.order_status = self._text(raw, "order_status", errors)
-        row.created = self._moment(raw, "create_date_time", row, errors)
-        happened = self._moment(raw, "status_date_time", row, errors)
+        row.created = self._moment(raw, "create_date_time", warnings, errors)
+        happened = self._moment(raw, "status_date_time", warnings, errors)
         if happened is not None:
             row.happened = happened.at
             if happened.date_only:
@@ -85,7 +86,7 @@ class RowReader:
         self._client(raw, row, errors)
         for kind in IDENTIFIER_KINDS:
             if kind in raw:
-                self._identifiers(kind, raw[kind], row)
+                self._identifiers(kind, raw[kind], row, warnings)
         for name, read in READERS.items():
             if name in raw:
                 value = raw[name]
@@ -97,7 +98,9 @@ class RowReader:
                 except BadField as error:
                     errors.append(RowError(name, error.code, error.message))
         if not _NAMES.issuperset(raw):
-            self._unknown(raw, row)
+            self._unknown(raw, warnings)
+        if warnings:
+            row.warnings = warnings
         return errors or row
 
     @staticmethod
@@ -113,7 +116,9 @@ class RowReader:
             errors.append(RowError(name, "required" if blank else error.code, _REQUIRED if blank else error.message))
             return ""
 
-    def _moment(self, raw: Mapping[str, Any], name: str, row: OrderRow, errors: list[RowError]) -> Moment | None:
+    def _moment(
+        self, raw: Mapping[str, Any], name: str, warnings: list[RowError], errors: list[RowError]
+    ) -> Moment | None:
         value = raw.get(name)
         if value is None or value == "":
             return None
@@ -134,7 +139,7 @@ class RowReader:
             self._moments[value] = moment
         if moment.ambiguous:
             message = _("The clocks went back and this time came twice; the first of the two is taken.")
-            row.warnings.append(RowError(name, "ambiguous_time", message))
+            warnings.append(RowError(name, "ambiguous_time", message))
         return moment
 
     def _parsed(self, value: str) -> Moment:
@@ -173,7 +178,7 @@ class RowReader:
                 row.client_name = ""
 
     @staticmethod
-    def _identifiers(kind: str, value: Any, row: OrderRow) -> None:
+    def _identifiers(kind: str, value: Any, row: OrderRow, warnings: list[RowError]) -> None:
         """A bad identifier is told and left out; the row stays. A list of nothing but bad ones changes nothing."""
         good: list[str] = []
         bad = False
@@ -184,24 +189,24 @@ class RowReader:
             except IdentifierError as error:
                 if error.code != "empty":
                     bad = True
-                    row.warnings.append(RowError(kind, error.code, error.message))
+                    warnings.append(RowError(kind, error.code, error.message))
             else:
                 if identifier not in good:
                     good.append(identifier)
                     if len(good) > MAX_OF_A_KIND:
-                        row.warnings.append(RowError(kind, "too_many", _("Only the first 100 are kept.")))
+                        warnings.append(RowError(kind, "too_many", _("Only the first 100 are kept.")))
                         del good[MAX_OF_A_KIND:]
                         break
         if good or not bad:
             row.identifiers[kind] = good
 
-    def _unknown(self, raw: Mapping[str, Any], row: OrderRow) -> None:
+    def _unknown(self, raw: Mapping[str, Any], warnings: list[RowError]) -> None:
         """Unknown fields are ignored, and told at the first row that has them."""
         for name in raw:
             if name not in FIELDS and name != LINE_KEY and name not in self._told and len(self._told) < 100:
                 self._told.add(name)
                 message = _("Nothing is known of this field; it is ignored.")
-                row.warnings.append(RowError(str(name)[:100], "unknown_field", message))
+                warnings.append(RowError(str(name)[:100], "unknown_field", message))
 
 
 def _has_offset(value: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.agencies.bulk import insert_rows, reserve_keys, update_rows
+from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
@@ -148,3 +148,38 @@ def test_only_the_named_rows_and_fields_change(counter: Counter) -> None:
         (first, "new", AT),
         (second, "b", AT),
     ]
+
+
+class TestFindKeys:
+    def test_within_the_owner(self, counter: Counter) -> None:
+        mine = insert_clients(counter, "a", "b", "c")
+        other = make_counter()
+        Client.objects.create(counter=other, uniq_id=f"C-{mine[0]}")
+        wanted = [f"C-{mine[0]}", f"C-{mine[2]}", "nobody", "'; --", "{a,b}", ""]
+        assert sorted(find_keys(Client, "uniq_id", wanted, counter_id=counter.pk)) == [mine[0], mine[2]]
+        assert find_keys(Client, "uniq_id", {"nobody"}, counter_id=counter.pk) == []
+
+    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="about PostgreSQL's choice of a plan")
+    def test_by_the_unique_index_whatever_is_believed_of_the_table(self, counter: Counter) -> None:
+        """All rows of the counter are newer than the last ANALYZE: by its numbers, reading all of them looks cheap."""
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE clients_client")
+        insert_clients(counter, *["x"] * 3000)
+        with CaptureQueriesContext(connection) as captured:
+            find_keys(Client, "uniq_id", [f"C-{number}" for number in range(2000)], counter_id=counter.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN " + captured[0]["sql"])
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "client_per_counter" in plan
+        assert "Filter" not in plan
+
+
+def test_among_is_in(counter: Counter) -> None:
+    keys = insert_clients(counter, "a", "b", "c")
+    clients = Client.objects.order_by("pk")
+    assert [one.pk for one in clients.filter(pk__among=[keys[0], keys[2]])] == [keys[0], keys[2]]
+    assert [one.pk for one in clients.exclude(pk__among={keys[0]})] == keys[1:]
+    assert [one.name for one in clients.filter(name__among=["b", "'", "c"])] == ["b", "c"]
+    change = StatusChange.objects.filter(pk__among=[uuid.uuid4()], order__pk__among=[1, 2])
+    assert list(change) == []
+    assert " JOIN " not in str(StatusChange.objects.filter(order__pk__among=[1]).query)
