@@ -17,7 +17,7 @@ from apps.counters import schedule
 from apps.counters.models import AccountState, Counter
 from apps.counters.services import block_reason
 from apps.orders import holds
-from apps.orders.models import Delivery, StatusChange
+from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads import heartbeats
 from apps.uploads.events import ticked
 from apps.uploads.models import JobState, Trigger, Upload, UploadJob
@@ -89,11 +89,15 @@ def start_due_counters() -> int:
 
 
 def start_as_they_come() -> None:
-    """Counters whose changes go as they come, where a change still waits though no job is there: its message was lost,
-    or the last job failed."""
+    """Counters whose changes go as they come, where something is due though no job is there: its message was lost, or
+    the last job failed."""
     waiting = StatusChange.objects.filter(counter=OuterRef("pk"), delivery=Delivery.WAITING)
+    repeats = Order.objects.filter(counter=OuterRef("pk"), resend_due=True)
     counters = Counter.objects.active().filter(
-        Exists(waiting), ~_has_job(), schedule=schedule.AS_THEY_COME, account__state=AccountState.CONNECTED
+        Exists(waiting) | Exists(repeats),
+        ~_has_job(),
+        schedule=schedule.AS_THEY_COME,
+        account__state=AccountState.CONNECTED,
     )
     for counter in counters.select_related("account"):
         request_if_wanted(counter)

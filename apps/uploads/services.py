@@ -14,7 +14,7 @@ from apps.audit.services import record
 from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
-from apps.orders.models import Delivery, HoldReview, StatusChange
+from apps.orders.models import Delivery, HoldReview, Order, StatusChange
 from apps.uploads.models import JobState, Trigger, UploadJob
 from apps.uploads.queueing import enqueue
 from apps.uploads.waits import LONGEST
@@ -63,7 +63,7 @@ def request_upload(
 
 
 def request_if_wanted(counter: Counter) -> UploadJob | None:
-    """Ask for an upload where the counter's orders go out as they come, something waits and nothing stands in the way.
+    """Ask for an upload where the counter's orders go out as they come, something is due and nothing stands in the way.
 
     After a job that failed or was cancelled there is a pause that grows with each further failure, unless the cause was
     removed since: Metrica is not asked the same in vain every second.
@@ -72,12 +72,28 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
         return None
     if UploadJob.objects.unfinished().filter(counter=counter, only_orders__isnull=True).exists():
         return None
-    if not StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
+    if not _something_to_send(counter):
         return None
     not_before = _not_before(counter)
     if not_before is not None and timezone.now() < not_before:
         return None
     return request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=str(_("the schedule")))
+
+
+def _something_to_send(counter: Counter) -> bool:
+    """A change that waits, or a state to be sent once more (R4).
+
+    A repeat that the last job could not write, or that Metrica refused, is tried again only after the counter's holds
+    were reviewed: before that nothing has changed, and the next job would end like the last.
+    """
+    if StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
+        return True
+    if not Order.objects.filter(counter=counter, resend_due=True).exists():
+        return False
+    ended = UploadJob.objects.filter(counter=counter).exclude(finished_at=None).order_by("-finished_at").first()
+    if ended is None or ended.error_code not in ("resend_blocked", "resend_refused"):
+        return True
+    return HoldReview.objects.filter(counter=counter, reviewed_at__gt=ended.finished_at).exists()
 
 
 @transaction.atomic

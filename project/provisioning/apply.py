@@ -157,14 +157,22 @@ def _counter(agency: Agency, entry: CounterEntry) -> Iterator[Difference]:
                 yield Difference(sign, f"{place}: {done['changed']} statuses set, {done['removed']} removed")
 
 
+def _sorted(numbers: list[int] | None) -> list[int] | None:
+    return None if numbers is None else sorted(numbers)
+
+
 def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
     place = f"{agency.slug}: API key {entry.name}"
     with _at(place):
         known = ApiKey.objects.filter(agency=agency, name=entry.name, revoked_at=None).first()
         if known is not None:
             same = entry.secret is None or authenticate_key(entry.secret) == known
-            if same and set(known.scopes) == set(entry.scopes):
+            limits = None if entry.counters is None else sorted(entry.counters)
+            if same and set(known.scopes) == set(entry.scopes) and _sorted(known.counter_ids) == limits:
                 return
+            if same and entry.secret is not None:
+                problem = "its rights differ, and the same secret cannot be given to another key. Set a new secret."
+                raise ProvisionError([f"{place}: {problem}"])
             revoke_api_key(actor=_actor(), key=known)
         expires = datetime.combine(entry.expires, time.max, UTC) if entry.expires else None
         _made, secret = create_api_key(

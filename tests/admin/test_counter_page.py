@@ -193,7 +193,7 @@ def test_a_status_that_cannot_be_is_refused_at_its_row(place: Place, browser: Br
 
 def test_in_detailed_mode_a_status_has_its_name_at_metrica(place: Place, browser: Browser):
     assert "Status at Metrica" not in words(browser.get(page(place.counter)))
-    services.update_counter(counter=place.counter, mode="detailed")
+    Counter.objects.filter(pk=place.counter.pk).update(mode="detailed")
     data = form_data(browser, page(place.counter), **{"statuses-0-metrica_id": "плохо"})
     assert "Only Latin letters" in words(browser.post(page(place.counter), data))
     data["statuses-0-metrica_id"] = "new_lead"

@@ -104,7 +104,11 @@ name = "North"
             state = self.http.get(f"/api/v1/uploads/{job}/").json()
             return state if state["state"] not in ("queued", "running") else None
 
-        return wait_for(ended, seconds=seconds, what=f"the end of upload job {job}")
+        try:
+            return dict(wait_for(ended, seconds=seconds, what=f"the end of upload job {job}"))
+        except AssertionError as error:
+            state = self.http.get(f"/api/v1/uploads/{job}/").json()
+            raise AssertionError(f"{error}: {state}\n{self.processes.log('worker')[-4000:]}") from None
 
     def order(self, counter: int, order_id: str) -> dict[str, Any]:
         answer = self.http.get(f"/api/v1/counters/{counter}/orders/{order_id}/")

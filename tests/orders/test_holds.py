@@ -123,7 +123,9 @@ class TestReasons:
         ]
 
     def test_a_status_without_a_goal_goes_in_the_detailed_mode(self, send: Send) -> None:
-        detailed = make_counter(mode=Mode.DETAILED)
+        detailed = make_counter()
+        detailed.mode = Mode.DETAILED
+        detailed.save(update_fields=["mode"])
         goals.set_status(counter=detailed, crm_status="Отказ", type="OTHER", metrica_id="refused")
         assert send(row(order_status="Отказ"), counter=detailed).results[0].hold is None
 

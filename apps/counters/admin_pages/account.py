@@ -116,7 +116,9 @@ def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, A
         with metrica_client(account) as client:
             page = client.counters(per_page=1)
     except AuthorizationError as error:
-        services.disconnect_account(account=account, reason=str(error.message))
+        # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
+        if error.http_status is not None:
+            services.disconnect_account(account=account, reason=str(error.message))
         raise
     services.note_good_call(account_id=account.pk, at=timezone.now())
     return ngettext(

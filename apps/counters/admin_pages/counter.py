@@ -27,7 +27,7 @@ from apps.counters.ui.widgets import SuggestInput
 from apps.metrica.vocabulary import CURRENCIES
 
 SETTINGS = (
-    *("account", "name", "site", "time_zone", "mode", "delivery", "schedule", "currency"),
+    *("account", "name", "site", "time_zone", "delivery", "schedule", "currency"),
     *("hash_identifiers", "wave_pause_seconds"),
 )
 SCHEDULES = ("manual", "as they come", "5m", "15m", "1h", "6h", "daily 03:00")
@@ -161,7 +161,7 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                     "fields": [
                         ("name", "site", "account"),
                         ("schedule", "time_zone", "currency"),
-                        ("mode", "delivery", "wave_pause_seconds"),
+                        ("delivery", "wave_pause_seconds"),
                         "hash_identifiers",
                     ]
                 },
