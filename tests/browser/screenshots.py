@@ -80,13 +80,13 @@ def home(session: chromium.Session) -> None:
 
 def counter(session: chromium.Session) -> None:
     session.go("/admin/counters/counter/?q=40000002")
-    session.page.locator("#result_list a").first.click()
+    session.page.locator("#result_list tbody a").first.click()
     session.page.wait_for_load_state("networkidle")
 
 
 def order(session: chromium.Session) -> None:
     session.go("/admin/orders/order/?q=K-2001")
-    session.page.locator("#result_list a").first.click()
+    session.page.locator("#result_list tbody a").first.click()
     session.page.wait_for_load_state("networkidle")
 
 
