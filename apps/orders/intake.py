@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, reset_queries, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -120,6 +120,8 @@ class _Call:
                 ahead = list(islice(remaining, 1))
                 yield from self._take(raw, index=index, is_last=not ahead)
                 index += len(raw)
+                if ahead:
+                    reset_queries()  # while developing, Django would keep the text of every query
                 raw = list(islice(chain(ahead, remaining), chunk_size)) if ahead else []
         finally:
             # A call that breaks off leaves the trace of what it has committed.

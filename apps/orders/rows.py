@@ -181,22 +181,24 @@ class RowReader:
     def _identifiers(kind: str, value: Any, row: OrderRow, warnings: list[RowError]) -> None:
         """A bad identifier is told and left out; the row stays. A list of nothing but bad ones changes nothing."""
         good: list[str] = []
-        bad = False
+        bad = 0
         normalize = NORMALIZERS[kind]
         for item in listed(value):
             try:
                 identifier = normalize(item if type(item) is str else _as_text(item))
             except IdentifierError as error:
-                if error.code != "empty":
-                    bad = True
-                    warnings.append(RowError(kind, error.code, error.message))
+                if error.code == "empty":
+                    continue
+                bad += 1
+                warnings.append(RowError(kind, error.code, error.message))
             else:
-                if identifier not in good:
-                    good.append(identifier)
-                    if len(good) > MAX_OF_A_KIND:
-                        warnings.append(RowError(kind, "too_many", _("Only the first 100 are kept.")))
-                        del good[MAX_OF_A_KIND:]
-                        break
+                if identifier in good:
+                    continue
+                good.append(identifier)
+            if len(good) > MAX_OF_A_KIND or bad > MAX_OF_A_KIND:
+                warnings.append(RowError(kind, "too_many", _("Only the first 100 are looked at.")))
+                del good[MAX_OF_A_KIND:]
+                break
         if good or not bad:
             row.identifiers[kind] = good
 

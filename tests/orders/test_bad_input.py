@@ -305,6 +305,8 @@ class TestIdentifiers:
         report = send(row(client_ids=[str(number) for number in range(1, 150)]))
         assert told(report)[1] == [("client_ids", "too_many")]
         assert len(the_order().identifiers["client_ids"]) == 100
+        report = send(row(id="D-2", emails=["?"] * 5000))
+        assert len(report.results[0].warnings) == 102, "nor is a flood answered by a flood"
 
 
 class TestUnknownFields:
