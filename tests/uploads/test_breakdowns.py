@@ -85,13 +85,13 @@ def test_a_worker_may_die_at_every_step(
         job.refresh_from_db()
         refused = story == "a refused row"
         assert job.state == (JobState.PARTLY_FAILED if refused else JobState.SUCCEEDED), (step, job.error_code)
-        assert_once_and_in_order(shop.arrived("K-1"), ["a1", "a2", "a3"], step)
-        assert_once_and_in_order(shop.arrived("K-2"), [] if refused else ["a1"], step)
-        assert_once_and_in_order(shop.arrived("K-3"), ["a1", "a2"], step)
+        # What had arrived is found in Metrica's list and not sent again.
+        assert shop.arrived("K-1") == ["a1", "a2", "a3"], step
+        assert shop.arrived("K-2") == ([] if refused else ["a1"]), step
+        assert shop.arrived("K-3") == ["a1", "a2"], step
         assert shop.states("K-2") == [("a1", "rejected" if refused else "delivered")], step
         assert shop.states("K-1") == [("a1", "delivered"), ("a2", "delivered"), ("a3", "delivered")], step
         assert not Upload.objects.unsettled().exists()
-        assert len(shop.arrived("K-1") + shop.arrived("K-3")) <= 5 + unknown_calls(shop)
         if not died:
             assert step > 8, "the work has fewer steps than it should"
             return
@@ -103,17 +103,6 @@ def start_anew(shop: Shop) -> None:
         rows.objects.all().delete()
     for rows in (shop.site.orders, shop.site.uploadings, shop.site.faults):
         rows.all().delete()
-
-
-def assert_once_and_in_order(arrived: list[str], expected: list[str], step: int) -> None:
-    """Repetitions side by side are legal where the outcome was unknown; order and end are not negotiable."""
-    assert [status for status, _same in itertools.groupby(arrived)] == expected, step
-
-
-def unknown_calls(shop: Shop) -> int:
-    """Rows that may have come twice: of files whose sending was broken off, or whose worker died over it."""
-    again = [upload for upload in shop.uploads() if upload.attempts > 1]
-    return sum(upload.rows * (upload.attempts - 1) for upload in again)
 
 
 def test_a_worker_that_comes_back_writes_nothing(shop: Shop) -> None:
