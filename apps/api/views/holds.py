@@ -12,7 +12,7 @@ from apps.api.formats import clock
 from apps.api.openapi import PAGE_PARAMETERS, described, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import bad_request
-from apps.orders.admin_pages.fixes import sentence
+from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, StatusChange
 
 

@@ -20,8 +20,8 @@ from apps.goals.forms import MapStatusForm
 from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
 from apps.orders import services
-from apps.orders.admin_pages.fixes import sentence
 from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
+from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 RELEASABLE = frozenset({HoldReason.BY_HAND.value, HoldReason.UPDATE_WINDOW_CLOSED.value})

@@ -24,7 +24,8 @@ from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
-from apps.orders.admin_pages.fixes import fix_for, sentence
+from apps.orders.admin_pages.fixes import fix_for
+from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HeldChange, HoldReason
 
 STATUS_ROWS = 5000
