@@ -1,7 +1,6 @@
 """import_orders as a process of its own: exit statuses, Ctrl-C, kill -9, the bar, and flat memory."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from django.db import connection
 
 from apps.audit.models import AuditEntry
 from apps.orders.models import Order, StatusChange
+from tests.benchmarks import measure
 from tests.factories import make_agency, make_counter
 from tests.imports.conftest import HEADER, WHEN, report_of
 
@@ -24,15 +24,22 @@ def database_url():
     values = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{values['NAME']}"
+    if not values["HOST"]:
+        return f"postgres:///{values['NAME']}"
     return f"postgres://{values['USER']}:{values['PASSWORD']}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start the command; give the process."""
+def environment():
+    """Of a process that works on the test's database, where the counter is."""
     make_counter(make_agency("north"), metrica_id=40000001)
     own = {"DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": database_url(), "ENV_FILE": os.devnull}
-    environment = {**os.environ, **own, "DEBUG": "on"}
+    return {**os.environ, **own, "DEBUG": "on"}
+
+
+@pytest.fixture
+def start(environment):
+    """Start the command; give the process."""
     started = []
 
     def go(path, *options):
@@ -131,12 +138,11 @@ def test_a_killed_run_leaves_whole_chunks_and_a_second_one_completes(start, tmp_
     assert Order.objects.count() == StatusChange.objects.count() == 12_000
 
 
-def test_memory_stays_flat(start, tmp_path):
+def test_memory_stays_flat(environment, tmp_path):
     peaks = []
     for count in (4_000, 24_000):
-        process = start(write(tmp_path / f"{count}.csv", count), "--dry-run")
-        _out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        peaks.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+        path = write(tmp_path / f"{count}.csv", count)
+        command = ("manage.py", "import_orders", str(path), "--agency", "north", "--counter", "40000001", "--dry-run")
+        peaks.append(measure.python(*command, environment=environment, timeout=300).peak_mb)
     assert peaks[1] < peaks[0] + 30
     assert peaks[1] < 250

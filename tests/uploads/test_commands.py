@@ -88,7 +88,8 @@ def processes(shop: Shop, live_server: Any, settings: Any, tmp_path: Path) -> It
     if connection.vendor == "sqlite":
         url = f"sqlite:///{config['NAME']}"
     else:
-        url = f"postgres://{config['USER']}@{config['HOST']}:{config['PORT'] or 5432}/{config['NAME']}"
+        where = f"{config['USER']}@{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else ""
+        url = f"postgres://{where}/{config['NAME']}"
     environment = {
         "DATABASE_URL": url,
         "DEBUG": "on",

@@ -1,11 +1,13 @@
 """The tick and the jobs: each thing that is due happens, and happens once."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
@@ -371,3 +373,15 @@ def test_the_queues_own_schedule_is_one_sound_row() -> None:
 
 def test_the_queues_own_pages_are_not_shown() -> None:
     assert not any(admin.site.is_registered(model) for model in (Schedule, Success, Failure, OrmQ))
+
+
+def test_a_message_leaves_only_with_the_commit(shop: Shop) -> None:
+    """A worker that is told too early finds no job, and one that is told of what was rolled back finds none ever."""
+    with transaction.atomic():
+        shop.ask()
+        assert messages() == 0
+    assert messages() == 1
+    with contextlib.suppress(KeyError), transaction.atomic():
+        shop.ask(only_orders=[1])
+        raise KeyError
+    assert messages() == 1
