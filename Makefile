@@ -53,7 +53,7 @@ screenshots: install
 	$(PY) -m tests.browser.screenshots
 
 benchmarks: install
-	$(PY) -m tests.benchmarks
+	$(PY) -m tests.benchmarks $(ARGS)
 
 key: install
 	@$(PY) -c 'import secrets; from cryptography.fernet import Fernet; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("ENCRYPTION_KEYS=" + Fernet.generate_key().decode())'
