@@ -17,6 +17,8 @@ from apps.metrica.wire.simple_orders import (
     SimpleOrder,
     SimpleOrdersWriter,
     UnwritableOrder,
+    _Lines,
+    _row_writer,
     format_lines,
     read_simple_orders,
 )
@@ -246,3 +248,16 @@ def test_days_are_read_back_as_days(day: int) -> None:
     order = an_order(create_date_time=end_of_day, date_only=True)
     (row,) = read_simple_orders(io.BytesIO(written(order)), zone=MOSCOW)
     assert row.order == order
+
+
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('ab ,;"\n\r\t\x1f\x1eЯ😀'), max_size=5), min_size=1, max_size=4)),
+    st.sampled_from(Delimiter),
+)
+def test_the_shorter_way_writes_what_the_csv_module_writes(rows: list[list[str]], delimiter: Delimiter) -> None:
+    out, lines = io.StringIO(newline=""), _Lines()
+    csv.writer(out, delimiter=delimiter.char).writerows(rows)
+    write = _row_writer(lines, delimiter.char)
+    for row in rows:
+        write(row)
+    assert "".join(lines.held) == out.getvalue()
