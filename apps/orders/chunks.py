@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
 from apps.clients.services import ClientBook
 from apps.counters.models import Counter
-from apps.orders import holds
+from apps.orders import delivery, holds
 from apps.orders.applying import Applier, Change
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge
@@ -127,6 +127,7 @@ class Chunk:
         for standing in self._standings.values():
             if standing.client_key is not None:
                 standing.client = clients.of_key(standing.client_key)
+            standing.was_identified = standing.is_identified()
 
     def _load_history(self, rows: Iterable[OrderRow], now: datetime) -> None:
         """Whole timelines of the orders for which a row may belong before the current state. One query, or none."""
@@ -174,10 +175,13 @@ class Chunk:
         judge = self._judges(now)
         self._judge(judge)
         mended = [one.pk for one in used if one.pk is not None and one.may_free_held()]
+        lost = [one.pk for one in used if one.pk is not None and one.is_lost()]
         self._write_orders(used, now)
         self._write_changes(now)
         if newly_known or mended:
             self._release(judge, mended, newly_known)
+        if lost:
+            self._hold(lost)
         if any(change.result.hold is None for change in self._changes):
             announce_accepted(self._counter.pk)
 
@@ -239,6 +243,12 @@ class Chunk:
             holds.reassess(held.filter(order__pk__among=orders), judge=judge, counter=self._counter)
         if clients:
             holds.reassess(held.filter(order__client__pk__among=clients), judge=judge, counter=self._counter)
+
+    def _hold(self, orders: Sequence[int]) -> None:
+        """What waits of orders that nobody can be found by any more does not wait in silence (R8)."""
+        waiting = StatusChange.objects.filter(order__pk__among=orders, delivery=Delivery.WAITING).order_by()
+        change_ids = list(waiting.values_list("pk", flat=True))
+        delivery.hold(change_ids=change_ids, reason=HoldReason.NO_IDENTIFIERS)
 
 
 def _points(which: Q) -> Iterable[tuple[int, Point]]:

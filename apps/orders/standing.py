@@ -57,6 +57,7 @@ class Standing:
     history: list[Point] = field(default_factory=list)
     whole: bool = True
     had_identifiers: bool = False
+    was_identified: bool = False  # by its own identifiers or its client's, when it was read
     frozen: bool = False  # something of it was sent
     corrected: bool = False  # a row gave it another creation time
     dirty: bool = False
@@ -156,7 +157,11 @@ class Standing:
 
     def may_free_held(self) -> bool:
         """True if the rows brought what held changes of the order may have lacked."""
-        return self.corrected or (not self.had_identifiers and self.is_identified())
+        return self.corrected or (not self.was_identified and self.is_identified())
+
+    def is_lost(self) -> bool:
+        """True if the rows took away the last thing to find the visitor by."""
+        return self.was_identified and not self.is_identified()
 
 
 def next_state(row: OrderRow, base: State | None, *, currency: str) -> State:

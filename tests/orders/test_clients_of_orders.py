@@ -47,9 +47,12 @@ def test_the_name_follows_the_rows_and_stays_where_they_say_nothing(send: Send) 
 def test_a_late_row_names_a_client_only_where_none_is_known(send: Send) -> None:
     late = {"status_date_time": "2026-11-18 10:00", "order_status": "good_lead"}
     send(row(client_uniq_id="C-1", client_name="Anna"))
-    send(later(**late, client_uniq_id="C-2", client_name="Bob"), later(**late, client_uniq_id="C-1", client_name="Old"))
+    send(later(**late, client_uniq_id="C-1", client_name="Old"))
+    send(later(**late, client_uniq_id="C-2", client_name="Bob", phones="79031234567"))
     client = the_order().client
     assert client is not None and (client.uniq_id, client.name) == ("C-1", "Anna")
+    send(later(**late, client_uniq_id=None))
+    assert the_order().client == client
 
     send(row(id="D-2"), later(id="D-2", **late, client_uniq_id="C-3"))
     client = the_order("D-2").client

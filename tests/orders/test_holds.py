@@ -124,9 +124,8 @@ class TestReasons:
 
     def test_a_status_without_a_goal_goes_in_the_detailed_mode(self, send: Send) -> None:
         detailed = make_counter()
-        detailed.mode = Mode.DETAILED
-        detailed.save(update_fields=["mode"])
-        goals.set_status(counter=detailed, crm_status="Отказ", type="OTHER", metrica_id="refused")
+        Counter.objects.filter(pk=detailed.pk).update(mode=Mode.DETAILED)
+        map_without_goal(detailed, "Отказ")
         assert send(row(order_status="Отказ"), counter=detailed).results[0].hold is None
 
     def test_metrica_takes_no_update_after_111_days(self, send: Send) -> None:
@@ -146,6 +145,29 @@ class TestReasons:
     def test_an_order_that_gives_up_its_own_is_found_by_its_client(self, send: Send) -> None:
         send(row(client_uniq_id="C-1"))
         assert send(later(client_ids=None, order_status="PAID")).results[0].hold is None
+
+
+class TestIdentifiersThatGo:
+    """R8: what waits and cannot go any more is held at once, wherever a call was cut."""
+
+    @pytest.mark.parametrize("chunk_size", [1, 10])
+    def test_the_last_one_is_taken_away(self, send: Send, chunk_size: int) -> None:
+        report = send(row(), later(client_ids=None), row(id="D-2"), chunk_size=chunk_size)
+        assert [result.hold for result in report.results][1:] == ["no_identifiers", None]
+        assert reasons() == ["no_identifiers"] * 2
+        assert reasons("D-2") == [""]
+
+    def test_with_the_client(self, send: Send) -> None:
+        send(row(id="D-9", client_uniq_id="C-1"), row(client_ids=..., client_uniq_id="C-1"))
+        assert reasons() == [""]
+        send(later(client_uniq_id="C-2"))
+        assert reasons() == ["no_identifiers"] * 2
+
+    def test_what_is_on_its_way_stays_so(self, send: Send) -> None:
+        send(row())
+        delivery.claim(change_ids=[timeline()[0].pk], upload_id=uuid.uuid4())
+        send(later(client_ids=None))
+        assert [change.delivery for change in timeline()] == ["sending", "held"]
 
 
 class TestIdentifiersThatComeLater:

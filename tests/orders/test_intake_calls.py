@@ -15,6 +15,7 @@ from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters import services as counters
 from apps.counters.models import Counter
+from apps.goals import services as goals
 from apps.orders import intake
 from apps.orders.events import changes_accepted
 from apps.orders.models import Order, Source, StatusChange
@@ -198,6 +199,17 @@ def test_uploads_are_told_once_a_chunk_after_its_commit(
         assert heard == [counter.pk] * 2, "nothing that could go"
     finally:
         changes_accepted.disconnect(listen)
+
+
+def test_a_mapping_that_comes_during_a_call_counts_from_the_next_chunk(counter: Counter) -> None:
+    def source() -> Iterator[dict[str, Any]]:
+        for number, one in enumerate(rows(6, order_status="A")):
+            if number == 3:  # read for the second chunk
+                goals.set_status(counter=counter, crm_status="A", type="PAID")
+            yield one
+
+    results = intake.accept(counter=counter, rows=source(), source=Source.CSV, chunk_size=2, now=NOW)
+    assert [result.hold for result in results] == ["unmapped_status"] * 2 + [None] * 4
 
 
 def test_a_change_of_the_counter_during_a_call_counts_from_the_next_chunk(counter: Counter) -> None:

@@ -162,6 +162,17 @@ class TestLate:
         assert statuses() == ["IN_PROGRESS", "good_lead", "PAID"]
         assert send(*rows).unchanged == 3, "each of them is in the timeline already"
 
+    def test_the_state_with_which_a_moment_began_is_no_news_at_that_moment(self, send: Send) -> None:
+        """A history sent again in order: the second row said nothing new, and is not heard after the third either."""
+        rows = [
+            row(status_date_time="2026-11-18 14:00"),
+            later(status_date_time="2026-11-18 15:00"),
+            later(order_status="PAID", status_date_time="2026-11-18 15:00"),
+        ]
+        send(*rows)
+        assert send(*rows).unchanged == 3
+        assert statuses() == ["IN_PROGRESS", "PAID"]
+
 
 class TestTimes:
     def test_the_first_state_takes_the_creation_and_a_later_one_the_receipt(self, send: Send) -> None:
