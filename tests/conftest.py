@@ -50,7 +50,9 @@ def _emptying_passes_the_triggers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _own_media(settings: object, tmp_path: Path) -> None:
     """Kept files of a test go to its own directory; nothing learnt in one test is remembered in the next."""
+    from django.contrib.contenttypes.models import ContentType
     from django.core.cache import cache
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
+    ContentType.objects.clear_cache()
