@@ -45,7 +45,8 @@ def warning_of(account: MetricaAccount, now: datetime) -> AccountWarning | None:
     if ends is not None and ends <= now:
         return AccountWarning("bad", _("The token of %(login)s has expired: connect the account again.") % login)
     if account.refresh_error_code:
-        return _not_renewed(account, now)
+        urgent = account.refresh_at is None or (ends is not None and ends <= now + URGENT_BEFORE)
+        return AccountWarning("bad" if urgent else "warn", renewal_text(account))
     if account.renews_itself:
         overdue = account.refresh_at is not None and account.refresh_at < now - OVERDUE_AFTER
         if overdue:
@@ -59,16 +60,15 @@ def warning_of(account: MetricaAccount, now: datetime) -> AccountWarning | None:
     return None
 
 
-def _not_renewed(account: MetricaAccount, now: datetime) -> AccountWarning:
-    ends = account.token_expires_at
-    urgent = ends is not None and ends <= now + URGENT_BEFORE
-    final = account.refresh_at is None
-    if final:
+def renewal_text(account: MetricaAccount) -> str:
+    """What became of the last renewal; empty where it succeeded or none was tried."""
+    if not account.refresh_error_code:
+        return ""
+    if account.refresh_at is None:
         text = _("The token of %(login)s cannot be renewed. Connect the account again. %(why)s")
     else:
         text = _("The token of %(login)s could not be renewed yet; it is tried again. %(why)s")
-    told = text % {"login": account.login, "why": refresh_problem(account)}
-    return AccountWarning("bad" if urgent or final else "warn", told)
+    return text % {"login": account.login, "why": refresh_problem(account)}
 
 
 def refresh_problem(account: MetricaAccount) -> str:

@@ -80,7 +80,7 @@ def fail(*, lease: Lease, upload: Upload, counter: Counter, code: str, error: Me
 
 
 def disconnect(account: MetricaAccount, error: AuthorizationError) -> bool:
-    """Metrica does not accept the token: stop using it. False where it was replaced meanwhile (renewed, or by a person).
+    """Metrica does not accept the token: stop using it. False where another has taken its place meanwhile.
 
     Where the token never reached Metrica, because it cannot be decrypted here, the account stays as it is.
     """

@@ -25,7 +25,7 @@ from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import services, yandex
 from apps.counters.admin_pages.connecting import ConnectingMixin
 from apps.counters.admin_pages.importing import ImportingMixin
-from apps.counters.expiry import may_upload, rights_text, warning_of
+from apps.counters.expiry import may_upload, renewal_text, rights_text, warning_of
 from apps.counters.models import AccountState, MetricaAccount
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome, offer
@@ -243,6 +243,7 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
         if account is not None:
             context["counters"] = account.counters.order_by("name")[:50]
             context["warning"] = warning_of(account, timezone.now())
+            context["renewal_text"] = renewal_text(account)
             context["rights_text"] = rights_text(account)
             context["granted"] = [(scope, scope.label) for scope in Scope if scope in account.scopes.split()]
             context["reconnect_url"] = yandex_url(account) if actor_of(request).can(Right.ADMINISTER) else ""

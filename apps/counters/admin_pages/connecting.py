@@ -156,7 +156,7 @@ class ConnectingMixin:
         return self._page(request, "start", account=account, form=form, callback_url=_callback_url(request))
 
     def go(self, request: HttpRequest) -> HttpResponse:
-        """The way to Yandex, as a link: a form's answer may not lead to another site. The code is typed in here, too."""
+        """The way to Yandex, as a link: a form's answer may not lead to another site. Codes are typed in here, too."""
         self._require(request)
         state = request.GET.get("state", "")
         attempt = Attempt.of(request, state)
@@ -206,7 +206,9 @@ class ConnectingMixin:
     def _done(self, request: HttpRequest, state: str, connected: yandex.Connected) -> HttpResponse:
         Attempt.end(request, state)
         login = {"login": connected.account.login}
-        messages.success(request, _now("%(login)s is connected. Its token renews itself from now on.") % login)
+        messages.success(request, _now("%(login)s is connected.") % login)
+        if not connected.account.renews_itself:
+            messages.warning(request, _now("Yandex gave no refresh token: nobody can renew this token by itself."))
         if connected.problem is not None:
             problem = connected.problem
             messages.warning(
