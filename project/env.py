@@ -51,7 +51,8 @@ def web_address(name: str, default: str) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise ImproperlyConfigured(f"{name} must be an address like {default}, got {text!r}.")
+        got = "" if "@" in text else f", got {text!r}"  # a password is not repeated
+        raise ImproperlyConfigured(f"{name} must be an address like {default}{got}.")
     return text
 
 

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from apps.agencies.models import User
-from apps.counters.models import MetricaAccount
+from apps.counters.models import ApiCall, MetricaAccount
 from apps.sandbox import services as sandbox
 from tests.admin.conftest import Place
 from tests.admin.pages import messages, words
@@ -114,6 +114,21 @@ def test_the_verifier_and_the_tokens_stay_on_the_server(person: Browser, at_yand
         assert page.status_code == 200
         for secret in hidden:
             assert secret not in page.content.decode()
+
+
+def test_the_calls_have_pages_that_say_what_went_wrong(person: Browser):
+    url, _state = begin(person)
+    address = consent(url)
+    sandbox.add_fault(kind="server_error", endpoint="oauth")
+    come_back(person, address)
+    come_back(person, consent(begin(person)[0]))
+    pages = [
+        words(person.get(reverse("admin:counters_apicall_change", args=[call.pk])))
+        for call in ApiCall.objects.filter(url__endswith="/token").order_by("pk")
+    ]
+    assert "Yandex OAuth has a fault on its side." in pages[0]
+    assert "grant_type=authorization_code&code=•••&code_verifier=•••" in pages[1]
+    assert '"access_token": "•••"' in pages[1]
 
 
 def test_a_state_counts_in_its_own_session_only(person: Browser, place: Place, login: Callable[[User], Browser]):

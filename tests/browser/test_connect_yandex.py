@@ -79,7 +79,7 @@ def test_by_typed_code(session: Session):
     page = session.page
     session.go(LIST)
     page.get_by_role("link", name="Connect Yandex").first.click()
-    page.get_by_label("With a code that Yandex shows").check()
+    page.get_by_label("Yandex shows a code, and you type it in").check()
     page.get_by_role("button", name="Continue").click()
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open Yandex's page").click()

@@ -253,12 +253,17 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
         """The pages of their own first, then the acts."""
         if not actor_of(request).can(Right.ADMINISTER):
             return super().buttons(request, obj)
-        connected = obj.state == AccountState.CONNECTED
-        own = [_link(_("Connect Yandex"), "link", yandex_url(obj), main=not connected)]
+        connected, own = obj.state == AccountState.CONNECTED, []
         if connected:
             url = reverse("admin:counters_metricaaccount_import", args=[obj.pk])
-            own.insert(0, _link(_("Import counters"), "playlist_add", url, main=True))
-        return [*own, *super().buttons(request, obj)]
+            own.append(_link(_("Import counters"), "playlist_add", url, main=True))
+        acts = super().buttons(request, obj)
+        if yandex.is_configured():
+            own.append(_link(_("Connect Yandex"), "link", yandex_url(obj), main=not connected))
+            # The page behind it offers to paste a token as well: the header has no room for both.
+            pasting = reverse("admin:counters_metricaaccount_connect", args=[obj.pk])
+            acts = [button for button in acts if button["path"] != pasting]
+        return [*own, *acts]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)

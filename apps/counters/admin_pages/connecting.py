@@ -98,10 +98,11 @@ class StartForm(forms.Form):
     way = forms.ChoiceField(
         label=_("How you come back"),
         choices=[
-            ("redirect", _("By itself: Yandex leads back to Goalpost")),
-            ("code", _("With a code that Yandex shows and you type in: where Goalpost has no public address")),
+            ("redirect", _("Yandex leads you back to Goalpost")),
+            ("code", _("Yandex shows a code, and you type it in")),
         ],
         initial="redirect",
+        help_text=_("The code is for a Goalpost that has no public address."),
         widget=UnfoldAdminRadioSelectWidget,
     )
 
