@@ -15,9 +15,10 @@ from apps.counters import services
 from apps.counters.events import goals_read
 from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter, MetricaAccount
-from apps.metrica.answers import Unreadable, read_goals
+from apps.metrica.answers import read_goals
 from apps.metrica.client import CounterInfo, GoalInfo
 from apps.metrica.errors import MetricaError
+from apps.metrica.parts import Unreadable
 
 PER_PAGE = 50
 UPLOADING = frozenset({"own", "edit"})

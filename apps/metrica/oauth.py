@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 
 import httpx
 
-from apps.metrica.answers import Unreadable
 from apps.metrica.exceptions import MetricaError
 from apps.metrica.ledger import Recorder
 from apps.metrica.oauth_errors import Step, kind_of
 from apps.metrica.oauth_transport import OAuthTransport
+from apps.metrica.parts import Unreadable
 from apps.metrica.redact import mask_personal
 from apps.metrica.text import Text, _
 

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from apps.metrica.answers import Unreadable
 from apps.metrica.errors import MAX_DETAIL, parsed_json
 from apps.metrica.exceptions import MetricaError
 from apps.metrica.ledger import MAX_RESPONSE_CHARACTERS, Exchange, NoRecorder, Outcome, Recorder, outcome_of
 from apps.metrica.oauth_errors import OAUTH_NO_ANSWER, OAUTH_NOT_SENT, Step, kind_of
+from apps.metrica.parts import Unreadable
 from apps.metrica.redact import HIDDEN, mask_personal, redact_headers
 
 MAX_ANSWER_BYTES = 64 * 1024
