@@ -35,6 +35,8 @@ urlpatterns = [
     path("token", oauth.token, name="token"),
     path("revoke_token", oauth.revoke_token, name="revoke_token"),
     path("info", oauth.info, name="info"),
+    path("apps/", oauth_pages.apps, name="apps"),
+    path("tokens/<int:pk>/end", oauth_pages.end_token, name="end_token"),
     path("control/apps", oauth_control.apps),
     path("control/tokens", oauth_control.tokens),
     path("", views.start, name="start"),

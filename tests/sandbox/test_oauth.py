@@ -457,3 +457,30 @@ def test_pages_escape_what_strangers_write(person: Person, language: str) -> Non
     ]
     for page in shown:
         assert "<script" not in page.text
+
+
+def test_apps_are_registered_and_tokens_ended_on_a_page(api: Api, person: Person) -> None:
+    page = person.http.get(f"{person.base}/apps/")
+    assert "No app has got a token yet." in page.text
+    form = {"name": "<i>New</i>", "client_id": "app-9", "redirect_uris": "https://a.example/\nhttps://b.example/"}
+    token = Inputs(page.text).fields["csrfmiddlewaretoken"][-1]
+    headers = {"Referer": str(page.request.url)}
+    given = {**form, "scopes": ["metrika:read"], "csrfmiddlewaretoken": token}
+    assert person.http.post(f"{person.base}/apps/", data=given, headers=headers).status_code == 302
+    made = SandboxApp.objects.get(client_id="app-9")
+    assert (made.redirect_uris, made.scopes) == (["https://a.example/", "https://b.example/"], ["metrika:read"])
+    bad = {**given, "scopes": ["root"]}
+    assert person.http.post(f"{person.base}/apps/", data=bad, headers=headers).status_code == 200
+    for how in ("expire", "revoke"):
+        mine = calls_as(api, person.grant()["access_token"])
+        assert mine.management("counters").status_code == 200
+        shown = person.http.get(f"{person.base}/apps/").text
+        assert "&lt;i&gt;New" in shown and "<i>New" not in shown
+        pk = SandboxGrant.objects.order_by("-pk").first().pk  # type: ignore[union-attr]
+        answer = person.http.post(
+            f"{person.base}/tokens/{pk}/end", data={"how": how, "csrfmiddlewaretoken": token}, headers=headers
+        )
+        assert answer.status_code == 302
+        assert error_of(mine.management("counters")) == (403, "invalid_token")
+    assert person.http.post(f"{person.base}/tokens/{pk}/end", data={"how": "revoke"}).status_code == 403
+    assert person.http.get(f"{person.base}/tokens/{pk}/end").status_code == 405

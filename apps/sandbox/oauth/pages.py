@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.metrica.oauth import Scope
 from apps.metrica.text import Text
-from apps.sandbox.models import SandboxApp
+from apps.sandbox.models import SandboxApp, SandboxGrant
 from apps.sandbox.oauth import issuing
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _DEVICE = re.compile(r"[\x20-\x7e]{6,50}")
+_ROWS = 50
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,99}")
 
 
@@ -94,6 +99,47 @@ def verification_code(request: HttpRequest) -> HttpResponse:
     """Shows the code, to be copied into the app."""
     context = {"code": request.GET.get("code", ""), "problem": request.GET.get("error_description", "")}
     return render(request, "sandbox/verification_code.html", context)
+
+
+class AppForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=255)
+    client_id = forms.CharField(label=gettext_lazy("Client id (empty: one is made)"), required=False, max_length=64)
+    redirect_uris = forms.CharField(
+        label=gettext_lazy("Return addresses, one a line"), required=False, widget=forms.Textarea({"rows": 2})
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Rights"),
+        choices=[(scope.value, scope.value) for scope in Scope],
+        initial=[scope.value for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def apps(request: HttpRequest) -> HttpResponse:
+    """Apps and the tokens that they got; an app is registered here, one with the same client id is changed."""
+    form = AppForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        issuing.create_app(**{**given, "redirect_uris": given["redirect_uris"].split()})
+        messages.success(request, _("The app is registered."))
+        return redirect("sandbox:apps")
+    grants = SandboxGrant.objects.select_related("token", "app").order_by("-pk")[:_ROWS]
+    context = {"tab": "apps", "form": form, "apps": SandboxApp.objects.all()[:_ROWS], "grants": grants}
+    return render(request, "sandbox/apps.html", context)
+
+
+@require_POST
+def end_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a token expire, or let its login take the access away."""
+    grant = get_object_or_404(SandboxGrant.objects.select_related("token"), pk=pk)
+    if request.POST.get("how") == "revoke":
+        issuing.take_back(login=grant.token.login)
+        messages.success(request, _("The login has taken the access away from all apps."))
+    else:
+        issuing.end_token(token=grant.token.token, expires_at=timezone.now())
+        messages.success(request, _("The token has expired."))
+    return redirect("sandbox:apps")
 
 
 def _question(request: HttpRequest) -> Question:
