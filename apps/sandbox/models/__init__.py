@@ -9,6 +9,7 @@ from apps.sandbox.models.crm import (
     SandboxUploading,
     UploadingStatus,
 )
+from apps.sandbox.models.oauth import SandboxApp, SandboxCode, SandboxGrant
 from apps.sandbox.models.site import (
     Permission,
     SandboxAccess,
@@ -25,9 +26,12 @@ __all__ = [
     "Note",
     "Permission",
     "SandboxAccess",
+    "SandboxApp",
+    "SandboxCode",
     "SandboxCounter",
     "SandboxFault",
     "SandboxGoal",
+    "SandboxGrant",
     "SandboxOrder",
     "SandboxOrderEvent",
     "SandboxReach",
