@@ -25,6 +25,7 @@ urlpatterns = [
     path("control/goals", control.goals),
     path("control/accesses", control.accesses),
     path("control/visits", control.visits),
+    path("control/visits/month", control.month),
     path("control/faults", control.faults),
     path("control/switches", control.switches_view),
     path("control/limits", control.limits_view),
