@@ -10,6 +10,7 @@ from apps.sandbox.models.crm import (
     UploadingStatus,
 )
 from apps.sandbox.models.oauth import SandboxApp, SandboxCode, SandboxGrant
+from apps.sandbox.models.quotas import SandboxLimit, SandboxRunning, SandboxUsage
 from apps.sandbox.models.site import (
     Permission,
     SandboxAccess,
@@ -32,13 +33,16 @@ __all__ = [
     "SandboxFault",
     "SandboxGoal",
     "SandboxGrant",
+    "SandboxLimit",
     "SandboxOrder",
     "SandboxOrderEvent",
     "SandboxReach",
     "SandboxRequest",
+    "SandboxRunning",
     "SandboxSwitch",
     "SandboxToken",
     "SandboxUploading",
+    "SandboxUsage",
     "SandboxVisit",
     "SandboxVisitKey",
     "UploadingStatus",

@@ -24,6 +24,7 @@ class Endpoint(models.TextChoices):
     LAST_UPLOADINGS = "last_uploadings", _("list of uploads")
     MANAGEMENT = "management", _("counters and goals")
     OAUTH = "oauth", _("tokens (OAuth)")
+    REPORT = "report", _("reports")
 
 
 class SandboxFault(models.Model):
