@@ -29,12 +29,15 @@ from apps.sandbox.models import (
     SandboxVisit,
     SandboxVisitKey,
 )
-from apps.sandbox.receiving import FileRefused, receive_simple_orders
+from apps.sandbox.receiving import FileRefused, receive, receive_simple_orders
+from apps.sandbox.schema import Attribute, Status, create_attributes, create_products, map_statuses
 from apps.sandbox.state import identifier_keys
 from apps.sandbox.switches import SWITCHES
 
 __all__ = [
+    "Attribute",
     "FileRefused",
+    "Status",
     "Visit",
     "add_access",
     "add_fault",
@@ -42,7 +45,11 @@ __all__ = [
     "add_visit",
     "add_visits",
     "clear_faults",
+    "create_attributes",
     "create_counter",
+    "create_products",
+    "map_statuses",
+    "receive",
     "receive_simple_orders",
     "reset",
     "revoke_token",

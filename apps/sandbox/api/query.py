@@ -5,7 +5,10 @@ from enum import Enum
 from typing import TypeVar
 
 from django.http import QueryDict
+from django.utils import translation
 
+from apps.metrica.problems import BadValue
+from apps.metrica.wire.header import parse_columns_mapping
 from apps.sandbox.envelope import ApiError
 
 E = TypeVar("E", bound=Enum)
@@ -42,3 +45,12 @@ def some_of(query: QueryDict, name: str, allowed: Collection[str]) -> Sequence[s
         if part not in allowed:
             raise ApiError("invalid_parameter", f"{name} does not know {part!r}.", location=name)
     return parts
+
+
+def columns_mapping(query: QueryDict) -> dict[str, str]:
+    """`"attribute":"Column title"` pairs joined by commas (uploadContacts page); each attribute and title once."""
+    try:
+        return parse_columns_mapping(query.get("columns_mapping", ""))
+    except BadValue as error:
+        with translation.override("en"):
+            raise ApiError("invalid_parameter", str(error.message), location="columns_mapping") from error

@@ -7,8 +7,12 @@ from apps.sandbox.models.crm import (
     SandboxOrderEvent,
     SandboxReach,
     SandboxUploading,
+    UploadFormat,
     UploadingStatus,
+    UploadKind,
 )
+from apps.sandbox.models.customers import CustomerNote, SandboxCustomer, SandboxCustomerEvent
+from apps.sandbox.models.schema import EntityType, SandboxAttribute, SandboxProduct, SandboxStatus
 from apps.sandbox.models.site import (
     Permission,
     SandboxAccess,
@@ -20,22 +24,31 @@ from apps.sandbox.models.site import (
 )
 
 __all__ = [
+    "CustomerNote",
     "Endpoint",
+    "EntityType",
     "FaultKind",
     "Note",
     "Permission",
     "SandboxAccess",
+    "SandboxAttribute",
     "SandboxCounter",
+    "SandboxCustomer",
+    "SandboxCustomerEvent",
     "SandboxFault",
     "SandboxGoal",
     "SandboxOrder",
     "SandboxOrderEvent",
+    "SandboxProduct",
     "SandboxReach",
     "SandboxRequest",
+    "SandboxStatus",
     "SandboxSwitch",
     "SandboxToken",
     "SandboxUploading",
     "SandboxVisit",
     "SandboxVisitKey",
+    "UploadFormat",
+    "UploadKind",
     "UploadingStatus",
 ]
