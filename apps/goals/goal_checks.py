@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.utils.translation import gettext_lazy as _
-
 from apps.counters.models import Counter
 from apps.goals.models import Goal, StatusMapping, StepState
 from apps.goals.statuses import bad_identifier
-from apps.metrica.text import Text, filled
+from apps.metrica.text import Text, _, filled
 
 RENAMED_SHOWN: Final = timedelta(days=14)
 """How long a new name is worth a line."""

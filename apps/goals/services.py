@@ -123,7 +123,7 @@ def replace_statuses(
     Each item: crm_status, type, and optionally name, metrica_id, goal_action_ids. Raises ValidationError by field, and
     then nothing is changed.
     """
-    put = [
+    put: list[dict[str, Any]] = [
         {
             "crm_status": str(status.get("crm_status", "")),
             "type": str(status.get("type", "")),

@@ -28,17 +28,16 @@ _SALT = "goals.comparison"
 
 
 def _choices(line: Line) -> list[tuple[str, Text]]:
-    if line.theirs is None:
-        choices = [(OURS, _("Send ours to Metrica"))]
-        # What only we have and nobody took away there goes out in any case.
-        return [*choices, (THEIRS, _("Take it out here too")), (LEAVE, _("Decide later"))] if line.blocks else choices
+    """What a person may decide. What only we changed goes out in any case, so there leaving it is no choice."""
     if line.ours is None:
         return [(LEAVE, _("Leave it there")), (THEIRS, _("Add it to the mapping here"))]
+    gone = line.theirs is None
     if not line.blocks:
-        return [(OURS, _("Send ours to Metrica")), (THEIRS, _("Take Metrica's"))]
+        send: tuple[str, Text] = (OURS, _("Send ours to Metrica"))
+        return [send] if gone else [send, (THEIRS, _("Take Metrica's"))]
     return [
-        (OURS, _("Ours is right: overwrite Metrica's")),
-        (THEIRS, _("Metrica's is right: take it")),
+        (OURS, _("Ours is right: send it again") if gone else _("Ours is right: overwrite Metrica's")),
+        (THEIRS, _("Take it out here too") if gone else _("Metrica's is right: take it")),
         (LEAVE, _("Decide later")),
     ]
 

@@ -102,11 +102,8 @@ def late_goals(counter: Counter, *, now: datetime) -> list[LateGoal]:
     (over at most ORDERS_LOOKED_AT orders) only where the counter has a goal younger than the binding window.
     """
     begins = now - BINDING_WINDOW
-    young = dict(
-        Goal.objects.filter(counter=counter, appeared_at__gt=begins, missing_since=None).values_list(
-            "identifier", "appeared_at"
-        )
-    )
+    appeared = Goal.objects.filter(counter=counter, appeared_at__gt=begins, missing_since=None)
+    young: dict[str, Any] = dict(appeared.values_list("identifier", "appeared_at"))
     if not young:
         return []
     used = goals_in_use(StatusMapping.objects.filter(counter=counter))
@@ -142,7 +139,6 @@ class SimulateForm(ActForm):
         label=_("Orders of the last"),
         choices=PERIODS,
         coerce=int,
-        empty_value=30,
         required=False,
         initial=30,
         widget=UnfoldAdminSelectWidget,
