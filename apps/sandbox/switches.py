@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.sandbox.management_switches import MANAGEMENT_SWITCHES
 from apps.sandbox.models import SandboxSwitch
 from apps.sandbox.switch import Switch
+from apps.sandbox.upload_switches import UPLOAD_SWITCHES
 
 SWITCHES = {
     switch.name: switch
@@ -51,6 +52,7 @@ SWITCHES = {
             },
         ),
         *MANAGEMENT_SWITCHES,
+        *UPLOAD_SWITCHES,
     )
 }
 
