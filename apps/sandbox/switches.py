@@ -47,7 +47,7 @@ SWITCHES = {
             _("A token that is issued now and its refresh token"),
             {
                 "year": _("live a year, as at Yandex"),
-                "hour": _("live an hour, so that renewal can be watched"),
+                "ten_minutes": _("live ten minutes, so that renewal can be watched"),
                 "minute": _("live a minute, so that expiry can be watched"),
             },
         ),
