@@ -1,23 +1,11 @@
 """What Metrica's documents leave open, as named switches with a documented default."""
 
-from dataclasses import dataclass
-
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.sandbox.management_switches import MANAGEMENT_SWITCHES
 from apps.sandbox.models import SandboxSwitch
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    name: str
-    question: str | Promise
-    values: dict[str, str | Promise]  # value → what it means; the first one is the default
-
-    @property
-    def default(self) -> str:
-        return next(iter(self.values))
-
+from apps.sandbox.switch import Switch
+from apps.sandbox.upload_switches import UPLOAD_SWITCHES
 
 SWITCHES = {
     switch.name: switch
@@ -54,6 +42,17 @@ SWITCHES = {
                 "first": _("stays as it was when the goal was first reached"),
             },
         ),
+        Switch(
+            "token_lifetime",
+            _("A token that is issued now and its refresh token"),
+            {
+                "year": _("live a year, as at Yandex"),
+                "hour": _("live an hour, so that renewal can be watched"),
+                "minute": _("live a minute, so that expiry can be watched"),
+            },
+        ),
+        *MANAGEMENT_SWITCHES,
+        *UPLOAD_SWITCHES,
     )
 }
 
