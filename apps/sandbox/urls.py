@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from apps.sandbox.api import cdp, goals, grants, management, reports
 from apps.sandbox.api.endpoint import unknown_address
 from apps.sandbox.control import views as control
-from apps.sandbox.pages import fault_panel, views
+from apps.sandbox.pages import fault_panel, quota_panel, site, views
 
 app_name = "sandbox"
 
@@ -35,15 +35,18 @@ urlpatterns = [
     path("control/reaches", control.reaches),
     path("control/requests", control.requests),
     path("", views.start, name="start"),
-    path("requests/", views.requests, name="requests"),
-    path("counters/<int:number>/", views.counter, name="counter"),
+    path("requests/", quota_panel.requests, name="requests"),
+    path("counters/<int:number>/", site.counter, name="counter"),
     path("counters/<int:number>/uploads/", views.uploads, name="uploads"),
     path("counters/<int:number>/orders/", views.orders, name="orders"),
-    path("counters/<int:number>/visits/", views.visits, name="visits"),
+    path("counters/<int:number>/visits/", site.visits, name="visits"),
     path("uploads/<uuid:uuid>/", views.upload, name="upload"),
     path("uploads/<uuid:uuid>/file", views.upload_file, name="upload_file"),
     path("orders/<uuid:pk>/", views.order, name="order"),
     path("visits/<int:pk>/", views.visit, name="visit"),
+    path("goals/<int:pk>/", site.goal, name="goal"),
+    path("goals/<int:pk>/delete", site.remove_goal, name="remove_goal"),
+    path("limits/", quota_panel.move, name="limit"),
     path("faults/", fault_panel.faults, name="faults"),
     path("faults/<int:pk>/remove", fault_panel.remove, name="remove_fault"),
     path("switches/", fault_panel.switch, name="switch"),
