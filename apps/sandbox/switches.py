@@ -12,7 +12,7 @@ SWITCHES = {
     for switch in (
         Switch(
             "unknown_status",
-            _("A status that is neither one of the four default ones nor a JavaScript goal of the counter"),
+            _("A status that is neither one of the four default ones nor mapped nor a JavaScript goal of the counter"),
             {
                 "accept": _("is taken as type OTHER, reaches no goal and is marked on the pages"),
                 "refuse": _("makes the whole file refused"),
