@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apps.counters.models import Counter, MetricaAccount
+from apps.dashboard.models import Comparison
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -17,6 +18,8 @@ OPERATING = [
     ("counters_counter", "pause"),
     ("counters_counter", "upload"),
     ("counters_counter", "read"),
+    ("counters_counter", "compare"),
+    ("dashboard_comparison", "compare"),
     ("counters_metricaaccount", "check"),
     ("orders_order", "upload"),
     ("orders_order", "status"),
@@ -42,6 +45,7 @@ def objects(place: Place) -> dict[str, Any]:
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
         "uploads_uploadjob": place.job(),
+        "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
 
 
