@@ -29,4 +29,6 @@ def difference(pair: Pair, currency: str = "") -> Any:
     tone = "gp-text--warn" if gap < 0 else ""
     sign = "−" if gap < 0 else "+"
     share = "" if pair.percent is None else format_html(' <span class="gp-sub">{}%</span>', pair.percent)
-    return format_html('<span class="gp-nowrap {}">{}{}</span>{}', tone, sign, figure(gap if gap > 0 else -gap, currency), share)
+    return format_html(
+        '<span class="gp-nowrap {}">{}{}</span>{}', tone, sign, figure(gap if gap > 0 else -gap, currency), share
+    )
