@@ -249,7 +249,11 @@ def test_an_agency_sees_itself(loop: Loop, place: Place, login: Any) -> None:
     assert stranger.get(page(loop.counter)).status_code == 404
     assert stranger.post(reverse("admin:dashboard_comparison_compare", args=[loop.counter.pk])).status_code == 404
     assert "North shop" not in words(stranger.get(LIST))
+    loop.deliver(at=timezone.now())
+    DayFigures.objects.filter(side="ours", day=loop.day(2)).update(fresh=1)
     analyst = login(make_member(loop.counter.agency, "analyst"))
+    assert "Compare again in two hours" in words(analyst.get(page(loop.counter)))
+    assert "/compare/" not in analyst.get(page(loop.counter)).content.decode()
     assert analyst.get(page(loop.counter)).context["actions_detail"] == []
     url = reverse("admin:counters_counter_compare", args=[loop.counter.pk])
     assert analyst.post(url, {"days": "7"}).status_code == 403

@@ -28,6 +28,7 @@ CHUNK = 2_000
 SHOWN_AFTER = timedelta(hours=2)
 """How long after its upload Metrica may still not show an order (page: contacts)."""
 
+_FILES_AT_ONCE = 500
 _REMEMBERED_FILES = 500
 _REMEMBERED_REACHES = 20_000
 _COUNT_OF_TYPE = {
@@ -63,12 +64,18 @@ class _Sum:
 
 
 def changed_days(*, counter: Counter, zone: ZoneInfo, since: datetime, first: date) -> set[date]:
-    """Days not before `first` of whose orders an upload has passed since `since` (aware). One query."""
+    """Days not before `first` of whose orders an upload has passed since `since` (aware). A query, and one for each
+    few hundred uploads."""
     passed = Upload.objects.filter(job__counter=counter, state=UploadState.PASSED, finished_at__gte=since)
-    changes = StatusChange.objects.filter(upload_id__in=passed.values("pk"), delivery=Delivery.DELIVERED)
-    changes = changes.filter(order__create_date_time__gte=_starts(first, zone))
-    days = changes.order_by().annotate(day=TruncDate("order__create_date_time", tzinfo=zone))
-    return set(days.values_list("day", flat=True).distinct())
+    uploads = list(passed.order_by().values_list("pk", flat=True))
+    days: set[date] = set()
+    for start in range(0, len(uploads), _FILES_AT_ONCE):
+        # The keys themselves: a database that guesses their number wrong would read all changes there are.
+        changes = StatusChange.objects.filter(upload_id__in=uploads[start : start + _FILES_AT_ONCE])
+        changes = changes.filter(delivery=Delivery.DELIVERED, order__create_date_time__gte=_starts(first, zone))
+        found = changes.order_by().annotate(day=TruncDate("order__create_date_time", tzinfo=zone))
+        days.update(found.values_list("day", flat=True).distinct())
+    return days
 
 
 def add_up(

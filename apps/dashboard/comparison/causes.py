@@ -29,13 +29,15 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`weight`: what probably explains most comes first. `url`: where it is mended, which may be at Metrica."""
+    """`weight`: what probably explains most comes first. `url`: where it is mended, which may be at Metrica; `acts`:
+    it is an act, not for those who only read."""
 
     text: Text
     step: Text
     url: str
     link: Text
     weight: float
+    acts: bool = False
 
 
 def is_low(matched: float | None) -> bool:
@@ -138,6 +140,7 @@ def _of_orders(counter: Counter, comparison: Comparison, totals: Totals) -> list
                 reverse("admin:counters_counter_compare", args=[counter.pk]),
                 _("Compare"),
                 ours.fresh / max(all_ours, 1),
+                acts=True,
             )
         )
     if comparison.facts.get("sampled"):
