@@ -19,7 +19,7 @@ from apps.dashboard.models import Comparison
 
 class DaysForm(ActForm):
     days = forms.IntegerField(
-        label=_("The last days"),
+        label=_("Days back"),
         min_value=1,
         max_value=running.MOST_DAYS,
         initial=running.REGULAR_DAYS,
