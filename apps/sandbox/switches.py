@@ -41,6 +41,15 @@ SWITCHES = {
                 "first": _("stays as it was when the goal was first reached"),
             },
         ),
+        Switch(
+            "token_lifetime",
+            _("A token that is issued now and its refresh token"),
+            {
+                "year": _("live a year, as at Yandex"),
+                "hour": _("live an hour, so that renewal can be watched"),
+                "minute": _("live a minute, so that expiry can be watched"),
+            },
+        ),
         *MANAGEMENT_SWITCHES,
     )
 }

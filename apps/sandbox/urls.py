@@ -5,6 +5,9 @@ from django.urls import path, re_path
 from apps.sandbox.api import cdp, goals, grants, management, reports
 from apps.sandbox.api.endpoint import unknown_address
 from apps.sandbox.control import views as control
+from apps.sandbox.oauth import control as oauth_control
+from apps.sandbox.oauth import endpoints as oauth
+from apps.sandbox.oauth import pages as oauth_pages
 from apps.sandbox.pages import fault_panel, views
 
 app_name = "sandbox"
@@ -25,6 +28,7 @@ urlpatterns = [
     path("control/goals", control.goals),
     path("control/accesses", control.accesses),
     path("control/visits", control.visits),
+    path("control/visits/month", control.month),
     path("control/faults", control.faults),
     path("control/switches", control.switches_view),
     path("control/limits", control.limits_view),
@@ -33,6 +37,15 @@ urlpatterns = [
     path("control/uploadings", control.uploadings),
     path("control/reaches", control.reaches),
     path("control/requests", control.requests),
+    path("authorize", oauth_pages.authorize, name="authorize"),
+    path("verification_code", oauth_pages.verification_code, name="verification_code"),
+    path("token", oauth.token, name="token"),
+    path("revoke_token", oauth.revoke_token, name="revoke_token"),
+    path("info", oauth.info, name="info"),
+    path("apps/", oauth_pages.apps, name="apps"),
+    path("tokens/<int:pk>/end", oauth_pages.end_token, name="end_token"),
+    path("control/apps", oauth_control.apps),
+    path("control/tokens", oauth_control.tokens),
     path("", views.start, name="start"),
     path("requests/", views.requests, name="requests"),
     path("counters/<int:number>/", views.counter, name="counter"),

@@ -9,6 +9,7 @@ from apps.sandbox.models.crm import (
     SandboxUploading,
     UploadingStatus,
 )
+from apps.sandbox.models.oauth import SandboxApp, SandboxCode, SandboxGrant
 from apps.sandbox.models.quotas import SandboxLimit, SandboxRunning, SandboxUsage
 from apps.sandbox.models.site import (
     Permission,
@@ -26,9 +27,12 @@ __all__ = [
     "Note",
     "Permission",
     "SandboxAccess",
+    "SandboxApp",
+    "SandboxCode",
     "SandboxCounter",
     "SandboxFault",
     "SandboxGoal",
+    "SandboxGrant",
     "SandboxLimit",
     "SandboxOrder",
     "SandboxOrderEvent",
