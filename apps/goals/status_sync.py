@@ -32,7 +32,7 @@ ASK_AGAIN: Final = timedelta(minutes=5)
 """How long a difference that waits for a person is taken to be there still."""
 
 _OUT_OF_STEP = _("At Metrica somebody else changed statuses that this counter uses: %(statuses)s.")
-_CHOOSE = _("Open the counter's page, press “Compare with Metrica”, and choose for each status which side is right.")
+_CHOOSE = _("Open the counter's page, press “Compare statuses”, and choose for each status which side is right.")
 _NOT_TAKEN = _("Metrica said that it took the statuses, but shows others than were sent: %(statuses)s.")
 _CHANGED_MEANWHILE = _("The statuses at Metrica are others now than those that were shown.")
 _LOOK_ONCE_MORE = _("Look at the differences once more, then choose.")

@@ -281,6 +281,6 @@ class TestComparison:
         assert "No connection" in text or "connection" in text.lower()
 
     def test_in_simple_mode_there_is_nothing_to_compare(self, place: Place, browser: Browser):
-        assert "Compare with Metrica" not in words(browser.get(page(place.counter)))
+        assert "Compare statuses" not in words(browser.get(page(place.counter)))
         answer = browser.get(act(place.counter, "compare"), follow=True)
         assert "cannot be done any more" in messages(answer)
