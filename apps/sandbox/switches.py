@@ -5,13 +5,14 @@ from django.utils.translation import gettext_lazy as _
 from apps.sandbox.management_switches import MANAGEMENT_SWITCHES
 from apps.sandbox.models import SandboxSwitch
 from apps.sandbox.switch import Switch
+from apps.sandbox.upload_switches import UPLOAD_SWITCHES
 
 SWITCHES = {
     switch.name: switch
     for switch in (
         Switch(
             "unknown_status",
-            _("A status that is neither one of the four default ones nor a JavaScript goal of the counter"),
+            _("A status that is neither one of the four default ones nor mapped nor a JavaScript goal of the counter"),
             {
                 "accept": _("is taken as type OTHER, reaches no goal and is marked on the pages"),
                 "refuse": _("makes the whole file refused"),
@@ -46,11 +47,12 @@ SWITCHES = {
             _("A token that is issued now and its refresh token"),
             {
                 "year": _("live a year, as at Yandex"),
-                "hour": _("live an hour, so that renewal can be watched"),
+                "ten_minutes": _("live ten minutes, so that renewal can be watched"),
                 "minute": _("live a minute, so that expiry can be watched"),
             },
         ),
         *MANAGEMENT_SWITCHES,
+        *UPLOAD_SWITCHES,
     )
 }
 

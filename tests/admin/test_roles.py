@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
+from apps.goals.models import MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -19,7 +20,12 @@ OPERATING = [
     ("counters_counter", "upload"),
     ("counters_counter", "read"),
     ("counters_counter", "compare"),
+    ("counters_counter", "compare-orders"),
     ("dashboard_comparison", "compare"),
+    ("counters_counter", "create-goals"),
+    ("counters_counter", "map"),
+    ("counters_counter", "simulate"),
+    ("goals_mappingversion", "restore"),
     ("counters_metricaaccount", "check"),
     ("orders_order", "upload"),
     ("orders_order", "status"),
@@ -42,6 +48,7 @@ def objects(place: Place) -> dict[str, Any]:
     return {
         "counters_counter": place.counter,
         "counters_metricaaccount": place.account,
+        "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
         "uploads_uploadjob": place.job(),

@@ -88,7 +88,7 @@ def _post_counter(_request: HttpRequest, body: Body) -> Body:
 
 def _get_counters(_request: HttpRequest, _body: Body) -> Body:
     rows = SandboxCounter.objects.values(
-        "metrica_id", "name", "site", "time_zone_name", "owner_login", "first_upload_at"
+        "metrica_id", "name", "site", "time_zone_name", "owner_login", "first_upload_at", "first_contacts_at"
     )
     tokens = dict(SandboxToken.objects.filter(revoked=False).order_by("-pk").values_list("login", "token"))
     return {"counters": [row | {"token": tokens.get(row["owner_login"], "")} for row in rows]}
@@ -146,7 +146,7 @@ def _post_visits(_request: HttpRequest, body: Body) -> Body:
 
 
 def _get_visits(request: HttpRequest, _body: Body) -> Body:
-    return _page(request, SandboxVisit.objects.order_by("pk"), "visits", shapes.visit)
+    return page(request, SandboxVisit.objects.order_by("pk"), "visits", shapes.visit)
 
 
 def _post_month(_request: HttpRequest, body: Body) -> Body:
@@ -193,18 +193,18 @@ def _get_orders(request: HttpRequest, _body: Body) -> Body:
     )
     if "id" in request.GET:
         rows = rows.filter(order_id=request.GET["id"])
-    return _page(request, rows, "orders", shapes.order)
+    return page(request, rows, "orders", shapes.order)
 
 
 def _get_uploadings(request: HttpRequest, _body: Body) -> Body:
-    return _page(request, SandboxUploading.objects.order_by("pk"), "uploadings", shapes.uploading)
+    return page(request, SandboxUploading.objects.order_by("pk"), "uploadings", shapes.uploading)
 
 
 def _get_reaches(request: HttpRequest, _body: Body) -> Body:
     rows = SandboxReach.objects.select_related("order").order_by("pk")
     if "goal" in request.GET:
         rows = rows.filter(goal=request.GET["goal"])
-    return _page(request, rows, "reaches", shapes.reach)
+    return page(request, rows, "reaches", shapes.reach)
 
 
 def _get_requests(request: HttpRequest, _body: Body) -> Body:
@@ -214,10 +214,15 @@ def _get_requests(request: HttpRequest, _body: Body) -> Body:
     return _window(request, rows, "requests", shapes.request)
 
 
-def _page(request: HttpRequest, rows: QuerySet[Any], name: str, shape: Callable[[Any], Body]) -> Body:
-    """Rows of `?counter=` if given, from `?offset=`, at most `?limit=` (by default and at most 1,000); and `total`."""
+def page(
+    request: HttpRequest, rows: QuerySet[Any], name: str, shape: Callable[[Any], Body], *, counter: str = "counter"
+) -> Body:
+    """Rows of `?counter=` if given, from `?offset=`, at most `?limit=` (by default and at most 1,000); and `total`.
+
+    `counter` is the field that leads to it.
+    """
     if "counter" in request.GET:
-        rows = rows.filter(counter=_counter(request.GET["counter"]))
+        rows = rows.filter(**{counter: _counter(request.GET["counter"])})
     return _window(request, rows, name, shape)
 
 

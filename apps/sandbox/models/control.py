@@ -25,6 +25,7 @@ class Endpoint(models.TextChoices):
     MANAGEMENT = "management", _("counters and goals")
     OAUTH = "oauth", _("tokens (OAuth)")
     REPORT = "report", _("reports")
+    SCHEMA = "schema", _("statuses, attributes and products")
 
 
 class SandboxFault(models.Model):

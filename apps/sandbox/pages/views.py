@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -11,38 +10,32 @@ from django.shortcuts import get_object_or_404, render
 from apps.metrica.vocabulary import OrderType
 from apps.sandbox.models import (
     SandboxCounter,
-    SandboxGoal,
+    SandboxCustomer,
     SandboxOrder,
-    SandboxReach,
-    SandboxRequest,
+    SandboxProduct,
     SandboxToken,
     SandboxUploading,
     SandboxVisit,
+    UploadFormat,
+    UploadKind,
 )
-
-_ROWS = 50
-_REACHES = Prefetch("reaches", SandboxReach.objects.order_by("pk"))
+from apps.sandbox.pages.common import REACHES, ROWS
+from apps.sandbox.pages.common import counter_of as _counter
+from apps.sandbox.pages.common import page_of as _page
 
 
 def start(request: HttpRequest) -> HttpResponse:
     """All counters with what they received, and the tokens that open them."""
     counters = SandboxCounter.objects.order_by("metrica_id").annotate(
-        uploads=_count(SandboxUploading), orders_received=_count(SandboxOrder), visits_made=_count(SandboxVisit)
+        uploads=_count(SandboxUploading),
+        orders_received=_count(SandboxOrder),
+        visits_made=_count(SandboxVisit),
+        owner_token=Subquery(
+            SandboxToken.objects.filter(login=OuterRef("owner_login"), revoked=False).order_by("pk").values("token")[:1]
+        ),
     )
     tokens = SandboxToken.objects.filter(revoked=False).order_by("login", "pk")
-    return render(request, "sandbox/start.html", {"page": _page(request, counters), "tokens": tokens[:_ROWS]})
-
-
-def counter(request: HttpRequest, number: int) -> HttpResponse:
-    """The counter's goals with how often and with what income they were reached."""
-    found = _counter(number)
-    totals: dict[str, list[dict[str, Any]]] = {}
-    reached = SandboxReach.objects.filter(counter=found).values("goal", "currency")
-    for row in reached.annotate(times=Count("pk"), income=Sum("income")).order_by("goal", "currency"):
-        totals.setdefault(row["goal"], []).append(dict(row))
-    goals = [(goal, totals.pop(goal.identifier, [])) for goal in SandboxGoal.objects.shown_of([found])]
-    context = {"counter": found, "tab": "counter", "goals": goals, "uncounted": totals}
-    return render(request, "sandbox/counter.html", context)
+    return render(request, "sandbox/start.html", {"page": _page(request, counters), "tokens": tokens[:ROWS]})
 
 
 def uploads(request: HttpRequest, number: int) -> HttpResponse:
@@ -54,7 +47,9 @@ def uploads(request: HttpRequest, number: int) -> HttpResponse:
 def upload(request: HttpRequest, uuid: str) -> HttpResponse:
     """One file: its answer, its errors, its rows as they were applied."""
     found = get_object_or_404(SandboxUploading.objects.select_related("counter"), uuid=uuid)
-    rows = found.events.select_related("order").order_by("line", "pk")
+    rows: QuerySet[Any] = found.events.select_related("order").order_by("line", "pk")
+    if found.kind == UploadKind.CONTACTS:
+        rows = found.customer_events.select_related("customer").order_by("line", "pk")
     context = {"counter": found.counter, "tab": "uploads", "upload": found, "page": _page(request, rows)}
     return render(request, "sandbox/upload.html", context)
 
@@ -64,14 +59,14 @@ def upload_file(_request: HttpRequest, uuid: str) -> FileResponse:
     found = get_object_or_404(SandboxUploading, uuid=uuid)
     if not found.body.name or not found.body.storage.exists(found.body.name):
         raise Http404("The file is not kept any more.")
-    return FileResponse(
-        found.body.open("rb"), as_attachment=True, filename=f"{found.uuid}.csv", content_type="text/csv"
-    )
+    content_type = "application/json" if found.uploading_format == UploadFormat.JSON else "text/csv"
+    filename = f"{found.uuid}.{found.uploading_format.lower()}"
+    return FileResponse(found.body.open("rb"), as_attachment=True, filename=filename, content_type=content_type)
 
 
 def orders(request: HttpRequest, number: int) -> HttpResponse:
     found = _counter(number)
-    rows = SandboxOrder.objects.filter(counter=found).order_by("-id").prefetch_related(_REACHES)
+    rows = SandboxOrder.objects.filter(counter=found).order_by("-id").prefetch_related(REACHES)
     order_id, kind = request.GET.get("id", ""), request.GET.get("type", "")
     if order_id:
         rows = rows.filter(order_id=order_id)
@@ -92,20 +87,19 @@ def order(request: HttpRequest, pk: str) -> HttpResponse:
     """One order: how it stands, every row that was applied to it, goals reached."""
     found = get_object_or_404(SandboxOrder.objects.select_related("counter", "visit"), pk=pk)
     events = found.events.select_related("uploading").order_by("pk")
+    names = SandboxProduct.objects.filter(counter=found.counter, name__in=list(found.products or {}))
+    named = dict(names.values_list("name", "humanized"))
+    customer = SandboxCustomer.objects.filter(key=found.customer_key).first() if found.customer_key else None
     context = {
         "counter": found.counter,
         "tab": "orders",
         "order": found,
+        "customer": customer,
+        "products": [(name, named.get(name, ""), quantity) for name, quantity in (found.products or {}).items()],
         "page": _page(request, events),
-        "reaches": found.reaches.order_by("pk")[:_ROWS],
+        "reaches": found.reaches.order_by("pk")[:ROWS],
     }
     return render(request, "sandbox/order.html", context)
-
-
-def visits(request: HttpRequest, number: int) -> HttpResponse:
-    found = _counter(number)
-    rows = SandboxVisit.objects.filter(counter=found).order_by("-started_at", "-pk").prefetch_related(_REACHES)
-    return render(request, "sandbox/visits.html", {"counter": found, "tab": "visits", "page": _page(request, rows)})
 
 
 def visit(request: HttpRequest, pk: int) -> HttpResponse:
@@ -116,23 +110,9 @@ def visit(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "visits",
         "visit": found,
         "page": _page(request, found.reaches.select_related("order").order_by("pk")),
-        "orders": found.orders.order_by("pk")[:_ROWS],
+        "orders": found.orders.order_by("pk")[:ROWS],
     }
     return render(request, "sandbox/visit.html", context)
-
-
-def requests(request: HttpRequest) -> HttpResponse:
-    """The log of calls, newest first."""
-    rows = SandboxRequest.objects.order_by("-pk")
-    return render(request, "sandbox/requests.html", {"page": _page(request, rows), "tab": "requests"})
-
-
-def _counter(number: int) -> SandboxCounter:
-    return get_object_or_404(SandboxCounter, metrica_id=min(number, 2**31 - 1))
-
-
-def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    return Paginator(rows, _ROWS).get_page(request.GET.get("page"))
 
 
 def _count(model: type[SandboxUploading] | type[SandboxOrder] | type[SandboxVisit]) -> Coalesce:
