@@ -185,7 +185,7 @@ def test_a_counter_that_was_never_compared_has_its_page(loop: Loop, owner: Brows
 def test_an_act_on_the_counters_page_asks_for_it(loop: Loop, owner: Browser) -> None:
     loop.push("A-1", "new")
     loop.deliver()
-    url = reverse("admin:counters_counter_compare", args=[loop.counter.pk])
+    url = reverse("admin:counters_counter_compare-orders", args=[loop.counter.pk])
     assert "Nothing is sent or changed" in words(owner.get(url))
     assert "366" in errors(owner.post(url, {"days": "400"}))
     answer = owner.post(url, {"days": "30"}, follow=True)
@@ -255,7 +255,7 @@ def test_an_agency_sees_itself(loop: Loop, place: Place, login: Any) -> None:
     assert "Compare again in two hours" in words(analyst.get(page(loop.counter)))
     assert "/compare/" not in analyst.get(page(loop.counter)).content.decode()
     assert analyst.get(page(loop.counter)).context["actions_detail"] == []
-    url = reverse("admin:counters_counter_compare", args=[loop.counter.pk])
+    url = reverse("admin:counters_counter_compare-orders", args=[loop.counter.pk])
     assert analyst.post(url, {"days": "7"}).status_code == 403
     assert loop.state().state == CompareState.IDLE
 

@@ -45,10 +45,10 @@ def _compare(request: HttpRequest, obj: Any, values: Mapping[str, Any]) -> Any:
     return HttpResponseRedirect(reverse("admin:dashboard_comparison_change", args=[counter.pk]))
 
 
-def _act(*, main: bool) -> Act:
+def _act(name: str, *, main: bool) -> Act:
     return Act(
-        name="compare",
-        title=_("Compare with Metrica"),
+        name=name,
+        title=_("Compare orders"),
         icon="balance",
         question=lambda request, obj: _(
             "What was delivered is set beside what Metrica's reports say. Nothing is sent or changed."
@@ -61,5 +61,5 @@ def _act(*, main: bool) -> Act:
     )
 
 
-COMPARE_COUNTER = _act(main=False)
-COMPARE = _act(main=True)
+COMPARE_COUNTER = _act("compare-orders", main=False)
+COMPARE = _act("compare", main=True)

@@ -137,7 +137,7 @@ def _of_orders(counter: Counter, comparison: Comparison, totals: Totals) -> list
             Cause(
                 text % {"count": ours.fresh},
                 _("Compare again in two hours."),
-                reverse("admin:counters_counter_compare", args=[counter.pk]),
+                reverse("admin:dashboard_comparison_compare", args=[counter.pk]),
                 _("Compare"),
                 ours.fresh / max(all_ours, 1),
                 acts=True,
@@ -174,9 +174,9 @@ def _of_goals(counter: Counter, comparison: Comparison) -> list[Cause]:
         found.append(
             Cause(
                 text % {"goals": _named(missing)},
-                _("Create them at Metrica as JavaScript events with exactly these identifiers."),
-                goals,
-                _("Open the goals"),
+                _("The counter's page offers to create them at Metrica, with exactly these identifiers."),
+                reverse("admin:counters_counter_change", args=[counter.pk]),
+                _("Open the counter"),
                 0.2,
             )
         )
