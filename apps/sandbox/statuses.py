@@ -23,8 +23,8 @@ class StatusReader:
     def __init__(self, counter: SandboxCounter, *, switches: Mapping[str, str], mapped: bool = True) -> None:
         """`mapped` False: the counter's mapping does not count."""
         self._any_case = switches["status_case"] == "ignored"
-        identifiers = SandboxGoal.objects.filter(counter=counter, type="action").values_list("identifier", flat=True)
-        self._goals = {self._spelling(goal): goal for goal in identifiers}
+        living = SandboxGoal.objects.living().filter(counter=counter, type="action")
+        self._goals = {self._spelling(name): name for goal in living for name in goal.identifiers}
         known = {goal: Meaning(OrderType.OTHER, (goal,)) for goal in self._goals.values()}
         # An identifier that looks like a default status is that status, unless the mapping says otherwise.
         known |= {status: Meaning(order_type) for status, order_type in DEFAULT_STATUSES.items()}

@@ -28,6 +28,8 @@ SHUT = {"none": 401, "bad": 401, "expired": 401, "revoked": 401, "closed": 401}
 TABLE = {
     ("counters", "GET"): (None, "agency", 200),
     ("counter", "GET"): (None, "counter", 200),
+    ("goals", "GET"): (None, "counter", 200),
+    ("goals", "POST"): ({"identifier": ""}, "counter", 400),
     ("statuses", "GET"): (None, "counter", 200),
     ("statuses", "PUT"): ([], "counter", 200),
     ("status", "GET"): (None, "counter", 200),
@@ -51,6 +53,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ADDRESSES = {
     "counters": "counters/",
     "counter": "counters/40000001/",
+    "goals": "counters/40000001/goals/",
     "statuses": "counters/40000001/statuses/",
     "status": "counters/40000001/statuses/known/",
     "orders": "counters/40000001/orders/",

@@ -10,6 +10,7 @@ from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
 from apps.counters.models import Counter, MetricaAccount
+from apps.counters.services import Consent, connect_account, disconnect_account
 from apps.goals.models import Goal, StatusMapping
 
 FILE = """
@@ -163,3 +164,16 @@ def test_what_is_wrong_is_named_and_nothing_is_half_done(provision, change, sent
         provision(FILE.replace(*change))
     assert sentence in str(caught.value)
     assert not Agency.objects.exists()
+
+
+def test_an_account_that_was_connected_by_oauth_keeps_its_tokens(provision, db: None):
+    """The file's token is older, and nobody renews it."""
+    provision()
+    account = MetricaAccount.objects.get()
+    consent = Consent("refresh", ("metrika:read",), "north-metrica")
+    connect_account(agency=account.agency, login=account.login, token="y0_newer", consent=consent)
+    assert provision() == ["Nothing differs."]
+    assert decrypt(MetricaAccount.objects.get().token_encrypted) == "y0_newer"
+    disconnect_account(account=MetricaAccount.objects.get(), reason="x", forget_token=True)
+    assert any("connected" in line for line in provision())
+    assert decrypt(MetricaAccount.objects.get().token_encrypted) == "y0_token"

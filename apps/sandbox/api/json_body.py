@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -17,31 +18,46 @@ E = TypeVar("E", bound=Enum)
 JSON_TYPES = ("application/json", "application/x-yametrika+json")
 # The longest body that the schema allows is read whole: 160,000 products with names.
 _MAX_BYTES = 100_000_000
+_MAX_SETTING_BYTES = 1024 * 1024
 _STEP = 64 * 1024
 
 
-def read_object(call: Call) -> tuple[dict[str, Any], bytes]:
-    """The body as an object, and its very bytes. Raises ApiError for all that is not a JSON object in UTF-8."""
+def read_object(call: Call, *, most: int = _MAX_BYTES) -> tuple[dict[str, Any], bytes]:
+    """The body as an object, and its very bytes; numbers with a fraction come as Decimal.
+
+    Raises ApiError for all that is not a JSON object in UTF-8.
+    """
     if call.request.content_type not in JSON_TYPES:
-        raise ApiError("invalid_json", "The body must be application/json.")
+        raise ApiError("not_acceptable", f"The body must be {JSON_TYPES[0]}.")
     parts: list[bytes] = []
     try:
         while data := call.body.read(_STEP):
             parts.append(data)
-            if call.body.received > _MAX_BYTES:
-                raise ApiError("invalid_json", f"The body is larger than {_MAX_BYTES} bytes.")
+            if call.body.received > most:
+                raise ApiError("invalid_parameter", f"The body is larger than {most} bytes.")
     except UnreadablePostError as error:
         raise ApiError("invalid_json", "The body ended before its end.") from error
     raw = b"".join(parts)
     if len(raw) < int(call.request.META.get("CONTENT_LENGTH") or 0):
         raise ApiError("invalid_json", "The body ended before its end.")
     try:
-        body = json.loads(raw.decode(), parse_constant=_no_constant)
+        body = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ApiError("invalid_json", "The body is not valid JSON in UTF-8.") from None
     if not isinstance(body, dict):
         raise ApiError("invalid_json", "The body must be a JSON object.")
     return body, raw
+
+
+def json_object(call: Call, name: str) -> dict[str, Any]:
+    """The object `name` of the body, as in `{"goal": {…}}`."""
+    body, _raw = read_object(call, most=_MAX_SETTING_BYTES)
+    if name not in body:
+        raise ApiError("missing_parameter", f"The body has no {name}.", location=name)
+    found = body[name]
+    if not isinstance(found, dict):
+        raise ApiError("invalid_parameter", f"{name} must be an object.", location=name)
+    return found
 
 
 def objects(body: Mapping[str, Any], name: str, *, most: int | None = None) -> list[dict[str, Any]]:
@@ -103,6 +119,30 @@ def one_of(row: Mapping[str, Any], name: str, place: str, kind: type[E]) -> E:
     except ValueError:
         listed = ", ".join(str(member.value) for member in kind)
         raise ApiError("invalid_parameter", f"{name} must be one of {listed}.", location=f"{place}.{name}") from None
+
+
+def text_of(
+    fields: dict[str, Any], name: str, *, where: str, most: int = 255, default: str | None = None, least: int = 0
+) -> str:
+    """A text field. Without a default it is required; null is as good as left out."""
+    location = f"{where}.{name}"
+    value = fields.get(name)
+    if value is None:
+        if default is None:
+            raise ApiError("missing_parameter", f"{name} is required.", location=location)
+        return default
+    if not isinstance(value, str) or not least <= len(value) <= most or "\x00" in value:
+        message = f"{name} must be a text of {least} to {most} characters."
+        raise ApiError("invalid_parameter", message, location=location)
+    return value
+
+
+def flag_of(fields: dict[str, Any], name: str, *, where: str, default: bool = False) -> bool:
+    """A boolean, which Metrica's answers write as 0 and 1."""
+    value = fields.get(name, default)
+    if not isinstance(value, (bool, int)) or value not in (0, 1):
+        raise ApiError("invalid_parameter", f"{name} must be true or false.", location=f"{where}.{name}")
+    return bool(value)
 
 
 _LONE = re.compile("[\ud800-\udfff]")

@@ -136,8 +136,8 @@ def predefined_types(call: Call) -> dict[str, Any]:
     return {"types": _wire_types(PREDEFINED.values())}
 
 
-order_statuses = by_method(GET=list_order_statuses, POST=map_order_statuses)
-attributes = by_method(GET=list_attributes, POST=create_attributes)
+order_statuses = by_method(get=list_order_statuses, post=map_order_statuses)
+attributes = by_method(get=list_attributes, post=create_attributes)
 
 
 def _status(row: Mapping[str, Any], place: str, *, bare_goal: bool) -> schema.Status:

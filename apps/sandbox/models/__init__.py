@@ -12,6 +12,8 @@ from apps.sandbox.models.crm import (
     UploadKind,
 )
 from apps.sandbox.models.customers import CustomerNote, SandboxCustomer, SandboxCustomerEvent
+from apps.sandbox.models.oauth import SandboxApp, SandboxCode, SandboxGrant
+from apps.sandbox.models.quotas import SandboxLimit, SandboxRunning, SandboxUsage
 from apps.sandbox.models.schema import EntityType, SandboxAttribute, SandboxProduct, SandboxStatus
 from apps.sandbox.models.site import (
     Permission,
@@ -31,21 +33,27 @@ __all__ = [
     "Note",
     "Permission",
     "SandboxAccess",
+    "SandboxApp",
     "SandboxAttribute",
+    "SandboxCode",
     "SandboxCounter",
     "SandboxCustomer",
     "SandboxCustomerEvent",
     "SandboxFault",
     "SandboxGoal",
+    "SandboxGrant",
+    "SandboxLimit",
     "SandboxOrder",
     "SandboxOrderEvent",
     "SandboxProduct",
     "SandboxReach",
     "SandboxRequest",
+    "SandboxRunning",
     "SandboxStatus",
     "SandboxSwitch",
     "SandboxToken",
     "SandboxUploading",
+    "SandboxUsage",
     "SandboxVisit",
     "SandboxVisitKey",
     "UploadFormat",

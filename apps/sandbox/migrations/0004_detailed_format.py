@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sandbox', '0001_initial'),
+        ('sandbox', '0003_management'),
     ]
 
     operations = [
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='sandboxfault',
             name='endpoint',
-            field=models.CharField(choices=[('any', 'any call'), ('upload', 'uploads'), ('last_uploadings', 'list of uploads'), ('management', 'counters and goals'), ('schema', 'statuses, attributes and products')], max_length=16, verbose_name='meets'),
+            field=models.CharField(choices=[('any', 'any call'), ('upload', 'uploads'), ('last_uploadings', 'list of uploads'), ('management', 'counters and goals'), ('oauth', 'tokens (OAuth)'), ('report', 'reports'), ('schema', 'statuses, attributes and products')], max_length=16, verbose_name='meets'),
         ),
         migrations.CreateModel(
             name='SandboxCustomer',
