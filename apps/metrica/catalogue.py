@@ -191,6 +191,12 @@ UNKNOWN = ErrorKind(
     _("The upload was under way when the connection or the answer was lost. Whether Metrica has it is not known."),
     _("Nothing needs to be done: the list of recent uploads is asked first, and only what is missing is sent again."),
 )
+UNKNOWN_CHANGE = ErrorKind(
+    UnknownOutcome,
+    "unknown_change",
+    _("The change was under way when the connection or the answer was lost. Whether Metrica made it is not known."),
+    _("Read from Metrica what is there now, and make the change again only if it is missing."),
+)
 BAD_TOKEN = ErrorKind(
     AuthorizationError,
     "malformed_token",

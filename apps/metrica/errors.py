@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from apps.metrica import catalogue
@@ -37,6 +38,7 @@ __all__ = [
     "CATALOGUE",
     "AccessDenied",
     "AuthorizationError",
+    "Effect",
     "ErrorKind",
     "InvalidRequest",
     "MetricaError",
@@ -69,22 +71,37 @@ class _Envelope:
     detail: str
 
 
-def error_from_response(response: "httpx.Response", *, is_upload: bool) -> MetricaError:
+class Effect(Enum):
+    """What a call does, which decides what it means when its answer is lost."""
+
+    READS = "reads"
+    CHANGES = "changes"
+    UPLOADS = "uploads"
+
+    @property
+    def lost(self) -> ErrorKind:
+        """The error when nothing proves what came of the call."""
+        return {Effect.READS: catalogue.NO_ANSWER, Effect.CHANGES: catalogue.UNKNOWN_CHANGE}.get(
+            self, catalogue.UNKNOWN
+        )
+
+
+def error_from_response(response: "httpx.Response", *, effect: Effect) -> MetricaError:
     """The error for an answer that is no success. The response must have been read."""
     return error_from_answer(
-        status=response.status_code, headers=response.headers, body=response.content, is_upload=is_upload
+        status=response.status_code, headers=response.headers, body=response.content, effect=effect
     )
 
 
-def error_from_answer(*, status: int, headers: Mapping[str, str], body: bytes, is_upload: bool) -> MetricaError:
+def error_from_answer(*, status: int, headers: Mapping[str, str], body: bytes, effect: Effect) -> MetricaError:
     """The error for an answer that is no success, or a 2xx whose body is of no use.
 
-    `headers` by lower-case name. A refusal in Metrica's own words is believed. For an upload, whatever could have
-    been written after Metrica took the file in (502, 504, `timeout`, a 5xx without Metrica's words, an unreadable
-    2xx) is an UnknownOutcome.
+    `headers` by lower-case name. A refusal in Metrica's own words is believed. For an upload or a change, whatever
+    could have been written after Metrica took it in (502, 504, `timeout`, a 5xx without Metrica's words, an
+    unreadable 2xx) is an UnknownOutcome.
     """
     envelope = _read_envelope(body)
-    return _kind(status, envelope, is_upload=is_upload).error(
+    return _kind(status, envelope, effect).error(
         http_status=status,
         error_type=envelope.error_type,
         location=envelope.location,
@@ -101,17 +118,18 @@ def parsed_json(body: bytes) -> object:
         return None
 
 
-def _kind(status: int, envelope: _Envelope, *, is_upload: bool) -> ErrorKind:
+def _kind(status: int, envelope: _Envelope, effect: Effect) -> ErrorKind:
     documented = CATALOGUE.get(envelope.error_type)
     if status < 300:
-        return catalogue.UNKNOWN if is_upload else catalogue.NO_ANSWER
+        return effect.lost
     if status < 400:
         return catalogue.REDIRECT
-    if is_upload:
+    if effect is not Effect.READS:
         if status in (502, 504) or envelope.error_type == "timeout":
-            return catalogue.UNKNOWN
+            return effect.lost
         if status >= 500:
-            return documented or catalogue.UNKNOWN
+            return documented or effect.lost
+    if effect is Effect.UPLOADS:
         if status == 400 and _points_into_the_file(envelope):
             return CATALOGUE["invalid_uploading"]
         return documented or catalogue.BY_STATUS.get(status, catalogue.REFUSED)

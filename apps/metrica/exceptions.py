@@ -12,7 +12,7 @@
     │   ├── ServerError         Metrica is out of order and said so
     │   ├── NotSent             no connection: nothing left this machine
     │   └── NoAnswer            nothing was changed, but the answer was lost: ask again
-    └── UnknownOutcome          an upload may have happened or not: look into last_uploadings first
+    └── UnknownOutcome          an upload or a change may have happened or not: look first what is there
 
 Pages: errors, quotas, uploadSimpleOrders.
 """
@@ -108,4 +108,4 @@ class NoAnswer(TransientError):
 
 
 class UnknownOutcome(MetricaError):
-    """An upload began to leave this machine, and nothing proves whether Metrica took it in."""
+    """An upload or a change began to leave this machine, and nothing proves whether Metrica took it in."""

@@ -68,11 +68,11 @@ def outcome_of(error: MetricaError | None) -> Outcome:
     return "transient" if isinstance(error, TransientError) else "unknown"
 
 
-def kept_text(data: bytes, *, limit: int, secret: str) -> str:
-    """The first `limit` characters of `data`, redacted. A word cut in two at the end is left out, because half of
+def kept_text(text: str, *, limit: int, secret: str) -> str:
+    """The first `limit` characters of `text`, redacted. A word cut in two at the end is left out, because half of
     an e-mail address would no longer be recognised and masked.
     """
-    text = hide(data.decode("utf-8", errors="replace"), secret)
+    text = hide(text, secret)
     if len(text) > limit:
         text = text[: limit - MAX_WORD] + _LAST_WORD.sub("", text[limit - MAX_WORD : limit], count=1)
     return mask_personal(text)[:limit]

@@ -17,8 +17,8 @@ from typing import TypeVar
 import httpx
 
 from apps.metrica import catalogue
-from apps.metrica.answers import Unreadable
-from apps.metrica.errors import error_from_answer, parsed_json
+from apps.metrica.bodies import Body
+from apps.metrica.errors import Effect, error_from_answer, parsed_json
 from apps.metrica.exceptions import MetricaError
 from apps.metrica.ledger import (
     MAX_EXCERPT_CHARACTERS,
@@ -30,7 +30,7 @@ from apps.metrica.ledger import (
     kept_text,
     outcome_of,
 )
-from apps.metrica.multipart import MultipartFile
+from apps.metrica.parts import Unreadable
 from apps.metrica.redact import HIDDEN, hide, redact_headers
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -114,20 +114,22 @@ class Transport:
         *,
         params: Mapping[str, str],
         read: Callable[[object], T],
-        upload: MultipartFile | None = None,
+        body: Body | None = None,
+        effect: Effect = Effect.READS,
     ) -> T:
         """The value that `read` makes of the answer's JSON. Raises MetricaError.
 
-        `read` raises Unreadable for an answer of the wrong shape, or the MetricaError that the answer means.
+        `effect` says what it means if the answer is lost. `read` raises Unreadable for an answer of the wrong shape,
+        or the MetricaError that the answer means.
         """
         if not _is_token(self._token):
             raise catalogue.BAD_TOKEN.error()
         attempt = _Attempt(time.monotonic() + (self._total_timeout or float("inf")), self._step)
-        request = self._request(method, path, params=params, upload=upload, attempt=attempt)
-        exchange = self._exchange(request, upload)
+        request = self._request(method, path, params=params, body=body, attempt=attempt)
+        exchange = self._exchange(request, body)
         self._recorder.started(exchange)
         try:
-            result = self._made(request, attempt, read, is_upload=upload is not None)
+            result = self._made(request, attempt, read, effect)
         except BaseException:
             # Not a broken call but a broken program, or a task that is being stopped. The ledger still says how far
             # it came. Whoever catches this must take an upload for one of unknown outcome.
@@ -141,47 +143,47 @@ class Transport:
         return result
 
     def _request(
-        self, method: str, path: str, params: Mapping[str, str], upload: MultipartFile | None, attempt: _Attempt
+        self, method: str, path: str, params: Mapping[str, str], body: Body | None, attempt: _Attempt
     ) -> httpx.Request:
         # httpx.Headers keeps the token out of its own repr, and so out of error reports that show local variables.
         headers = httpx.Headers({"Authorization": f"OAuth {self._token}"})
-        if upload is not None:
-            headers["Content-Type"] = upload.content_type
-            headers["Content-Length"] = str(upload.length)
+        if body is not None:
+            headers["Content-Type"] = body.content_type
+            headers["Content-Length"] = str(body.length)
         return self._http.build_request(
             method,
             self.base_url + path,
             params=params,
             headers=headers,
-            content=_timed(upload, attempt) if upload is not None else None,
+            content=_timed(body, attempt) if body is not None else None,
             extensions={"trace": attempt.trace, "timeout": attempt.timeouts},
         )
 
-    def _exchange(self, request: httpx.Request, upload: MultipartFile | None) -> Exchange:
+    def _exchange(self, request: httpx.Request, body: Body | None) -> Exchange:
         exchange = Exchange(
             method=request.method,
             url=hide(str(request.url), self._token),
             request_headers=redact_headers(request.headers.items(), secret=self._token),
         )
-        if upload is not None:
-            exchange.request_size = upload.length
-            start = upload.start_of_file(4 * MAX_EXCERPT_CHARACTERS)
+        if body is not None:
+            exchange.request_size = body.length
+            start = body.excerpt(4 * MAX_EXCERPT_CHARACTERS)
             exchange.request_excerpt = kept_text(start, limit=MAX_EXCERPT_CHARACTERS, secret=self._token)
         return exchange
 
     def _made(
-        self, request: httpx.Request, attempt: _Attempt, read: Callable[[object], T], *, is_upload: bool
+        self, request: httpx.Request, attempt: _Attempt, read: Callable[[object], T], effect: Effect
     ) -> T | MetricaError:
         """The value, or the error. It is returned, not raised, so that it does not drag along a traceback whose
         frames hold the token.
         """
         try:
-            self._send(request, attempt, MAX_UPLOAD_ANSWER_BYTES if is_upload else MAX_ANSWER_BYTES)
+            self._send(request, attempt, MAX_UPLOAD_ANSWER_BYTES if effect is Effect.UPLOADS else MAX_ANSWER_BYTES)
         except Exception as problem:
             # A file that cannot be read on may raise anything; once sending has begun, it leaves the same question.
-            if not isinstance(problem, _CONNECTION_PROBLEMS) and not (is_upload and attempt.sending):
+            if not isinstance(problem, _CONNECTION_PROBLEMS) and not (effect is Effect.UPLOADS and attempt.sending):
                 raise
-            return self._broken(attempt, problem, is_upload=is_upload)
+            return self._broken(attempt, problem, effect)
         status, body = attempt.status, bytes(attempt.body)
         assert status is not None
         if 200 <= status < 300:
@@ -191,7 +193,7 @@ class Transport:
                 return error
             except Unreadable:
                 pass
-        return self._refusal(attempt, status, is_upload=is_upload)
+        return self._refusal(attempt, status, effect)
 
     def _send(self, request: httpx.Request, attempt: _Attempt, limit: int) -> None:
         response = self._http.send(request, stream=True)
@@ -209,7 +211,7 @@ class Transport:
         finally:
             response.close()
 
-    def _broken(self, attempt: _Attempt, problem: Exception, *, is_upload: bool) -> MetricaError:
+    def _broken(self, attempt: _Attempt, problem: Exception, effect: Effect) -> MetricaError:
         detail = hide(f"{type(problem).__name__}: {problem}", self._token)
         if not attempt.sending:
             return catalogue.NOT_SENT.error(detail=detail)
@@ -217,19 +219,18 @@ class Transport:
         if status is not None and 400 <= status < 500 and status not in _STATUS_SAYS_ALL:
             return catalogue.REFUSAL_CUT.error(http_status=status, detail=detail)
         if status is not None and status >= 300:
-            return self._refusal(attempt, status, is_upload=is_upload)
-        kind = catalogue.UNKNOWN if is_upload else catalogue.NO_ANSWER
-        return kind.error(http_status=status, detail=detail)
+            return self._refusal(attempt, status, effect)
+        return effect.lost.error(http_status=status, detail=detail)
 
-    def _refusal(self, attempt: _Attempt, status: int, *, is_upload: bool) -> MetricaError:
+    def _refusal(self, attempt: _Attempt, status: int, effect: Effect) -> MetricaError:
         body = bytes(attempt.body).replace(self._token.encode(), HIDDEN.encode())
-        return error_from_answer(status=status, headers=attempt.headers, body=body, is_upload=is_upload)
+        return error_from_answer(status=status, headers=attempt.headers, body=body, effect=effect)
 
     def _finish(self, exchange: Exchange, attempt: _Attempt, outcome: Outcome, error_code: str) -> None:
         exchange.finished_at = datetime.now(UTC)
         exchange.status = attempt.status
         exchange.response_headers = redact_headers(attempt.headers.items(), secret=self._token)
-        exchange.response_body = kept_text(bytes(attempt.body), limit=MAX_RESPONSE_CHARACTERS, secret=self._token)
+        exchange.response_body = kept_text(_decoded(attempt.body), limit=MAX_RESPONSE_CHARACTERS, secret=self._token)
         exchange.outcome = outcome
         exchange.error_code = error_code
         self._recorder.finished(exchange)
@@ -239,8 +240,12 @@ _CONNECTION_PROBLEMS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OS
 _STATUS_SAYS_ALL = frozenset({413, 420, 429})
 
 
-def _timed(upload: MultipartFile, attempt: _Attempt) -> Iterator[bytes]:
-    for piece in upload:
+def _decoded(body: bytearray) -> str:
+    return body.decode("utf-8", errors="replace")
+
+
+def _timed(body: Body, attempt: _Attempt) -> Iterator[bytes]:
+    for piece in body:
         attempt.check_time()
         yield piece
 

@@ -1,9 +1,11 @@
-"""Metrica's words: order types, merge modes, system goals, columns of the simple format, currencies.
+"""Metrica's words: order types, merge modes, system goals, attribute types, columns of the files, limits, currencies.
 
-Pages: contacts, uploadSimpleOrders, modes, mapOrderStatuses, goal-js-event.
+Pages: contacts, uploadSimpleOrders, contacts-data, orders-data, modes, mapOrderStatuses, createAttributes,
+goal-js-event, stat/data.
 """
 
 import re
+from datetime import date
 from enum import StrEnum
 
 from apps.metrica.text import Text, _
@@ -56,6 +58,48 @@ class Delimiter(StrEnum):
         return "," if self is Delimiter.COMMA else ";"
 
 
+class EntityType(StrEnum):
+    """Whose custom attributes are meant (page: createAttributes)."""
+
+    CONTACT = "CONTACT"
+    COMPANY = "COMPANY"
+    ORDER = "ORDER"
+    SIMPLE_ORDER = "SIMPLE_ORDER"
+
+
+class AttributeType(StrEnum):
+    """`type_name` of a custom attribute (page: createAttributes); a list's own name is possible too."""
+
+    TEXT = "text"
+    NUMERIC = "numeric"
+    DATE = "date"
+    DATETIME = "datetime"
+    EMAIL = "email"
+    PRODUCT = "product"
+
+    @property
+    def label(self) -> Text:
+        return _ATTRIBUTE_TYPE_LABELS[self]
+
+
+_ATTRIBUTE_TYPE_LABELS: dict[AttributeType, Text] = {
+    AttributeType.TEXT: _("Text"),
+    AttributeType.NUMERIC: _("Number"),
+    AttributeType.DATE: _("Date"),
+    AttributeType.DATETIME: _("Date and time"),
+    AttributeType.EMAIL: _("E-mail"),
+    AttributeType.PRODUCT: _("Product"),
+}
+
+
+class AttributeGroup(StrEnum):
+    """`type_group` of an attribute: a plain value, or an entry of a list (page: createAttributes)."""
+
+    PREDEFINED = "PREDEFINED"
+    CUSTOM_LIST = "CUSTOM_LIST"
+    SYSTEM_LIST = "SYSTEM_LIST"
+
+
 class SystemGoal(StrEnum):
     """Goals that Metrica itself makes for CRM orders; the value is the goal's `type` (page: contacts)."""
 
@@ -96,11 +140,56 @@ SIMPLE_COLUMNS = (
 )
 """Header of our simple_orders files: the official sample's order, the two MD5 columns after `phones`."""
 
+CONTACT_COLUMNS = (
+    "uniq_id",
+    "name",
+    "birth_date",
+    "create_date_time",
+    "update_date_time",
+    *IDENTIFIER_KINDS,
+)
+"""Header of our customer files, custom attributes after it (page: contacts-data)."""
+
+ORDER_COLUMNS = (
+    "id",
+    "client_uniq_id",
+    "client_type",
+    "create_date_time",
+    "update_date_time",
+    "finish_date_time",
+    "order_status",
+    "revenue",
+    "cost",
+    "currency",
+    "products",
+    "goals",
+)
+"""Header of our order files in the detailed format, custom attributes after it (page: orders-data)."""
+
+CLIENT_TYPE = "CONTACT"
+"""The only client type of an order that is valid (page: orders-data)."""
+
 DEFAULT_CURRENCY = "RUB"
 """What Metrica takes a row without a currency for (page: simple-orders-data)."""
 
+FIRST_DATE = date(1970, 1, 1)
+"""Metrica supports no date before this (page: date)."""
+
 MAX_GOALS_PER_STATUS = 10
 MAX_ID_LENGTH = 255
+MAX_HUMANIZED_LENGTH = 4096
+"""Length of a status's, attribute's or product's name for people."""
+
+MAX_ORDERS_PER_CLIENT = 100_000
+"""Orders of one customer in the detailed format (page: uploadOrders)."""
+
+MAX_PRODUCTS = 160_000
+"""Entries in one list of products (page: createProducts)."""
+
+MAX_REPORT_METRICS = 20
+MAX_REPORT_DIMENSIONS = 10
+MAX_REPORT_ROWS = 100_000
+MAX_REPORT_COUNTERS = 500
 GOAL_ID_FORBIDDEN = '/\\&#?="'
 """Characters that the identifier of a JavaScript goal must not hold (page: goal-js-event)."""
 

@@ -12,6 +12,7 @@ from apps.metrica.errors import (
     CATALOGUE,
     AccessDenied,
     AuthorizationError,
+    Effect,
     InvalidRequest,
     MetricaError,
     NotFound,
@@ -25,6 +26,8 @@ from apps.metrica.errors import (
     error_from_response,
 )
 from tests.metrica.servers import envelope
+
+READS, CHANGES, UPLOADS = Effect.READS, Effect.CHANGES, Effect.UPLOADS
 
 # The table of the page, as it stands there: error_type, HTTP status, and what it is to us.
 DOCUMENTED: list[tuple[str, int, type[MetricaError]]] = [
@@ -54,9 +57,9 @@ DOCUMENTED: list[tuple[str, int, type[MetricaError]]] = [
 ]
 
 
-def answered(status: int, body: object = None, *, is_upload: bool, **headers: str) -> MetricaError:
+def answered(status: int, body: object = None, *, effect: Effect, **headers: str) -> MetricaError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return error_from_answer(status=status, headers=headers, body=content, is_upload=is_upload)
+    return error_from_answer(status=status, headers=headers, body=content, effect=effect)
 
 
 def test_the_catalogue_is_the_documented_table() -> None:
@@ -77,7 +80,7 @@ def test_every_kind_says_what_happened_and_what_to_do(kind: errors.ErrorKind) ->
 @pytest.mark.parametrize(("error_type", "status", "cls"), DOCUMENTED)
 def test_a_refused_question(error_type: str, status: int, cls: type[MetricaError]) -> None:
     body = envelope(error_type, code=status, message="Why", location="orders[0].id")
-    error = answered(status, body, is_upload=False)
+    error = answered(status, body, effect=READS)
     assert type(error) is cls
     assert (error.code, error.error_type, error.http_status) == (error_type, error_type, status)
     assert (error.detail, error.location) == ("Why", "orders[0].id")
@@ -85,20 +88,20 @@ def test_a_refused_question(error_type: str, status: int, cls: type[MetricaError
 
 @pytest.mark.parametrize(("error_type", "status", "cls"), DOCUMENTED)
 def test_a_refused_upload(error_type: str, status: int, cls: type[MetricaError]) -> None:
-    error = answered(status, envelope(error_type, code=status), is_upload=True)
+    error = answered(status, envelope(error_type, code=status), effect=UPLOADS)
     assert type(error) is (UnknownOutcome if error_type == "timeout" else cls)
 
 
 @pytest.mark.parametrize("status", [420, 429])
 @pytest.mark.parametrize("body", [None, envelope("quota_requests_by_ip", code=420), b"<h1>Slow down</h1>"])
 def test_both_statuses_of_the_quota_are_known(status: int, body: object) -> None:
-    for is_upload in (True, False):
-        assert type(answered(status, body, is_upload=is_upload)) is QuotaExceeded
+    for effect in Effect:
+        assert type(answered(status, body, effect=effect)) is QuotaExceeded
 
 
 def test_a_daily_quota_is_told_from_one_of_seconds() -> None:
-    daily = answered(429, envelope("quota_requests_by_uid"), is_upload=True)
-    short = answered(429, envelope("quota_requests_by_ip"), is_upload=True)
+    daily = answered(429, envelope("quota_requests_by_uid"), effect=UPLOADS)
+    short = answered(429, envelope("quota_requests_by_ip"), effect=UPLOADS)
     assert isinstance(daily, QuotaExceeded)
     assert isinstance(short, QuotaExceeded)
     assert (daily.daily, short.daily) == (True, False)
@@ -124,7 +127,7 @@ def test_a_daily_quota_is_told_from_one_of_seconds() -> None:
 )
 @pytest.mark.parametrize("body", [b"", b"<h1>nginx</h1>", b"{}", b'{"errors": "x"}', b'{"errors": [1]}', b"\xff"])
 def test_a_refusal_without_an_envelope_is_told_by_its_status(status: int, cls: type[MetricaError], body: bytes) -> None:
-    assert type(answered(status, body, is_upload=True)) is cls
+    assert type(answered(status, body, effect=UPLOADS)) is cls
 
 
 @pytest.mark.parametrize(
@@ -139,10 +142,10 @@ def test_a_refusal_without_an_envelope_is_told_by_its_status(status: int, cls: t
 )
 def test_a_bad_parameter_inside_the_file_is_a_bad_file(location: str, cls: type[MetricaError]) -> None:
     """R7: such a file is split; a call that is wrong in itself is not, or every row would be blamed."""
-    error = answered(400, envelope("invalid_parameter", location=location), is_upload=True)
+    error = answered(400, envelope("invalid_parameter", location=location), effect=UPLOADS)
     assert type(error) is cls
     assert error.error_type == "invalid_parameter"
-    assert type(answered(400, envelope("invalid_parameter", location=location), is_upload=False)) is InvalidRequest
+    assert type(answered(400, envelope("invalid_parameter", location=location), effect=READS)) is InvalidRequest
 
 
 def test_all_reasons_are_kept_and_the_first_decides() -> None:
@@ -154,13 +157,13 @@ def test_all_reasons_are_kept_and_the_first_decides() -> None:
         "code": 400,
         "message": "Bad date",
     }
-    error = answered(400, body, is_upload=True)
+    error = answered(400, body, effect=UPLOADS)
     assert isinstance(error, UploadRefused)
     assert (error.detail, error.location) == ("Bad date; Bad phone", "line 2")
 
 
 def test_a_long_story_is_cut() -> None:
-    assert len(answered(400, envelope("invalid_uploading", message="x" * 9999), is_upload=True).detail) == 1000
+    assert len(answered(400, envelope("invalid_uploading", message="x" * 9999), effect=UPLOADS).detail) == 1000
 
 
 @pytest.mark.parametrize(
@@ -168,21 +171,21 @@ def test_a_long_story_is_cut() -> None:
     [("7", 7.0), (" 12 ", 12.0), ("0", 0.0), ("999999999999", 86400.0), ("soon", None), ("", None)],
 )
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
-    assert answered(429, None, is_upload=True, **{"retry-after": value}).retry_after == seconds
+    assert answered(429, None, effect=UPLOADS, **{"retry-after": value}).retry_after == seconds
 
 
 def test_retry_after_as_a_date() -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    wait = answered(429, None, is_upload=True, **{"retry-after": until}).retry_after
+    wait = answered(429, None, effect=UPLOADS, **{"retry-after": until}).retry_after
     assert wait is not None
     assert 80 < wait <= 90
     past = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
-    assert answered(429, None, is_upload=True, **{"retry-after": past}).retry_after == 0
+    assert answered(429, None, effect=UPLOADS, **{"retry-after": past}).retry_after == 0
 
 
 def test_an_httpx_response_is_read_the_same() -> None:
     response = httpx.Response(429, headers={"Retry-After": "3"}, json=envelope("quota_parallel_requests"))
-    error = error_from_response(response, is_upload=False)
+    error = error_from_response(response, effect=READS)
     assert (type(error), error.code, error.retry_after) == (QuotaExceeded, "quota_parallel_requests", 3)
 
 

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import CURRENCIES, SIMPLE_COLUMNS, Delimiter
+from apps.metrica.wire.rows import Lines, row_writer
 from apps.metrica.wire.simple_orders import (
     SimpleOrder,
     SimpleOrdersWriter,
     UnwritableOrder,
-    _Lines,
-    _row_writer,
     format_lines,
     read_simple_orders,
 )
@@ -255,9 +254,9 @@ def test_days_are_read_back_as_days(day: int) -> None:
     st.sampled_from(Delimiter),
 )
 def test_the_shorter_way_writes_what_the_csv_module_writes(rows: list[list[str]], delimiter: Delimiter) -> None:
-    out, lines = io.StringIO(newline=""), _Lines()
+    out, lines = io.StringIO(newline=""), Lines()
     csv.writer(out, delimiter=delimiter.char).writerows(rows)
-    write = _row_writer(lines, delimiter.char)
+    write = row_writer(lines, delimiter.char)
     for row in rows:
         write(row)
     assert "".join(lines.held) == out.getvalue()

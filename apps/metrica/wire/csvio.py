@@ -30,7 +30,7 @@ class UnusableFile(ValueError):
     """The file cannot be read as what it should be, so none of its rows counts.
 
     Codes: empty, bom, encoding, nul, delimiter, row_too_long, quoting, line_ends, missing_column, unknown_column,
-    duplicate_column.
+    duplicate_column, mapping_attribute, mapping_title.
     """
 
     def __init__(self, errors: Sequence[CellError]) -> None:
@@ -115,53 +115,3 @@ def _not_utf8(line: int, data: bytes, error: UnicodeDecodeError) -> UnusableFile
     else:
         message = _("Byte %(byte)s of this line is not UTF-8. Save the file as UTF-8.")
     return unusable(line, "encoding", filled(message, byte=error.start + 1))
-
-
-def check_header(
-    cells: Sequence[str],
-    *,
-    line: int,
-    known: Sequence[str],
-    required: Sequence[str],
-    delimiter: Delimiter,
-    ignore_unknown: bool,
-) -> None:
-    """Raises UnusableFile, naming everything that is wrong with the header at once."""
-    if len(cells) == 1:
-        _refuse_other_delimiter(cells[0], line=line, known=known, delimiter=delimiter)
-    errors: list[CellError] = []
-    seen: set[str] = set()
-    for cell in cells:
-        if cell not in known:
-            if ignore_unknown:
-                continue
-            errors.append(
-                CellError(line, cell, "unknown_column", _("This column is not known in this format. Remove it."))
-            )
-        elif cell in seen:
-            errors.append(CellError(line, cell, "duplicate_column", _("This column is in the header twice.")))
-        seen.add(cell)
-    errors.extend(
-        CellError(line, column, "missing_column", _("This column is required but is not in the header."))
-        for column in required
-        if column not in seen
-    )
-    if errors:
-        raise UnusableFile(errors)
-
-
-_OTHER_DELIMITERS = {",": _("a comma"), ";": _("a semicolon"), "\t": _("a tab"), "|": _("a vertical bar")}
-
-
-def _refuse_other_delimiter(cell: str, *, line: int, known: Sequence[str], delimiter: Delimiter) -> None:
-    for other, name in _OTHER_DELIMITERS.items():
-        if other != delimiter.char and sum(part.strip(' "') in known for part in cell.split(other)) > 1:
-            raise unusable(
-                line,
-                "delimiter",
-                filled(
-                    _("The columns are separated by %(found)s, but the request says %(expected)s."),
-                    found=name,
-                    expected=_OTHER_DELIMITERS[delimiter.char],
-                ),
-            )
