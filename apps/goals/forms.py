@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from apps.counters.models import Mode
+from apps.counters.models import Counter, Mode
 from apps.counters.ui.acts import ActForm
 from apps.counters.ui.widgets import GoalsInput
 from apps.goals.models import ORDER_TYPE_CHOICES
-from apps.goals.services import clean_goals
+from apps.goals.statuses import clean_goals
 from apps.metrica.rules import system_goals
 from apps.metrica.text import Text
 from apps.metrica.vocabulary import OrderType
@@ -55,7 +55,7 @@ def system_goal_names() -> dict[str, list[Text]]:
 
 
 class MapStatusForm(ActForm):
-    """Says what one CRM status means. `obj` has the counter; known goals are set by who shows the form."""
+    """Says what one CRM status means. `obj` is the counter or has it; known goals are set by who shows the form."""
 
     template_after = "admin/goals/forecast.html"
     crm_status = forms.CharField(label=_("CRM status"), max_length=255, widget=UnfoldAdminTextInputWidget)
@@ -68,6 +68,10 @@ class MapStatusForm(ActForm):
     )
     type = forms.ChoiceField(label=_("Order type"), choices=ORDER_TYPE_CHOICES, widget=UnfoldAdminSelectWidget)
     goal_action_ids = GoalsField(help_text=_("JavaScript goals that the status reaches besides, joined by commas."))
+
+    @property
+    def counter(self) -> Counter:
+        return self.obj if isinstance(self.obj, Counter) else self.obj.counter
 
     def forecast(self) -> list[Text]:
         """The goals that the status will reach as the form stands."""
@@ -90,6 +94,6 @@ class MapStatusForm(ActForm):
         check_speakable(
             order_type=values.get("type", ""),
             goals=values.get("goal_action_ids") or (),
-            mode=self.obj.counter.mode,
+            mode=self.counter.mode,
         )
         return values

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from apps.counters.models import Counter, Mode
 from apps.goals.models import Goal, StatusMapping
+from apps.goals.statuses import StatusRow
 from apps.metrica.rules import GoalPrice, GoalReach, reached_goals, simple_status
 from apps.metrica.vocabulary import DEFAULT_STATUSES, OrderType
 
@@ -48,7 +49,7 @@ class Meaning:
 class Resolver:
     """The statuses of one counter, read once. Keep it for a chunk of work, not for longer."""
 
-    def __init__(self, *, mode: str, mappings: Sequence[StatusMapping], goal_ids: frozenset[str]) -> None:
+    def __init__(self, *, mode: str, mappings: Sequence[StatusMapping | StatusRow], goal_ids: frozenset[str]) -> None:
         self._mode = mode
         self._mappings = {mapping.crm_status: mapping for mapping in mappings}
         self._goal_ids = goal_ids

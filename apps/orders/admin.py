@@ -5,8 +5,10 @@ from django.contrib import admin
 from apps.clients.panels import client_panels
 from apps.counters import panels as counter_pages
 from apps.counters.ui.acts import offer
+from apps.goals import panels as mapping_editor
 from apps.orders.admin_pages.acts import ADD_STATUS, IDENTIFY, MAP, REJECT, RELEASE, RESEND, RETRY
 from apps.orders.admin_pages.holds import HeldChangeAdmin
+from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
 from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
 from apps.orders.models import HeldChange, Order
@@ -15,6 +17,11 @@ offer(Order, ADD_STATUS, RESEND, RETRY)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.counter_marks.append(work_marks)
+counter_pages.counter_actions(SIMULATE)
+mapping_editor.draft_buttons.append(
+    mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
+)
+mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
 client_panels.append(orders_of_client)
 admin.site.register(Order, OrderAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)

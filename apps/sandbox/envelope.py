@@ -11,6 +11,9 @@ STATUS = {
     "invalid_json": 400,
     "invalid_uploading": 400,
     "limit_exceeded": 400,
+    "filter_limits": 400,
+    "query_error": 400,
+    "too_much_rows": 400,
     "unauthorized": 401,
     "access_denied": 403,
     "invalid_token": 403,
@@ -22,6 +25,8 @@ STATUS = {
     "quota_requests_by_ip": 429,
     "quota_parallel_requests": 429,
     "quota_requests_by_counter_id": 429,
+    "quota_delegate_requests": 429,
+    "quota_grants_requests": 429,
     "backend_error": 503,
     "timeout": 504,
 }

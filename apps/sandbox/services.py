@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connections, router, transaction
-from django.utils import translation
+from django.utils import timezone, translation
 
 from apps.metrica.identifiers import NORMALIZERS
 from apps.metrica.vocabulary import GOAL_ID_FORBIDDEN, SystemGoal
+from apps.sandbox.conditions import CONDITION_TYPES
 from apps.sandbox.faults import DEFAULT_ENDPOINTS, check_parameters
+from apps.sandbox.limits import LIMITS
 from apps.sandbox.models import (
     Endpoint,
     FaultKind,
@@ -23,9 +25,11 @@ from apps.sandbox.models import (
     SandboxCounter,
     SandboxFault,
     SandboxGoal,
+    SandboxLimit,
     SandboxSwitch,
     SandboxToken,
     SandboxUploading,
+    SandboxUsage,
     SandboxVisit,
     SandboxVisitKey,
 )
@@ -43,9 +47,13 @@ __all__ = [
     "add_visits",
     "clear_faults",
     "create_counter",
+    "delete_counter",
+    "delete_goal",
     "receive_simple_orders",
     "reset",
+    "restore_limits",
     "revoke_token",
+    "set_limit",
     "set_switch",
 ]
 
@@ -62,6 +70,8 @@ def create_counter(
     owner_login: str = "sandbox",
     token: str = "",
     goals: Iterable[str] | Mapping[str, str] = (),
+    mirrors: Sequence[str] = (),
+    favorite: bool = False,
 ) -> SandboxCounter:
     """A counter of `owner_login` with its JavaScript goals (identifiers, or identifier → name).
 
@@ -82,6 +92,8 @@ def create_counter(
         site=site,
         time_zone_name=time_zone_name,
         owner_login=owner_login,
+        mirrors=",".join(mirrors),
+        favorite=favorite,
     )
     with translation.override("en"):
         SandboxGoal.objects.bulk_create(
@@ -115,17 +127,40 @@ def add_access(*, counter: SandboxCounter, login: str, permission: Permission, t
     _issue_token(login=login, token=token)
 
 
-def add_goal(*, counter: SandboxCounter, identifier: str, name: str = "", condition_type: str = "exact") -> SandboxGoal:
-    """A JavaScript goal, or the existing one with this identifier. Raises ValueError for forbidden characters."""
+def add_goal(
+    *,
+    counter: SandboxCounter,
+    identifier: str,
+    name: str = "",
+    condition_type: str = "exact",
+    created_at: datetime | None = None,
+) -> SandboxGoal:
+    """A JavaScript goal, or the existing one with this identifier. Raises ValueError for forbidden characters.
+
+    `condition_type` "contain" makes it as Metrica's interface does; `created_at` (aware) makes it older or younger.
+    """
     if not identifier or any(character in GOAL_ID_FORBIDDEN for character in identifier):
         raise ValueError(f"A goal's identifier is not empty and has none of {GOAL_ID_FORBIDDEN}")
-    goal, _created = SandboxGoal.objects.get_or_create(
+    if condition_type not in CONDITION_TYPES:
+        raise ValueError(f"A condition's type is one of {', '.join(CONDITION_TYPES)}.")
+    if created_at is not None and created_at.tzinfo is None:
+        raise ValueError("A goal's creation needs a time zone.")
+    goals = SandboxGoal.objects.living().filter(counter=counter, type="action", identifier=identifier)
+    return goals.first() or SandboxGoal.objects.create(
         counter=counter,
         type="action",
         identifier=identifier,
-        defaults={"name": name or identifier, "condition_type": condition_type},
+        name=name or identifier,
+        condition_type=condition_type,
+        created_at=created_at or timezone.now(),
     )
-    return goal
+
+
+def delete_goal(*, goal: SandboxGoal) -> None:
+    """Soft, as in Metrica: the goal is listed with useDeleted only and is not reached any more."""
+    if goal.deleted_at is None:
+        goal.deleted_at = timezone.now()
+        goal.save(update_fields=["deleted_at"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +270,30 @@ def set_switch(*, name: str, value: str) -> None:
     if switch is None or value not in switch.values:
         raise ValueError(f"There is no switch {name!r} with the value {value!r}.")
     SandboxSwitch.objects.update_or_create(name=name, defaults={"value": value})
+
+
+def set_limit(*, name: str, value: int | None = None) -> None:
+    """Puts a number in the place of a documented limit of `apps.sandbox.limits`; None takes the limit away.
+
+    Raises ValueError for a limit or a number that cannot be.
+    """
+    if name not in LIMITS:
+        raise ValueError(f"There is no limit {name!r}.")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31):
+        raise ValueError("A limit is a whole number from 0.")
+    SandboxLimit.objects.update_or_create(name=name, defaults={"value": value})
+
+
+def restore_limits() -> None:
+    """The documented numbers again, and nothing counted yet."""
+    SandboxLimit.objects.all().delete()
+    SandboxUsage.objects.all().delete()
+
+
+def delete_counter(*, counter: SandboxCounter, deleted: bool = True) -> None:
+    """Soft, as in Metrica: listed with status=Deleted, read still, not changed. `deleted` False brings it back."""
+    counter.deleted_at = timezone.now() if deleted else None
+    counter.save(update_fields=["deleted_at"])
 
 
 def reset() -> None:

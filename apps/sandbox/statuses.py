@@ -17,8 +17,8 @@ class StatusReader:
     """Knows the counter's JavaScript goals as they were when it was made (one query). Case matters."""
 
     def __init__(self, counter: SandboxCounter) -> None:
-        goals = SandboxGoal.objects.filter(counter=counter, type="action")
-        self.goals = frozenset(goals.values_list("identifier", flat=True))
+        goals = SandboxGoal.objects.living().filter(counter=counter, type="action")
+        self.goals = frozenset(identifier for goal in goals for identifier in goal.identifiers)
         self._known = {status: Meaning(order_type) for status, order_type in DEFAULT_STATUSES.items()}
         # An identifier that looks like a default status is that status.
         self._known = {goal: Meaning(OrderType.OTHER, (goal,)) for goal in self.goals} | self._known

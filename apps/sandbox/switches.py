@@ -1,23 +1,10 @@
 """What Metrica's documents leave open, as named switches with a documented default."""
 
-from dataclasses import dataclass
-
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.sandbox.management_switches import MANAGEMENT_SWITCHES
 from apps.sandbox.models import SandboxSwitch
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    name: str
-    question: str | Promise
-    values: dict[str, str | Promise]  # value → what it means; the first one is the default
-
-    @property
-    def default(self) -> str:
-        return next(iter(self.values))
-
+from apps.sandbox.switch import Switch
 
 SWITCHES = {
     switch.name: switch
@@ -54,6 +41,7 @@ SWITCHES = {
                 "first": _("stays as it was when the goal was first reached"),
             },
         ),
+        *MANAGEMENT_SWITCHES,
     )
 }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.sandbox.api import cdp, management
+from apps.sandbox.api import cdp, goals, grants, management, reports
 from apps.sandbox.api.endpoint import unknown_address
 from apps.sandbox.control import views as control
 from apps.sandbox.pages import fault_panel, views
@@ -14,14 +14,20 @@ urlpatterns = [
     path("cdp/api/v1/counter/<str:counter_id>/last_uploadings", cdp.last_uploadings),
     path("management/v1/counters", management.counters),
     path("management/v1/counter/<str:counter_id>", management.counter),
-    path("management/v1/counter/<str:counter_id>/goals", management.goals),
-    re_path(r"^(?:cdp|management)(?:/|$)", unknown_address),
+    path("management/v1/counter/<str:counter_id>/goals", goals.goals),
+    path("management/v1/counter/<str:counter_id>/goal/<str:goal_id>", goals.goal),
+    path("management/v1/counter/<str:counter_id>/grants", grants.grants),
+    path("management/v1/counter/<str:counter_id>/grant", grants.grant),
+    path("management/v1/counter/<str:counter_id>/my_grant", grants.my_grant),
+    path("stat/v1/data", reports.data),
+    re_path(r"^(?:cdp|management|stat)(?:/|$)", unknown_address),
     path("control/counters", control.counters),
     path("control/goals", control.goals),
     path("control/accesses", control.accesses),
     path("control/visits", control.visits),
     path("control/faults", control.faults),
     path("control/switches", control.switches_view),
+    path("control/limits", control.limits_view),
     path("control/reset", control.reset),
     path("control/orders", control.orders),
     path("control/uploadings", control.uploadings),

@@ -14,7 +14,7 @@ from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
-from apps.goals.models import Goal
+from apps.goals.models import Goal, MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Upload, UploadJob
 from tests.admin.conftest import Place
@@ -33,6 +33,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Counter: lambda place: place.counter,
     ApiCall: lambda place: ApiCall.objects.get(agency=place.agency),
     Goal: lambda place: Goal.objects.get(counter=place.counter),
+    MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Client: lambda place: Client.objects.get(counter=place.counter),
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
@@ -82,6 +83,7 @@ def address(model: type[models.Model], pattern: str, obj: models.Model, place: P
 def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client]
+    watched.append(MappingVersion)
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 
 

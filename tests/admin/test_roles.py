@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apps.counters.models import Counter, MetricaAccount
+from apps.goals.models import MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -17,6 +18,11 @@ OPERATING = [
     ("counters_counter", "pause"),
     ("counters_counter", "upload"),
     ("counters_counter", "read"),
+    ("counters_counter", "compare"),
+    ("counters_counter", "create-goals"),
+    ("counters_counter", "map"),
+    ("counters_counter", "simulate"),
+    ("goals_mappingversion", "restore"),
     ("counters_metricaaccount", "check"),
     ("orders_order", "upload"),
     ("orders_order", "status"),
@@ -39,6 +45,7 @@ def objects(place: Place) -> dict[str, Any]:
     return {
         "counters_counter": place.counter,
         "counters_metricaaccount": place.account,
+        "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
         "uploads_uploadjob": place.job(),

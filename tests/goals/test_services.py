@@ -6,8 +6,9 @@ from django.core.exceptions import ValidationError
 from apps.audit.models import AuditEntry
 from apps.counters.events import counter_changed
 from apps.counters.models import Mode
+from apps.goals.goal_services import store_goals
 from apps.goals.models import Goal, StatusMapping
-from apps.goals.services import remove_status, replace_statuses, set_status, store_goals
+from apps.goals.services import remove_status, replace_statuses, set_status
 from apps.metrica.client import GoalInfo
 from tests.factories import make_counter
 

@@ -243,6 +243,7 @@ def test_many_uploads_at_once(api: Api) -> None:
     """Two uploads of one counter at once must not both take an order for new."""
     import threading
 
+    services.set_limit(name="parallel_requests", value=None)
     answers: list[int] = []
 
     def send() -> None:

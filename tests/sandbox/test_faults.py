@@ -91,6 +91,7 @@ def test_a_fault_until_it_is_removed(api: Api) -> None:
 
 
 def test_each_application_is_counted_once_among_many_at_once(api: Api) -> None:
+    services.set_limit(name="parallel_requests", value=None)
     services.add_fault(kind="quota_429", count=3)
     statuses: list[int] = []
 

@@ -60,6 +60,7 @@ class Act:
     button: Text = ""  # on the button that does it; left out: the title
     main: bool = False  # the page's foremost act
     danger: bool = False
+    in_header: bool = True  # False: other parts of the page lead to it
 
     def is_offered(self, request: HttpRequest, obj: Any) -> bool:
         return actor_of(request).can(self.right) and (self.shown is None or self.shown(request, obj))
@@ -116,7 +117,7 @@ class ActingMixin:
                 "path": self.act_url(act, obj),
             }
             for act in acts_of(self.model)
-            if act.is_offered(request, obj)
+            if act.in_header and act.is_offered(request, obj)
         ]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from apps.sandbox import quotas
 from apps.sandbox.cutting import cut
 from apps.sandbox.envelope import ApiError
 from apps.sandbox.faults import Fault, answer_instead, take, wait_out
@@ -32,6 +33,7 @@ class Call:
     body: BodyReader
     login: str = ""
     counter_number: int | None = None
+    address: dict[str, str] = field(default_factory=dict)  # further parts of the path, such as goal_id
     faults: list[Fault] = field(default_factory=list)
     error_type: str = ""
     uploading: UUID | None = None
@@ -43,10 +45,10 @@ class Call:
     def counter(self, *, to_change: bool = False) -> SandboxCounter:
         """The counter of the address. 404 where there is none, 403 where the login may not open or change it."""
         counter = SandboxCounter.objects.filter(metrica_id=self.counter_number or 0).first()
-        if counter is None:
+        if counter is None or (to_change and counter.deleted_at):
             raise ApiError("not_found", f"There is no counter {self.counter_number}.")
         permission = permission_of(login=self.login, counter=counter)
-        if permission is None or (to_change and permission == Permission.VIEW):
+        if permission is None or (to_change and not permission.may_change):
             raise ApiError("access_denied", "Access is denied.")
         return counter
 
@@ -68,8 +70,8 @@ def endpoint(kind: Endpoint, *, method: str = "GET") -> Callable[[View], Callabl
     def decorate(view: View) -> Callable[..., HttpResponse]:
         @csrf_exempt
         @functools.wraps(view)
-        def handle(request: HttpRequest, counter_id: str | None = None) -> HttpResponse:
-            call = Call(request=request, body=BodyReader(request))
+        def handle(request: HttpRequest, counter_id: str | None = None, **address: str) -> HttpResponse:
+            call = Call(request=request, body=BodyReader(request), address=address)
             response = _answer(call=call, view=view, kind=kind, method=method, counter_id=counter_id)
             try:
                 _log(call, response)
@@ -89,16 +91,17 @@ def _answer(*, call: Call, view: View, kind: Endpoint, method: str, counter_id: 
         if call.request.method != method:
             raise ApiError("not_found", f"There is no {call.request.method} at this address.")
         call.counter_number = _number(counter_id)
-        call.faults = take(endpoint=kind, counter_number=call.counter_number)
-        wait_out(call.faults)
-        for fault in call.faults:
-            if fault.kind is FaultKind.CUT_BEFORE:
-                call.body.drain(limit=fault.parameters.get("after_bytes"))
-                return None
-            if error := answer_instead(fault):
-                raise error
-        call.login = _login(call.request)
-        response: HttpResponse = JsonResponse(view(call))
+        with quotas.taken(_quotas(call, kind), login=call.login):
+            call.faults = take(endpoint=kind, counter_number=call.counter_number)
+            wait_out(call.faults)
+            for fault in call.faults:
+                if fault.kind is FaultKind.CUT_BEFORE:
+                    call.body.drain(limit=fault.parameters.get("after_bytes"))
+                    return None
+                if error := answer_instead(fault):
+                    raise error
+            call.login = _login(call.request)
+            response: HttpResponse = JsonResponse(view(call), json_dumps_params=_layout(call.request))
     except ApiError as error:
         call.error_type = error.error_type
         response = error.response()
@@ -109,6 +112,35 @@ def _answer(*, call: Call, view: View, kind: Endpoint, method: str, counter_id: 
     # An answer that overtakes the body would reach the client as a broken connection.
     call.body.drain()
     return None if call.has(FaultKind.CUT_AFTER) else response
+
+
+def _quotas(call: Call, kind: Endpoint) -> list[quotas.Quota]:
+    """What the call counts in. A token that is not valid counts for its address only, and is refused later on."""
+    try:
+        call.login = _login(call.request)
+    except ApiError:
+        call.login = ""
+    numbers = [call.counter_number] if call.counter_number else _ids(call.request)
+    if kind is Endpoint.REPORT and len(numbers) == 1:
+        call.counter_number = numbers[0]
+    return quotas.of_call(
+        kind=kind,
+        method=call.request.method or "",
+        login=call.login,
+        counters=numbers,
+        address=call.request.META.get("REMOTE_ADDR", ""),
+    )
+
+
+def _ids(request: HttpRequest) -> list[int]:
+    """The counters of a report; what is no number is refused by the report itself."""
+    parts = request.GET.get("ids", "").split(",")[:500]
+    return sorted({int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 10})
+
+
+def _layout(request: HttpRequest) -> dict[str, Any]:
+    """`pretty` formats the JSON (formats page)."""
+    return {"indent": 2} if request.GET.get("pretty") in ("1", "true") else {}
 
 
 def _number(text: str | None) -> int | None:

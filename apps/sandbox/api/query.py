@@ -42,3 +42,24 @@ def some_of(query: QueryDict, name: str, allowed: Collection[str]) -> Sequence[s
         if part not in allowed:
             raise ApiError("invalid_parameter", f"{name} does not know {part!r}.", location=name)
     return parts
+
+
+def flag(query: QueryDict, name: str, *, default: bool) -> bool:
+    """A boolean: true and false, or 1 and 0."""
+    text = query.get(name, "").lower()
+    if not text:
+        return default
+    if text not in ("true", "false", "1", "0"):
+        raise ApiError("invalid_parameter", f"{name} must be true or false.", location=name)
+    return text in ("true", "1")
+
+
+def numbers(query: QueryDict, name: str, *, most: int) -> list[int]:
+    """A comma list of int32 numbers, at most `most` of them; empty where the parameter is left out."""
+    parts = query.get(name, "").split(",") if query.get(name) else []
+    if len(parts) > most:
+        raise ApiError("invalid_parameter", f"{name} takes at most {most} numbers.", location=name)
+    for part in parts:
+        if not (part.isascii() and part.isdigit()) or len(part) > 10 or not 0 < int(part) < 2**31:
+            raise ApiError("invalid_parameter", f"{name} must be numbers with commas between them.", location=name)
+    return [int(part) for part in parts]

@@ -14,11 +14,12 @@ from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.sandbox import services, shapes, switches
+from apps.sandbox import limits, services, shapes, switches
 from apps.sandbox.models import (
     Permission,
     SandboxCounter,
     SandboxFault,
+    SandboxGoal,
     SandboxOrder,
     SandboxOrderEvent,
     SandboxReach,
@@ -38,7 +39,7 @@ class NotThere(Exception):
 
 
 def control(**handlers: Handler) -> Callable[[HttpRequest], JsonResponse]:
-    """An address with one handler for each method: get, post, delete."""
+    """An address with one handler for each method: get, post, patch, delete."""
 
     @csrf_exempt
     @functools.wraps(next(iter(handlers.values())))
@@ -91,9 +92,41 @@ def _get_counters(_request: HttpRequest, _body: Body) -> Body:
     return {"counters": list(rows)}
 
 
+def _patch_counter(_request: HttpRequest, body: Body) -> Body:
+    """`deleted` true or false."""
+    services.delete_counter(counter=_counter(body["metrica_id"]), deleted=bool(body["deleted"]))
+    return {}
+
+
 def _post_goal(_request: HttpRequest, body: Body) -> Body:
+    """The parameters of services.add_goal; `condition_type` "contain" makes one as Metrica's interface does."""
+    if "created_at" in body:
+        body["created_at"] = datetime.fromisoformat(body["created_at"])
     goal = services.add_goal(counter=_counter(body.pop("counter")), **body)
     return {"id": goal.pk, "identifier": goal.identifier}
+
+
+def _delete_goal(_request: HttpRequest, body: Body) -> Body:
+    goal = SandboxGoal.objects.living().filter(pk=int(body["id"]), type="action").first()
+    if goal is None:
+        raise NotThere(f"There is no goal {body['id']}.")
+    services.delete_goal(goal=goal)
+    return {}
+
+
+def _get_limits(_request: HttpRequest, _body: Body) -> Body:
+    return {"limits": limits.values()}
+
+
+def _post_limit(request: HttpRequest, body: Body) -> Body:
+    """The parameters of services.set_limit."""
+    services.set_limit(**body)
+    return _get_limits(request, body)
+
+
+def _delete_limits(request: HttpRequest, body: Body) -> Body:
+    services.restore_limits()
+    return _get_limits(request, body)
 
 
 def _post_access(_request: HttpRequest, body: Body) -> Body:
@@ -185,8 +218,9 @@ def _window(request: HttpRequest, rows: QuerySet[Any], name: str, shape: Callabl
     return {name: [shape(row) for row in shown], "total": rows.count()}
 
 
-counters = control(post=_post_counter, get=_get_counters)
-goals = control(post=_post_goal)
+counters = control(post=_post_counter, get=_get_counters, patch=_patch_counter)
+goals = control(post=_post_goal, delete=_delete_goal)
+limits_view = control(get=_get_limits, post=_post_limit, delete=_delete_limits)
 accesses = control(post=_post_access)
 visits = control(post=_post_visits, get=_get_visits)
 faults = control(post=_post_fault, get=_get_faults, delete=_delete_faults)

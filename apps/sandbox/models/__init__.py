@@ -9,6 +9,7 @@ from apps.sandbox.models.crm import (
     SandboxUploading,
     UploadingStatus,
 )
+from apps.sandbox.models.quotas import SandboxLimit, SandboxRunning, SandboxUsage
 from apps.sandbox.models.site import (
     Permission,
     SandboxAccess,
@@ -28,13 +29,16 @@ __all__ = [
     "SandboxCounter",
     "SandboxFault",
     "SandboxGoal",
+    "SandboxLimit",
     "SandboxOrder",
     "SandboxOrderEvent",
     "SandboxReach",
     "SandboxRequest",
+    "SandboxRunning",
     "SandboxSwitch",
     "SandboxToken",
     "SandboxUploading",
+    "SandboxUsage",
     "SandboxVisit",
     "SandboxVisitKey",
     "UploadingStatus",

@@ -23,6 +23,7 @@ class Endpoint(models.TextChoices):
     UPLOAD = "upload", _("uploads")
     LAST_UPLOADINGS = "last_uploadings", _("list of uploads")
     MANAGEMENT = "management", _("counters and goals")
+    REPORT = "report", _("reports")
 
 
 class SandboxFault(models.Model):
