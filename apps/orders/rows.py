@@ -199,11 +199,12 @@ class RowReader:
     def _check_attributes(declared: Declared, row: OrderRow, warnings: list[RowError], errors: list[RowError]) -> None:
         """Values in the form that Metrica takes. One of the wrong type keeps the row out, as a wrong amount does; one
         that is not declared is kept, told, and not sent."""
-        for field_name, entity, values in (
-            ("attributes", AttributeEntity.ORDER, row.state.get("attributes")),
-            ("client_attributes", AttributeEntity.CONTACT, row.client_attributes),
-        ):
-            for name, value in (values or {}).items():
+        given: list[tuple[str, str, dict[str, Any]]] = [
+            ("attributes", AttributeEntity.ORDER, row.state.get("attributes") or {}),
+            ("client_attributes", AttributeEntity.CONTACT, row.client_attributes or {}),
+        ]
+        for field_name, entity, values in given:
+            for name, value in values.items():
                 try:
                     values[name] = declared.checked(entity, name, value)
                 except UndeclaredAttribute:

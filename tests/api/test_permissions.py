@@ -28,6 +28,11 @@ SHUT = {"none": 401, "bad": 401, "expired": 401, "revoked": 401, "closed": 401}
 TABLE = {
     ("counters", "GET"): (None, "agency", 200),
     ("counter", "GET"): (None, "counter", 200),
+    ("counter", "PATCH"): ({"name": "Renamed"}, "counter", 200),
+    ("attributes", "GET"): (None, "counter", 200),
+    ("attributes", "PUT"): ([{"entity": "ORDER", "name": "branch"}], "counter", 200),
+    ("products", "GET"): (None, "counter", 200),
+    ("products", "PUT"): ([{"name": "sku-1"}], "counter", 200),
     ("statuses", "GET"): (None, "counter", 200),
     ("statuses", "PUT"): ([], "counter", 200),
     ("status", "GET"): (None, "counter", 200),
@@ -51,6 +56,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ADDRESSES = {
     "counters": "counters/",
     "counter": "counters/40000001/",
+    "attributes": "counters/40000001/attributes/",
+    "products": "counters/40000001/products/",
     "statuses": "counters/40000001/statuses/",
     "status": "counters/40000001/statuses/known/",
     "orders": "counters/40000001/orders/",
