@@ -6,10 +6,11 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check messages screenshots benchmarks key clean
+.PHONY: help install demo sandbox test lint types check messages screenshots benchmarks key clean
 
 help:
 	@echo "make demo        a running Goalpost with sample agencies and the built-in sandbox (ONCE=1: ends by itself)"
+	@echo "make sandbox     only the sandbox, for other integrations (PORT=8090, FRESH=1: empty, ONCE=1: checks itself and ends)"
 	@echo "make test        the whole test suite, SQLite always, PostgreSQL where one answers"
 	@echo "make lint types  ruff, mypy"
 	@echo "make messages    collect texts for translation and compile them (needs GNU gettext)"
@@ -29,6 +30,9 @@ install: $(STAMP)
 
 demo: install
 	@$(PY) -m project.demo $(if $(filter-out 0,$(ONCE)),--once)
+
+sandbox: install
+	@$(PY) -m project.sandbox $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(FRESH)),--fresh)
 
 test: install
 	@$(PY) -m tests.run $(ARGS)

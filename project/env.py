@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -37,6 +39,30 @@ def require(*, name: str, value: str, default: str, debug: bool, hint: str) -> s
     if not debug and (not value or value == default):
         raise ImproperlyConfigured(f"{name} is not set. {hint} (DEBUG is off, so the built-in default is refused.)")
     return value
+
+
+def web_address(name: str, default: str) -> str:
+    """An http(s) address without query, fragment or password: secrets are sent there."""
+    text: str = env.str(name, default=default).strip().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        fits = fits and not parts.query and not parts.fragment and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        got = "" if "@" in text else f", got {text!r}"  # a password is not repeated
+        raise ImproperlyConfigured(f"{name} must be an address like {default}{got}.")
+    return text
+
+
+def words(name: str, default: str, *, known: Collection[str]) -> list[str]:
+    """Words with spaces or commas between them, each one of `known`."""
+    found: list[str] = env.str(name, default=default).replace(",", " ").split()
+    for word in found:
+        if word not in known:
+            raise ImproperlyConfigured(f"{name} does not know {word!r}. It takes: {', '.join(sorted(known))}.")
+    return found
 
 
 def encryption_keys(*, text: str, debug: bool, secret_key: str) -> list[str]:

@@ -32,8 +32,10 @@ def free_port(wanted: int = 0) -> int:
 class Processes:
     """A web server and workers in one environment. Each leads its process group, so none of its children is left."""
 
-    def __init__(self, *, environment: Mapping[str, str], log_dir: Path, port: int) -> None:
-        fixed = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    def __init__(
+        self, *, environment: Mapping[str, str], log_dir: Path, port: int, settings: str = "project.settings"
+    ) -> None:
+        fixed = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": settings}
         self.environment = {**os.environ, **environment, **fixed}
         self.log_dir = log_dir
         self.port = port

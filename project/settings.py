@@ -4,10 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from project import logs, navigation
-from project.env import DEFAULT_SECRET_KEY, database, encryption_keys, load, require, setting, time_zone
+from project.env import (
+    DEFAULT_SECRET_KEY,
+    database,
+    encryption_keys,
+    load,
+    require,
+    setting,
+    time_zone,
+    web_address,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -169,9 +180,21 @@ vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswi
 # Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
 METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
 METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
-YANDEX_OAUTH_URL = env.str("YANDEX_OAUTH_URL", default="https://oauth.yandex.ru")
-YANDEX_CLIENT_ID = env.str("YANDEX_CLIENT_ID", default="")
-YANDEX_CLIENT_SECRET = env.str("YANDEX_CLIENT_SECRET", default="")
+YANDEX_OAUTH_URL = web_address("YANDEX_OAUTH_URL", "https://oauth.yandex.ru")
+# Where the login of a token is told.
+YANDEX_LOGIN_URL = web_address("YANDEX_LOGIN_URL", "https://login.yandex.ru/info")
+# The app at oauth.yandex.ru by which people connect their logins. Left out: tokens are pasted.
+YANDEX_CLIENT_ID = env.str("YANDEX_CLIENT_ID", default="").strip()
+YANDEX_CLIENT_SECRET = env.str("YANDEX_CLIENT_SECRET", default="").strip()
+if bool(YANDEX_CLIENT_ID) != bool(YANDEX_CLIENT_SECRET):
+    raise ImproperlyConfigured(
+        "YANDEX_CLIENT_ID and YANDEX_CLIENT_SECRET belong together: write both, or neither. "
+        "They stand on the app's page at oauth.yandex.ru."
+    )
+# Rights that are asked for: those without which an account is of no use, and those that a person may refuse.
+_scopes = ("metrika:read", "metrika:write", "metrika:offline_data", "metrika:expenses", "metrika:user_params")
+YANDEX_SCOPES = words("YANDEX_SCOPES", "metrika:read metrika:offline_data", known=_scopes)
+YANDEX_OPTIONAL_SCOPES = words("YANDEX_OPTIONAL_SCOPES", "metrika:write", known=_scopes)
 
 # How long a running upload job may stay without a sign of life before another worker takes it over.
 UPLOAD_LEASE_SECONDS = setting("UPLOAD_LEASE_SECONDS", int, 120)

@@ -13,9 +13,15 @@ from apps.metrica.errors import CATALOGUE
 
 
 class LedgerRecorder:
-    """Writes each exchange as an ApiCall: once before the bytes leave, once when the outcome is known."""
+    """Writes each exchange as an ApiCall: once before the bytes leave, once when the outcome is known.
 
-    def __init__(self, *, account: MetricaAccount, counter: Counter | None, subject: UUID | None) -> None:
+    `account` is None for the calls by which one comes into being.
+    """
+
+    def __init__(
+        self, *, agency_id: int, account: MetricaAccount | None, counter: Counter | None, subject: UUID | None
+    ) -> None:
+        self._agency_id = agency_id
         self._account = account
         self._counter = counter
         self._subject = subject
@@ -23,7 +29,7 @@ class LedgerRecorder:
     def started(self, exchange: Exchange) -> None:
         ApiCall.objects.create(
             id=exchange.id,
-            agency_id=self._account.agency_id,
+            agency_id=self._agency_id,
             account=self._account,
             counter=self._counter,
             subject=self._subject,
@@ -73,7 +79,7 @@ def metrica_client(
     return MetricaClient(
         base_url=account.base_url or settings.METRICA_URL,
         token=token,
-        recorder=LedgerRecorder(account=account, counter=counter, subject=subject),
+        recorder=LedgerRecorder(agency_id=account.agency_id, account=account, counter=counter, subject=subject),
         timeout=timeout or settings.METRICA_TIMEOUT_SECONDS,
         total_timeout=total_timeout,
     )

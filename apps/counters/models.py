@@ -18,8 +18,18 @@ class AccountState(models.TextChoices):
     DISCONNECTED = "disconnected", _("Disconnected")  # no token, or Metrica refused it
 
 
+class AccountQuerySet(TenantQuerySet["MetricaAccount"]):
+    def refresh_due(self, now: "timezone.datetime") -> Self:  # type: ignore[name-defined]
+        """Accounts whose token is to be renewed by `now` (aware)."""
+        return self.filter(refresh_at__lte=now, agency__is_active=True).exclude(refresh_token_encrypted="")
+
+
 class MetricaAccount(models.Model):
-    """A Yandex login whose token opens its counters. The token is encrypted at rest and never shown again."""
+    """A Yandex login whose tokens open its counters. They are encrypted at rest and never shown again.
+
+    One that was connected by OAuth has a refresh token: `refresh_at` says when it is used next. Who moves it on by a
+    compare-and-swap does the work. What is proven of a token's rights is forgotten when a person gives another.
+    """
 
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="accounts", verbose_name=_("agency"))
     login = models.CharField(_("Yandex login"), max_length=100)
@@ -31,18 +41,37 @@ class MetricaAccount(models.Model):
     state_reason = models.CharField(_("why"), max_length=255, blank=True, editable=False)
     token_expires_at = models.DateTimeField(_("token expires"), null=True, blank=True)
     last_ok_at = models.DateTimeField(_("last good call"), null=True, blank=True, editable=False)
+    refresh_token_encrypted = models.TextField(editable=False, blank=True)
+    scopes = models.CharField(_("rights granted"), max_length=255, blank=True, editable=False)  # blank: unknown
+    confirmed_login = models.CharField(_("login as Yandex says"), max_length=100, blank=True, editable=False)
+    refreshed_at = models.DateTimeField(_("renewed"), null=True, blank=True, editable=False)
+    refresh_at = models.DateTimeField(_("next renewal"), null=True, blank=True, editable=False)
+    refresh_attempts = models.PositiveSmallIntegerField(_("renewals tried in vain"), default=0, editable=False)
+    refresh_error_code = models.CharField(max_length=64, blank=True, editable=False)
+    refresh_error = models.CharField(_("why the renewal failed"), max_length=500, blank=True, editable=False)
+    reading_ok_at = models.DateTimeField(_("reading worked"), null=True, blank=True, editable=False)
+    last_upload_ok_at = models.DateTimeField(_("last passed upload"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
-    objects = tenant_manager()
+    objects = tenant_manager(base=AccountQuerySet)
 
     class Meta:
         verbose_name = _("Metrica account")
         verbose_name_plural = _("Metrica accounts")
         ordering = ["login"]
         constraints = [models.UniqueConstraint(fields=["agency", "login"], name="login_per_agency")]
+        indexes = [
+            models.Index(
+                fields=["refresh_at"], name="account_refresh_due", condition=models.Q(refresh_at__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.login
+
+    @property
+    def renews_itself(self) -> bool:
+        return bool(self.refresh_token_encrypted)
 
 
 class Mode(models.TextChoices):

@@ -1,7 +1,8 @@
 """Every write to accounts and counters. What may free held orders raises the counter's revision (R8)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,10 +17,11 @@ from apps.audit.services import record, snapshot
 from apps.counters import schedule as schedules
 from apps.counters.encryption import encrypt
 from apps.counters.events import counter_changed
+from apps.counters.expiry import renew_at
 from apps.counters.models import AccountState, Counter, DeliveryPolicy, MetricaAccount, Mode
 from apps.metrica.vocabulary import CURRENCIES
 
-ACCOUNT_FIELDS = ("login", "base_url", "state", "state_reason", "token_expires_at")
+ACCOUNT_FIELDS = ("login", "base_url", "state", "state_reason", "token_expires_at", "scopes", "confirmed_login")
 COUNTER_FIELDS = (
     "account_id",
     "metrica_id",
@@ -38,11 +40,33 @@ COUNTER_FIELDS = (
 _READINESS_FIELDS = frozenset({"account_id", "account", "time_zone", "mode"})
 
 
+# A token that was renewed this lately and is refused all the same will not get better by another renewal.
+JUST_RENEWED = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What came with a token that Yandex OAuth gave, besides itself: how it renews itself, its rights, its login."""
+
+    refresh_token: str = field(repr=False)
+    scopes: tuple[str, ...]
+    confirmed_login: str
+
+
 @transaction.atomic
 def connect_account(
-    *, agency: Agency, login: str, token: str, base_url: str = "", expires_at: datetime | None = None
+    *,
+    agency: Agency,
+    login: str,
+    token: str,
+    base_url: str = "",
+    expires_at: datetime | None = None,
+    consent: Consent | None = None,
 ) -> MetricaAccount:
-    """Keep a token for a Yandex login (encrypted) and mark the account connected; orders held for its lack get free."""
+    """Keep a token for a Yandex login (encrypted) and mark the account connected; orders held for its lack get free.
+
+    `consent` left out: a token that was pasted, which nobody renews and whose rights are not known.
+    """
     login, token = login.strip(), token.strip()
     if not login:
         raise ValidationError({"login": ValidationError(_("Write the Yandex login."), code="required")})
@@ -57,7 +81,8 @@ def connect_account(
     account.state = AccountState.CONNECTED
     account.state_reason = ""
     account.token_expires_at = expires_at
-    account.full_clean(exclude=["token_encrypted"])
+    _take_consent(account, consent)
+    account.full_clean(exclude=["token_encrypted", "refresh_token_encrypted"])
     account.save()
     record(
         action="account.connected",
@@ -65,10 +90,23 @@ def connect_account(
         obj=account,
         before=before,
         after=snapshot(account, ACCOUNT_FIELDS),
-        details={"token_replaced": before is not None},
+        details={"token_replaced": before is not None, "renews_itself": account.renews_itself},
     )
     _touch_counters(Q(account=account))
     return account
+
+
+def _take_consent(account: MetricaAccount, consent: Consent | None) -> None:
+    """How the new token is renewed and what it may do; nothing of it is proven yet."""
+    now = timezone.now()
+    refresh_token = consent.refresh_token if consent else ""
+    account.refresh_token_encrypted = encrypt(refresh_token) if refresh_token else ""
+    account.refresh_at = renew_at(now=now, expires_at=account.token_expires_at) if refresh_token else None
+    account.refresh_attempts, account.refresh_error_code, account.refresh_error = 0, "", ""
+    account.refreshed_at = now if refresh_token else None
+    account.scopes = " ".join(consent.scopes)[:255] if consent else ""
+    account.confirmed_login = consent.confirmed_login[:100] if consent else ""
+    account.reading_ok_at = account.last_upload_ok_at = None
 
 
 @transaction.atomic
@@ -86,7 +124,10 @@ def update_account(*, account: MetricaAccount, login: str, base_url: str) -> Met
 
 @transaction.atomic
 def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bool = False) -> None:
-    """Stop using the account's token: Metrica refused it, or a person took it away (then it is forgotten as well)."""
+    """Stop using the account's token: Metrica refused it, or a person took it away (then it is forgotten as well).
+
+    A refused token that can be renewed is renewed at once; if that succeeds, the account is connected again.
+    """
     account = MetricaAccount.objects.select_for_update().get(pk=account.pk)
     if account.state == AccountState.DISCONNECTED and not (forget_token and account.token_encrypted):
         return
@@ -94,8 +135,12 @@ def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bo
     account.state = AccountState.DISCONNECTED
     account.state_reason = reason[:255]
     if forget_token:
-        account.token_encrypted = ""
-    account.save(update_fields=["state", "state_reason", "token_encrypted"])
+        account.token_encrypted = account.refresh_token_encrypted = account.scopes = ""
+        account.token_expires_at = account.refresh_at = None
+        account.refresh_attempts, account.refresh_error_code, account.refresh_error = 0, "", ""
+    elif account.refresh_at is not None and not _just_renewed(account):
+        account.refresh_at = timezone.now()
+    account.save()
     record(
         action="account.disconnected",
         agency=account.agency_id,
@@ -106,8 +151,18 @@ def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bo
     _touch_counters(Q(account=account))
 
 
-def note_good_call(*, account_id: int, at: datetime) -> None:
-    MetricaAccount.objects.filter(pk=account_id).update(last_ok_at=at)
+def _just_renewed(account: MetricaAccount) -> bool:
+    return account.refreshed_at is not None and account.refreshed_at > timezone.now() - JUST_RENEWED
+
+
+def note_reading(*, account_id: int, at: datetime) -> None:
+    """The account's token was seen to read."""
+    MetricaAccount.objects.filter(pk=account_id).update(last_ok_at=at, reading_ok_at=at)
+
+
+def note_passed_upload(*, account_id: int, at: datetime) -> None:
+    """The account's token was seen to upload: nothing else proves that it may."""
+    MetricaAccount.objects.filter(pk=account_id).update(last_ok_at=at, last_upload_ok_at=at)
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import block_reason
 from apps.goals.models import StatusMapping
@@ -20,7 +21,6 @@ from apps.uploads.admin_pages.recent import recent_jobs
 
 SHOWN_COUNTERS = 500
 REJECTED_WITHIN = timedelta(days=7)
-EXPIRES_SOON = timedelta(days=14)
 LONG_WAIT = timedelta(hours=24)
 
 
@@ -118,13 +118,9 @@ def _warnings(accounts: list[MetricaAccount], now: datetime) -> list[dict[str, s
     """Accounts that stop the delivery, or will soon."""
     found = []
     for account in accounts:
-        url = reverse("admin:counters_metricaaccount_change", args=[account.pk])
-        if account.state == AccountState.DISCONNECTED:
-            text = _("The account %(login)s is not connected: orders of its counters are held.")
-            found.append({"tone": "bad", "text": text % {"login": account.login}, "url": url})
-        elif account.token_expires_at is not None and account.token_expires_at < now + EXPIRES_SOON:
-            text = _("The token of %(login)s expires soon. Connect the account with a new one.")
-            found.append({"tone": "warn", "text": text % {"login": account.login}, "url": url})
+        if warning := warning_of(account, now):
+            url = reverse("admin:counters_metricaaccount_change", args=[account.pk])
+            found.append({"tone": warning.tone, "text": warning.text, "url": url})
     return found
 
 
@@ -134,7 +130,8 @@ def _first_steps(request: HttpRequest, accounts: list[MetricaAccount], counters:
     connected = any(account.state == AccountState.CONNECTED for account in accounts)
     mapped = bool(counters) and StatusMapping.objects.filter(counter__in=counters).exists()
     received = bool(counters) and Order.objects.filter(counter__in=counters).exists()
-    add_account, add_counter = reverse("admin:counters_metricaaccount_add"), reverse("admin:counters_counter_add")
+    add_account = reverse("admin:counters_metricaaccount_yandex_start")
+    add_counter = reverse("admin:counters_counter_add")
     counter_page = reverse("admin:counters_counter_change", args=[counters[0].pk]) if counters else ""
     return [
         FirstStep(

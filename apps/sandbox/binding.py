@@ -1,7 +1,9 @@
 """Which visit an order belongs to (contacts page): the nearest one in the past that carries one of its identifiers.
 
 - The search goes back from the order's creation time; a date without time counts as 23:59 of that day.
-- An order can be bound within 21 days of its creation, and bound anew when its identifiers change.
+- An order can be bound within 21 days of its creation, and bound anew when its identifiers change, or in the detailed
+  format its customer.
+- In the detailed format only visits after the first upload of customers count (data page).
 - A bound order changes its visit's goals for 111 days from the visit's start.
 - Identifiers that find no visit leave an earlier binding as it is.
 """
@@ -55,15 +57,18 @@ class VisitFinder:
         return best
 
 
-def bind(*, state: OrderState, before: Collection[str], finder: VisitFinder, now: datetime) -> list[Note]:
-    """Binds `state` where the rules allow it. `before`: its keys before the row was merged.
+def bind(
+    *, state: OrderState, changed: bool, finder: VisitFinder, now: datetime, since: datetime | None = None
+) -> list[Note]:
+    """Binds `state` where the rules allow it. `changed`: its identifiers are others than before the row.
 
-    Returns notes; with `UPDATE_CLOSED` among them the row must not change anything in the visit.
+    `since`: visits that began earlier do not count. Returns notes; with `UPDATE_CLOSED` among them the row must not
+    change anything in the visit.
     """
     bound = state.visit is not None
     if bound and state.visit_started_at is not None and now > update_until(state.visit_started_at):
         return [Note.UPDATE_CLOSED]
-    if bound and state.keys == before:
+    if bound and not changed:
         return []
     if now > bind_until(state.create_date_time):
         return [Note.BINDING_CLOSED]
@@ -73,5 +78,7 @@ def bind(*, state: OrderState, before: Collection[str], finder: VisitFinder, now
     started_at, visit_id = found
     if visit_id == state.visit:
         return []
+    if since is not None and started_at < since:
+        return [] if bound else [Note.BEFORE_CUSTOMERS]
     state.visit, state.visit_started_at, state.bound_at = visit_id, started_at, now
     return [Note.REBOUND] if bound else []

@@ -66,6 +66,8 @@ def _converter(field: Any, connection: BaseDatabaseWrapper) -> Callable[[Any], A
         field = field.target_field
     if isinstance(field, models.DateTimeField):
         return _remembering(connection.ops.adapt_datetimefield_value)
+    if isinstance(field, models.DateField):
+        return _remembering(connection.ops.adapt_datefield_value)
     if isinstance(field, models.DecimalField):
         adapt, digits, places = connection.ops.adapt_decimalfield_value, field.max_digits, field.decimal_places
         return _remembering(lambda value: adapt(value, digits, places))

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
-from apps.metrica.wire.goals import format_goals
-from apps.metrica.wire.simple_orders import SimpleOrder
+from apps.metrica.wire.contacts import Contact
 from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, FaultKind, SandboxFault
-from apps.sandbox.receiving import RowProblem
+from apps.sandbox.problems import RowProblem
 
 # What a fault meets when nobody says.
 DEFAULT_ENDPOINTS = {
@@ -103,7 +102,7 @@ def wait_out(taken: Sequence[Fault]) -> None:
 
 
 class RefusedRows:
-    """A check for `receive_simple_orders`: the rows that a fault of kind `refuse_row` names. One query to make it.
+    """A check for `receive`: the rows that a fault of kind `refuse_row` names. One query to make it.
 
     A fault counts once for a file, however many of its rows it names.
     """
@@ -113,15 +112,18 @@ class RefusedRows:
         self._faults = list(waiting.filter(kind=FaultKind.REFUSE_ROW))
         self._counted: dict[int, bool] = {}
 
-    def __call__(self, line: int, order: SimpleOrder) -> RowProblem | None:
+    def __call__(self, line: int, record: Any) -> RowProblem | None:
         for fault in self._faults:
-            if not _names(fault.parameters, order):
+            if not _names(fault.parameters, record):
                 continue
             if fault.pk not in self._counted:
                 self._counted[fault.pk] = _consume(fault)
             if self._counted[fault.pk]:
                 hidden = not fault.parameters.get("location", True)
-                return RowProblem(0 if hidden else line, "" if hidden else "id", "refused_row", "The row is not valid.")
+                column = "uniq_id" if isinstance(record, Contact) else "id"
+                return RowProblem(
+                    0 if hidden else line, "" if hidden else column, "refused_row", "The row is not valid."
+                )
         return None
 
 
@@ -140,16 +142,11 @@ def _consume(fault: SandboxFault) -> bool:
     return rows.filter(remaining__gt=0).update(remaining=F("remaining") - 1, applied=F("applied") + 1) == 1
 
 
-def _names(parameters: Mapping[str, Any], order: SimpleOrder) -> bool:
+def _names(parameters: Mapping[str, Any], record: Any) -> bool:
+    own = record.uniq_id if isinstance(record, Contact) else record.id
     if "order_id" in parameters:
-        return order.id == parameters["order_id"]
-    cells = (
-        order.id,
-        order.client_uniq_id,
-        order.order_status,
-        *order.client_ids,
-        *order.emails,
-        *order.phones,
-        format_goals(order.goals),
-    )
+        return own == parameters["order_id"]
+    cells = [own, *(getattr(record, name, "") for name in ("client_uniq_id", "order_status", "name"))]
+    cells += [value for name in ("client_ids", "emails", "phones") for value in getattr(record, name, ())]
+    cells += [goal.goal_action_id for goal in getattr(record, "goals", ())]
     return any(parameters["contains"] in cell for cell in cells)

@@ -1,5 +1,5 @@
-"""Takes a multipart body from the wire straight to a temporary file, strictly: exactly one part `file`, with a file
-name and `Content-Type: text/csv`, at most 1 GB (uploadSimpleOrders page)."""
+"""Takes an upload's body from the wire straight to a temporary file, strictly: multipart with exactly one part `file`,
+with a file name and `Content-Type: text/csv` (uploadSimpleOrders page), or JSON; at most 1 GB."""
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import TemporaryUploadedFile
@@ -98,6 +98,36 @@ def receive_file(request: HttpRequest, body: BodyReader) -> TemporaryUploadedFil
             handler.kept.close()
         raise
     return handler.kept
+
+
+def receive_json(request: HttpRequest, body: BodyReader) -> TemporaryUploadedFile:
+    """The JSON body of an upload as a file without a name; it is deleted when closed. Reads the whole body in any case.
+
+    Raises ApiError for all that is not as documented.
+    """
+    file = TemporaryUploadedFile("body.json", "application/json", 0, None)
+    file.name = None
+    try:
+        if request.content_type != "application/json":
+            raise ApiError("invalid_json", "The body must be application/json.")
+        size = 0
+        while data := body.read():
+            size += len(data)
+            if size > MAX_FILE_BYTES:
+                raise _refused(f"The body is larger than 1 GB ({MAX_FILE_BYTES} bytes).")
+            file.write(data)
+        if size < int(request.META.get("CONTENT_LENGTH") or 0):
+            raise _refused("The body ended before its end.")
+    except UnreadablePostError as error:
+        file.close()
+        raise _refused("The body ended before its end.") from error
+    except BaseException:
+        body.drain()
+        file.close()
+        raise
+    file.seek(0)
+    file.size = size
+    return file
 
 
 def _parse(request: HttpRequest, body: BodyReader, handler: _OneFile) -> list[str]:

@@ -33,12 +33,15 @@ from apps.sandbox.models import (
     SandboxVisit,
     SandboxVisitKey,
 )
-from apps.sandbox.receiving import FileRefused, receive_simple_orders
+from apps.sandbox.receiving import FileRefused, receive, receive_simple_orders
+from apps.sandbox.schema import Attribute, Status, create_attributes, create_products, map_statuses
 from apps.sandbox.state import identifier_keys
 from apps.sandbox.switches import SWITCHES
 
 __all__ = [
+    "Attribute",
     "FileRefused",
+    "Status",
     "Visit",
     "add_access",
     "add_fault",
@@ -46,9 +49,13 @@ __all__ = [
     "add_visit",
     "add_visits",
     "clear_faults",
+    "create_attributes",
     "create_counter",
+    "create_products",
     "delete_counter",
     "delete_goal",
+    "map_statuses",
+    "receive",
     "receive_simple_orders",
     "reset",
     "restore_limits",

@@ -1,14 +1,6 @@
-"""An order's state in memory, and what a row makes of it by merge mode (modes page).
+"""An order's state in memory, and what a row makes of it by merge mode (see merging.py)."""
 
-| stored | uploaded | SAVE | UPDATE | APPEND |
-|---|---|---|---|---|
-| 1 | nothing | null | 1 | 1 |
-| 1,2 | 1,3 | 1,3 | 1,3 | 1,2,3 |
-
-A blank cell and a column that is not there are the same: nothing was uploaded. A scalar is replaced in APPEND too.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,14 +10,18 @@ from uuid import UUID
 from apps.metrica.identifiers import md5_of
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import IDENTIFIER_KINDS, MergeMode, OrderType
-from apps.metrica.wire.goals import format_goals, parse_goals
+from apps.metrica.wire.goals import parse_goals
+from apps.metrica.wire.orders import DetailedOrder
 from apps.metrica.wire.simple_orders import SimpleOrder
+from apps.sandbox import merging
 from apps.sandbox.models.crm import order_key, time_ordered_id
+from apps.sandbox.models.customers import customer_key
 
 # Fields of SandboxOrder in the order of OrderState.row(): those that stay as first written, and those that change.
 FROZEN_COLUMNS = ("id", "counter", "order_id", "key", "create_date_time", "date_only")
 CHANGING_COLUMNS = (
     "client_uniq_id",
+    "customer_key",
     *IDENTIFIER_KINDS,
     "order_status",
     "type",
@@ -34,8 +30,13 @@ CHANGING_COLUMNS = (
     "cost",
     "currency",
     "goals",
+    "products",
     "visit",
     "bound_at",
+    "update_date_time",
+    "finish_date_time",
+    "first_paid_at",
+    "attribute_values",
     "updated_at",
 )
 _SCALARS = ("client_uniq_id", "order_status", "revenue", "cost", "currency")
@@ -50,6 +51,7 @@ class OrderState:
     create_date_time: datetime
     date_only: bool
     client_uniq_id: str = ""
+    customer_key: str | None = None
     client_ids: str = ""
     emails: str = ""
     phones: str = ""
@@ -62,20 +64,27 @@ class OrderState:
     cost: Decimal | None = None
     currency: str = ""
     goals: str = ""
+    products: dict[str, int] | None = None
     visit: int | None = None
     bound_at: datetime | None = None
+    update_date_time: datetime | None = None
+    finish_date_time: datetime | None = None
+    first_paid_at: datetime | None = None
+    attribute_values: merging.Attributes | None = None
     updated_at: datetime | None = None
     visit_started_at: datetime | None = None
     keys: frozenset[str] = frozenset()  # under which a visit can be found, as in SandboxVisitKey
+    is_new: bool = False
 
     @classmethod
-    def new(cls, row: SimpleOrder) -> Self:
+    def new(cls, row: SimpleOrder | DetailedOrder) -> Self:
         """An order not seen before; `merge` gives it its changeable fields."""
         return cls(
             id=time_ordered_id(),
             order_id=row.id or None,
             create_date_time=row.create_date_time,
-            date_only=row.date_only,
+            date_only=is_date_only(row),
+            is_new=True,
         )
 
     def row(self, counter_id: int) -> tuple[Any, ...]:
@@ -88,6 +97,7 @@ class OrderState:
             self.create_date_time,
             self.date_only,
             self.client_uniq_id,
+            self.customer_key,
             self.client_ids,
             self.emails,
             self.phones,
@@ -100,31 +110,63 @@ class OrderState:
             self.cost,
             self.currency,
             self.goals,
+            self.products,
             self.visit,
             self.bound_at,
+            self.update_date_time,
+            self.finish_date_time,
+            self.first_paid_at,
+            self.attribute_values,
             self.updated_at,
         )
 
-    def merge(self, row: SimpleOrder, mode: MergeMode, keys: frozenset[str]) -> None:
-        """Takes over what `row` changes. `create_date_time` never changes after the first upload (uploadSimpleOrders).
+    def merge(self, row: SimpleOrder, mode: MergeMode, keys: frozenset[str]) -> bool:
+        """Takes over what `row` changes, and says whether the identifiers are others now.
 
-        A status that is blank afterwards is PAID, the simple format's default. `keys`: the row's own, `row_keys(row)`.
+        `create_date_time` never changes after the first upload (uploadSimpleOrders page). A status that is blank
+        afterwards is PAID, the simple format's default. `keys`: the row's own, `row_keys(row)`. What only the detailed
+        format can say is left out here, so SAVE clears it.
         """
-        replaces_all = mode is MergeMode.SAVE
-        for name in _SCALARS:
-            value = getattr(row, name)
-            if replaces_all or value not in ("", None):
-                setattr(self, name, value)
+        before, customer = self.keys, self.client_uniq_id
+        self._merge_shared(row, mode)
         for name in IDENTIFIER_KINDS:
-            values = getattr(row, name)
-            if replaces_all or values:
-                held = getattr(self, name) if mode is MergeMode.APPEND else ""
-                setattr(self, name, _united(held, values))
-        if replaces_all or row.goals:
-            held_goals = self.extra_goals if mode is MergeMode.APPEND else ()
-            self.goals = format_goals(_united_goals(held_goals, row.goals))
+            setattr(self, name, merging.joined(getattr(self, name), getattr(row, name), mode))
+        if mode is MergeMode.SAVE:
+            self.products = self.finish_date_time = self.attribute_values = None
+        if self.client_uniq_id != customer:
+            self.customer_key = None
         self.order_status = self.order_status or OrderType.PAID.value
-        self.keys = keys if replaces_all else self.own_keys()
+        self.keys = keys if mode is MergeMode.SAVE else self.own_keys()
+        return self.keys != before
+
+    def merge_detailed(
+        self,
+        row: DetailedOrder,
+        mode: MergeMode,
+        *,
+        counter_id: int,
+        multivalued: Collection[str],
+        customers: Mapping[str, frozenset[str]],
+    ) -> bool:
+        """As `merge`, for a row of the detailed format: its customer holds the identifiers, so SAVE clears those that
+        the simple format gave to the order itself. `customers`: identifiers by customer_key."""
+        before = (self.customer_key, self.own_keys())
+        self._merge_shared(row, mode)
+        self.finish_date_time = merging.scalar(self.finish_date_time, row.finish_date_time, mode)
+        self.products = merging.products(self.products, row.products, mode)
+        self.attribute_values = merging.attributes(self.attribute_values, row.attributes, mode, multivalued=multivalued)
+        if mode is MergeMode.SAVE:
+            for name in IDENTIFIER_KINDS:
+                setattr(self, name, "")
+        self.customer_key = customer_key(counter_id=counter_id, uniq_id=self.client_uniq_id)
+        own = self.own_keys()
+        self.keys = own | customers.get(self.customer_key, frozenset())
+        return (self.customer_key, own) != before
+
+    def _merge_shared(self, row: SimpleOrder | DetailedOrder, mode: MergeMode) -> None:
+        for name in _SCALARS:
+            setattr(self, name, merging.scalar(getattr(self, name), getattr(row, name), mode))
+        self.goals = merging.goals(self.goals, row.goals, mode)
 
     @property
     def extra_goals(self) -> Sequence[GoalPrice]:
@@ -138,6 +180,11 @@ class OrderState:
             emails_md5=_parts(self.emails_md5),
             phones_md5=_parts(self.phones_md5),
         )
+
+
+def is_date_only(row: SimpleOrder | DetailedOrder) -> bool:
+    """Whether the creation time is a date without time."""
+    return row.date_only if isinstance(row, SimpleOrder) else row.create_date_only
 
 
 def row_keys(row: SimpleOrder) -> frozenset[str]:
@@ -169,18 +216,3 @@ def identifier_keys(
 
 def _parts(text: str) -> list[str]:
     return text.split(",") if text else []
-
-
-def _united(held: str, values: Sequence[str]) -> str:
-    if held:
-        return ",".join(dict.fromkeys([*held.split(","), *values]))
-    return ",".join(values) if len(values) != 1 else values[0]
-
-
-def _united_goals(held: Sequence[GoalPrice], uploaded: Sequence[GoalPrice]) -> list[GoalPrice]:
-    """Each goal once; the uploaded price replaces the held one."""
-    goals = {goal.goal_action_id: goal for goal in held}
-    for goal in uploaded:
-        if goal.price is not None or goal.goal_action_id not in goals:
-            goals[goal.goal_action_id] = goal
-    return list(goals.values())

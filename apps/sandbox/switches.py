@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.sandbox.management_switches import MANAGEMENT_SWITCHES
 from apps.sandbox.models import SandboxSwitch
 from apps.sandbox.switch import Switch
+from apps.sandbox.upload_switches import UPLOAD_SWITCHES
 
 SWITCHES = {
     switch.name: switch
@@ -41,7 +42,17 @@ SWITCHES = {
                 "first": _("stays as it was when the goal was first reached"),
             },
         ),
+        Switch(
+            "token_lifetime",
+            _("A token that is issued now and its refresh token"),
+            {
+                "year": _("live a year, as at Yandex"),
+                "hour": _("live an hour, so that renewal can be watched"),
+                "minute": _("live a minute, so that expiry can be watched"),
+            },
+        ),
         *MANAGEMENT_SWITCHES,
+        *UPLOAD_SWITCHES,
     )
 }
 

@@ -15,6 +15,7 @@ from django_q.models import Task
 from apps.audit import chain
 from apps.clients.models import Client
 from apps.counters import schedule
+from apps.counters import tasks as account_tasks
 from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import holds
@@ -49,6 +50,7 @@ def tick() -> None:
         start_as_they_come,
         settle_left_behind,
         bring_up_jobs,
+        renew_tokens,
         seal_audit,
         keep_house,
         tell_others,
@@ -128,6 +130,11 @@ def bring_up_jobs(*, lost_after: float | None = None) -> int:
     found = list(jobs.values_list("pk", flat=True)[:1000])
     enqueue_all(found)
     return len(found)
+
+
+def renew_tokens() -> int:
+    """Messages for accounts whose token is near its end. Returns how many."""
+    return account_tasks.send_due_renewals()
 
 
 def seal_audit() -> None:

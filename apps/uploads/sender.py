@@ -49,8 +49,10 @@ def send(*, lease: Lease, upload: Upload, counter: Counter) -> None:
             fail(lease=lease, upload=upload, counter=counter, code=error.code, error=error)
         settle.retry_later(lease=lease, upload=upload, counter=counter, error=error)
     except MetricaError as error:
-        if isinstance(error, AuthorizationError):
-            disconnect(account, error)
+        if isinstance(error, AuthorizationError) and not disconnect(account, error) and not settle.exhausted(upload):
+            # Another token is in its place already: the file goes with that one.
+            settle.retry_later(lease=lease, upload=upload, counter=counter, error=error)
+            return
         fail(lease=lease, upload=upload, counter=counter, code=error.code, error=error)
     else:
         settle.passed(lease=lease, upload=upload, counter=counter, uploading=uploading)
@@ -77,15 +79,17 @@ def fail(*, lease: Lease, upload: Upload, counter: Counter, code: str, error: Me
     raise JobFailed(code=code, message=message)
 
 
-def disconnect(account: MetricaAccount, error: AuthorizationError) -> None:
-    """Metrica does not accept the token: stop using it, unless a person has replaced it meanwhile.
+def disconnect(account: MetricaAccount, error: AuthorizationError) -> bool:
+    """Metrica does not accept the token: stop using it. False where another has taken its place meanwhile.
 
     Where the token never reached Metrica, because it cannot be decrypted here, the account stays as it is.
     """
     if error.http_status is None and error.code != "malformed_token":
-        return
-    if MetricaAccount.objects.filter(pk=account.pk, token_encrypted=account.token_encrypted).exists():
-        disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
+        return True
+    if not MetricaAccount.objects.filter(pk=account.pk, token_encrypted=account.token_encrypted).exists():
+        return False
+    disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
+    return True
 
 
 def _note_attempt(lease: Lease, upload: Upload, seconds: float) -> None:

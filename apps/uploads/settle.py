@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.counters.models import Counter
-from apps.counters.services import note_good_call
+from apps.counters.services import note_passed_upload
 from apps.metrica.client import Uploading
 from apps.metrica.errors import MetricaError
 from apps.uploads import cargo
@@ -29,7 +29,7 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
         _count(upload, **cargo.delivered(upload, counter=counter, at=now))
         Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
         if counter.account_id is not None:
-            note_good_call(account_id=counter.account_id, at=now)
+            note_passed_upload(account_id=counter.account_id, at=now)
         _progressed(lease)
         _record("upload.adopted" if adopted else "upload.passed", upload, counter, uploading_id=uploading.uploading_id)
     log.info(

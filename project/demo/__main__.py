@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from project.demo.story import Access, DemoFailed, Line, Story
+from project.demo.story import CLIENT_ID, NEW_LOGIN, Access, DemoFailed, Line, Story
 from project.processes import BASE_DIR, Processes, free_port
 
 DIRECTORY = BASE_DIR / "var" / "demo"
@@ -21,8 +21,14 @@ def say(text: str = "") -> None:
     print(text, flush=True)  # noqa: T201 - this is what the demo is for
 
 
-def environment(access: Access) -> dict[str, str]:
+def environment(access: Access, url: str) -> dict[str, str]:
+    sandbox = f"{url}/sandbox"
     return {
+        "METRICA_URL": sandbox,
+        "YANDEX_OAUTH_URL": sandbox,
+        "YANDEX_LOGIN_URL": f"{sandbox}/info",
+        "YANDEX_CLIENT_ID": CLIENT_ID,
+        "YANDEX_CLIENT_SECRET": access.app_secret,
         "DEBUG": "on",
         "SANDBOX": "on",
         "ENV_FILE": os.devnull,
@@ -68,8 +74,10 @@ def run(*, once: bool, port: int, orders: int) -> int:
     began = time.monotonic()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
-    access = Access(*(secrets.token_urlsafe(30) for _each in range(4)))
-    with Processes(environment=environment(access), log_dir=DIRECTORY / "logs", port=free_port(port)) as processes:
+    access = Access(*(secrets.token_urlsafe(30) for _each in range(5)))
+    port = free_port(port)
+    settings = environment(access, f"http://127.0.0.1:{port}")
+    with Processes(environment=settings, log_dir=DIRECTORY / "logs", port=port) as processes:
         say("1/5  making the database …")
         processes.manage("migrate", "-v0")
         say("2/5  starting web, sandbox and worker …")
@@ -99,6 +107,7 @@ def run(*, once: bool, port: int, orders: int) -> int:
         say(f"API key   {access.north_key}   (North Agency)")
         say(f"          {access.south_key}   (South Agency)")
         say("\nTry:")
+        say(f"  in the admin, Metrica accounts: “Connect Yandex” with the login {NEW_LOGIN}, then “Import counters”")
         example = f"{processes.url}/api/v1/counters/40000001/orders/D-1001/"
         say(f'  curl -H "Authorization: Bearer {access.north_key}" {example}')
         say("\nCtrl-C ends it.")

@@ -20,6 +20,11 @@ GOALS = {
     FLOWERS: ("order_confirmed", "order_delivered"),
 }
 NAMES = {WINDOWS: "Windows and balconies", DENTAL: "Dental clinics", FLOWERS: "Flower delivery"}
+CLIENT_ID = "goalpost-demo"
+# A login that is connected nowhere yet: its counters wait to be imported.
+NEW_LOGIN = "client-metrica"
+OFFERED = {40000011: "Coffee roastery", 40000012: "Yoga studio"}
+CALLBACK = "/admin/counters/metricaaccount/yandex/callback/"
 DEAL = ("Новая сделка", "Качественный лид", "Оплачено")
 CLINIC = ("Новый лид", "Запись в филиал №1", "Отмена записи", "Запись в филиал №2", "Оплата услуг")
 
@@ -36,6 +41,7 @@ class Access:
     south_key: str
     north_token: str
     south_token: str
+    app_secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,32 @@ class Story:
                 token=self._access.south_token if south else self._access.north_token,
                 goals=list(GOALS[counter]),
             )
+        self._register_app()
+        for counter, name in OFFERED.items():
+            self._control(
+                "counters",
+                metrica_id=counter,
+                name=name,
+                site=f"site-{counter}.example",
+                time_zone_name=str(ZONE),
+                owner_login=NEW_LOGIN,
+                goals=["good_lead", "deal_won"],
+            )
+        self._control("accesses", counter=WINDOWS, login=NEW_LOGIN, permission="view")
         visit = (self._now - timedelta(days=6)).replace(tzinfo=ZONE).isoformat()
         self._control("visits", counter=WINDOWS, started_at=visit, client_id="1700000000123456789")
         self._control("visits", counter=DENTAL, started_at=visit, client_id="1700000000987654321")
+
+    def _register_app(self) -> None:
+        """Goalpost's app at the sandbox's OAuth, as one registers it at oauth.yandex.ru."""
+        hosts = (self._processes.url, self._processes.url.replace("127.0.0.1", "localhost"))
+        self._control(
+            "apps",
+            client_id=CLIENT_ID,
+            client_secret=self._access.app_secret,
+            name="Goalpost",
+            redirect_uris=[f"{host}{CALLBACK}" for host in hosts],
+        )
 
     def push_cases(self) -> None:
         """Both worked cases, status after status, as a CRM would."""

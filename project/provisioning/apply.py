@@ -117,6 +117,8 @@ def _account(agency: Agency, account: Account) -> Iterator[Difference]:
     place = f"{agency.slug}: account {account.login}"
     with _at(place):
         known = MetricaAccount.objects.filter(agency=agency, login=account.login).first()
+        if known is not None and known.renews_itself and known.state == AccountState.CONNECTED:
+            return  # a person has connected it since: its token is another one by now, and a better one
         if known is None or known.state != AccountState.CONNECTED or not _same_token(known, account.token):
             connect_account(agency=agency, login=account.login, token=account.token, base_url=account.base_url)
             yield Difference("~" if known else "+", f"{place}: connected" if known else place)

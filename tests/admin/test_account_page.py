@@ -105,7 +105,7 @@ def test_outside_the_sandbox_nobody_but_staff_sets_an_address(place: Place, brow
 
 def test_a_token_that_runs_out_is_told_in_time(place: Place, browser: Browser):
     MetricaAccount.objects.filter(pk=place.account.pk).update(token_expires_at=timezone.now() + timedelta(days=3))
-    assert "The token expires soon" in words(browser.get(page(place.account)))
+    assert "expires soon" in words(browser.get(page(place.account)))
     assert "expires soon" in words(browser.get("/admin/"))
 
 

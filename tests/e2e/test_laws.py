@@ -1,8 +1,8 @@
 """What must hold whatever happens: random changes, mappings, faults and breakdowns, all the way over real HTTP.
 
 R2 nothing lost, R3 the timeline only grows, R4 in order and the current state last, R6 nothing sent twice but what had
-an unknown outcome, R7 a bad row hurts nobody else. In detailed mode no order goes before its client, and the last row of
-a client is how it is.
+an unknown outcome, R7 a bad row hurts nobody else. In detailed mode no order goes before its client, and the last row
+of a client is how it is.
 """
 
 import contextlib

@@ -10,6 +10,7 @@ from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
 from apps.counters.models import Counter, MetricaAccount
+from apps.counters.services import Consent, connect_account, disconnect_account
 from apps.goals.models import Goal, StatusMapping
 
 FILE = """
@@ -197,3 +198,16 @@ def test_a_counter_is_switched_as_on_its_page(provision):
     assert "~ north: counter 40000001: mode simple → detailed" in lines
     assert AuditEntry.objects.filter(action="counter.mode_switched").count() == 1
     assert Counter.objects.get().mode == "detailed"
+
+
+def test_an_account_that_was_connected_by_oauth_keeps_its_tokens(provision, db: None):
+    """The file's token is older, and nobody renews it."""
+    provision()
+    account = MetricaAccount.objects.get()
+    consent = Consent("refresh", ("metrika:read",), "north-metrica")
+    connect_account(agency=account.agency, login=account.login, token="y0_newer", consent=consent)
+    assert provision() == ["Nothing differs."]
+    assert decrypt(MetricaAccount.objects.get().token_encrypted) == "y0_newer"
+    disconnect_account(account=MetricaAccount.objects.get(), reason="x", forget_token=True)
+    assert any("connected" in line for line in provision())
+    assert decrypt(MetricaAccount.objects.get().token_encrypted) == "y0_token"

@@ -1,5 +1,6 @@
 """A sandbox counter, its API over real HTTP, and files to send."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from django.core.files.base import File
 
 from apps.metrica.vocabulary import Delimiter, MergeMode
 from apps.sandbox import services
-from apps.sandbox.models import SandboxCounter, SandboxUploading
+from apps.sandbox.models import SandboxCounter, SandboxUploading, UploadFormat, UploadKind
 
 NUMBER = 40000001
 TOKEN = "y0_north"
@@ -40,7 +41,7 @@ class Desk:
 
     counter: SandboxCounter
     now: datetime = NOW
-    sent: list[SandboxUploading] = field(default_factory=list)
+    sent: list[SandboxUploading] = field(default_factory=list, repr=False)
 
     def send(
         self, *lines: str, mode: MergeMode = MergeMode.SAVE, header: str = HEADER, **more: Any
@@ -55,6 +56,38 @@ class Desk:
         )
         self.sent.append(uploading)
         return uploading
+
+    def contacts(self, *rows: dict[str, Any], **more: Any) -> SandboxUploading:
+        """A JSON upload of customers."""
+        return self._send_json(UploadKind.CONTACTS, "contacts", rows, **more)
+
+    def orders(self, *rows: dict[str, Any], **more: Any) -> SandboxUploading:
+        """A JSON upload of orders of the detailed format; what a row leaves out is an order of C-1, now, paid."""
+        usual = {
+            "id": "D-1",
+            "client_uniq_id": "C-1",
+            "client_type": "CONTACT",
+            "create_date_time": local(self.now),
+            "order_status": "PAID",
+        }
+        return self._send_json(UploadKind.ORDERS, "orders", [usual | row for row in rows], **more)
+
+    def _send_json(self, kind: UploadKind, name: str, rows: Any, **more: Any) -> SandboxUploading:
+        body = as_file(json.dumps({name: list(rows)}), name="")
+        uploading = services.receive(
+            kind=kind,
+            counter=self.counter,
+            file=body,
+            uploading_format=UploadFormat.JSON,
+            merge_mode=more.pop("mode", MergeMode.SAVE),
+            now=more.pop("now", self.now),
+            **more,
+        )
+        self.sent.append(uploading)
+        return uploading
+
+    def customer(self, uniq_id: str) -> Any:
+        return self.counter.customers.get(uniq_id=uniq_id)
 
     def visit(self, before: timedelta = timedelta(hours=1), **identifiers: Any) -> int:
         """A visit that began `before` the present; its key."""
@@ -104,6 +137,15 @@ class Api:
 
     def uploadings(self, query: str = "", number: int = NUMBER) -> httpx.Response:
         return self.client.get(f"{self.base}/cdp/api/v1/counter/{number}/last_uploadings?{query}")
+
+    def cdp(self, method: str, path: str, body: Any = None, /, *, number: int = NUMBER, **more: Any) -> httpx.Response:
+        """A call below `/cdp/api/v1/counter/<number>/`; `body` goes out as JSON."""
+        if body is not None:
+            more["json"] = body
+        return self.client.request(method, f"{self.base}/cdp/api/v1/counter/{number}/{path}", **more)
+
+    def send_csv(self, path: str, text: str | bytes, query: str = "merge_mode=SAVE") -> httpx.Response:
+        return self.cdp("POST", f"{path}?{query}", files={"file": ("rows.csv", text, "text/csv")})
 
     def management(self, path: str) -> httpx.Response:
         return self.client.get(f"{self.base}/management/v1/{path}")

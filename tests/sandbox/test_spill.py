@@ -28,9 +28,9 @@ def test_every_row_comes_back_once_and_an_id_stays_in_one_bucket(file_size: int)
     rows = [(line, order(f"D-{line % 700}" if line % 10 else "")) for line in range(2, 3000)]
     seen: dict[str, int] = {}
     back: list[Row] = []
-    with RowSpill(file_size=file_size) as spill:
+    with RowSpill(record=SimpleOrder, key="id", file_size=file_size) as spill:
         for line, row in rows:
-            spill.add(line=line, order=row)
+            spill.add(line=line, record=row)
         assert spill.rows == len(rows)
         for number, bucket in enumerate(spill.buckets()):
             assert [line for line, _row in bucket] == sorted(line for line, _row in bucket)
@@ -44,7 +44,7 @@ def test_every_row_comes_back_once_and_an_id_stays_in_one_bucket(file_size: int)
 def test_shuffling_keeps_the_places_of_each_id(ids: list[str], rng: Random) -> None:
     rows = [(line, order(order_id)) for line, order_id in enumerate(ids)]
     mixed = list(rows)
-    shuffle_duplicates(rows=mixed, rng=rng)
+    shuffle_duplicates(rows=mixed, key="id", rng=rng)
     assert [row.id for _line, row in mixed] == ids
     assert sorted(line for line, _row in mixed) == list(range(len(ids)))
     assert [row for row in mixed if not row[1].id] == [row for row in rows if not row[1].id]

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clients', '0002_counter_by_its_constraint'),
-        ('counters', '0002_detailed_mode'),
+        ('counters', '0003_detailed_mode'),
     ]
 
     operations = [

@@ -1,13 +1,14 @@
 """Metrica accounts: their token goes in and is never shown again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,20 +16,23 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin
-from apps.counters import services
-from apps.counters.gateway import metrica_client
+from apps.counters import services, yandex
+from apps.counters.admin_pages.connecting import ConnectingMixin
+from apps.counters.admin_pages.importing import ImportingMixin
+from apps.counters.expiry import may_upload, renewal_text, rights_text, warning_of
 from apps.counters.models import AccountState, MetricaAccount
-from apps.counters.templatetags.goalpost import since, state_badge
-from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
+from apps.counters.templatetags.goalpost import badge, since, state_badge
+from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome, offer
 from apps.counters.ui.lists import PreparedListMixin
 from apps.metrica.errors import AuthorizationError
+from apps.metrica.oauth import Scope
 
-EXPIRES_SOON = timedelta(days=14)
 TOKEN_HELP = _("The OAuth token of this login. It is kept encrypted and nobody sees it again, you included.")
 ADDRESS_HELP = _("Left empty: Yandex Metrica itself. Another address is for the built-in sandbox and for tests.")
 
@@ -106,26 +110,41 @@ def _connect(request: HttpRequest, account: MetricaAccount, values: Mapping[str,
     return _now("The account is connected. Orders held for its lack go out with the next upload.")
 
 
-def _disconnect(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
-    services.disconnect_account(account=account, reason=values["reason"], forget_token=True)
+def _disconnect(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> Outcome:
+    renewed_itself = account.renews_itself
+    problem = yandex.disconnect(account=account, reason=values["reason"])
+    if problem is not None:
+        told = _now(
+            "The token is forgotten here, but Yandex could not be told to end it: %(why)s "
+            "Take the access away by hand, at id.yandex.ru under “Data access”."
+        )
+        messages.warning(request, told % {"why": str(problem)})
+    elif not renewed_itself:
+        told = _now("A pasted token cannot be ended from here: it stays good at Yandex until it expires or is revoked.")
+        messages.info(request, told)
     return _now("The account is disconnected and its token forgotten. Orders of its counters are held from now on.")
 
 
 def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
     try:
-        with metrica_client(account) as client:
-            page = client.counters(per_page=1)
+        count = yandex.read_test(account)
     except AuthorizationError as error:
         # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
         if error.http_status is not None:
             services.disconnect_account(account=account, reason=str(error.message))
         raise
-    services.note_good_call(account_id=account.pk, at=timezone.now())
-    return ngettext(
+    told = ngettext(
         "Metrica answered: this account reaches %(count)s counter.",
         "Metrica answered: this account reaches %(count)s counters.",
-        page.rows,
-    ) % {"count": page.rows}
+        count,
+    ) % {"count": count}
+    return f"{told} {rights_text(MetricaAccount.objects.get(pk=account.pk))}"
+
+
+def yandex_url(account: MetricaAccount | None = None) -> str:
+    """The page “Connect Yandex”, for a new login or to connect the account anew."""
+    page = reverse("admin:counters_metricaaccount_yandex_start")
+    return f"{page}?account={account.pk}" if account else page
 
 
 def _is_connected(request: HttpRequest, account: MetricaAccount) -> bool:
@@ -136,8 +155,8 @@ offer(
     MetricaAccount,
     Act(
         name="connect",
-        title=_("Connect"),
-        icon="link",
+        title=_("Paste a token"),
+        icon="key",
         question=lambda request, account: _("The new token takes the place of the one that is kept, if there is one."),
         form=ConnectForm,
         initial=lambda request, account: {"base_url": account.base_url},
@@ -171,10 +190,10 @@ offer(
 )
 
 
-class MetricaAccountAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     add_right = Right.ADMINISTER
     change_right = Right.ADMINISTER
-    list_display = ("login", "show_state", "show_counters", "show_expiry", "show_last_ok")
+    list_display = ("login", "show_state", "show_counters", "show_rights", "show_expiry", "show_last_ok")
     list_filter = ("state",)
     search_fields = ("login",)
     search_help_text = _("Yandex login")
@@ -223,12 +242,49 @@ class MetricaAccountAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         account = context.get("original")
         if account is not None:
             context["counters"] = account.counters.order_by("name")[:50]
-            context["expires_soon"] = _expires_soon(account)
+            context["warning"] = warning_of(account, timezone.now())
+            context["renewal_text"] = renewal_text(account)
+            context["rights_text"] = rights_text(account)
+            context["granted"] = [(scope, scope.label) for scope in Scope if scope in account.scopes.split()]
+            context["reconnect_url"] = yandex_url(account) if actor_of(request).can(Right.ADMINISTER) else ""
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def buttons(self, request: HttpRequest, obj: MetricaAccount) -> list[dict[str, Any]]:
+        """The pages of their own first, then the acts."""
+        if not actor_of(request).can(Right.ADMINISTER):
+            return super().buttons(request, obj)
+        connected, own = obj.state == AccountState.CONNECTED, []
+        if connected:
+            url = reverse("admin:counters_metricaaccount_import", args=[obj.pk])
+            own.append(_link(_("Import counters"), "playlist_add", url, main=True))
+        acts = super().buttons(request, obj)
+        if yandex.is_configured():
+            own.append(_link(_("Connect Yandex"), "link", yandex_url(obj), main=not connected))
+            # The page behind it offers to paste a token as well: the header has no room for both.
+            pasting = reverse("admin:counters_metricaaccount_connect", args=[obj.pk])
+            acts = [button for button in acts if button["path"] != pasting]
+        return [*own, *acts]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and actor_of(request).can(Right.ADMINISTER):
+            context = response.context_data or {}
+            context["actions_list"] = [_link(_("Connect Yandex"), "link", yandex_url(), main=True)]
+            context["empty_link"] = {"url": yandex_url(), "title": _("Connect Yandex"), "icon": "link"}
+        return response
 
     @display(description=_("State"))
     def show_state(self, account: MetricaAccount) -> str:
         return state_badge(account.state, account.get_state_display(), account.state_reason)
+
+    @display(description=_("Uploading"))
+    def show_rights(self, account: MetricaAccount) -> str:
+        hint = rights_text(account)
+        if may_upload(account) is False:
+            return badge(_now("No right"), "bad", "block", hint)
+        if account.last_upload_ok_at is not None:
+            return badge(_now("Works"), "good", "check_circle", hint)
+        return badge(_now("Not yet proven"), "quiet", "help", hint)
 
     @display(description=_("Counters"))
     def show_counters(self, account: Any) -> str:
@@ -239,10 +295,14 @@ class MetricaAccountAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     @display(description=_("Token expires"))
     def show_expiry(self, account: MetricaAccount) -> str:
-        if account.token_expires_at is None:
-            return "—"
-        tone = "gp-text--warn" if _expires_soon(account) else ""
-        return format_html('<span class="{}">{}</span>', tone, since(account.token_expires_at))
+        warning = warning_of(account, timezone.now()) if account.state == AccountState.CONNECTED else None
+        ends = since(account.token_expires_at) if account.token_expires_at else "—"
+        if warning is not None:
+            looks = badge(_now("Needs a look"), warning.tone, "warning", warning.text)
+            return format_html('{}<br><span class="gp-text--{}">{}</span>', looks, warning.tone, ends)
+        if account.renews_itself:
+            return format_html('{}<br><span class="gp-sub">{}</span>', ends, _now("renews itself"))
+        return ends
 
     @display(description=_("Last good call"))
     def show_last_ok(self, account: MetricaAccount) -> str:
@@ -252,5 +312,7 @@ class MetricaAccountAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         """All columns come with the rows."""
 
 
-def _expires_soon(account: MetricaAccount) -> bool:
-    return account.token_expires_at is not None and account.token_expires_at < timezone.now() + EXPIRES_SOON
+def _link(title: Any, icon: str, url: str, *, main: bool = False) -> dict[str, Any]:
+    """A button of the header that leads to a page."""
+    variant = ActionVariant.PRIMARY if main else ActionVariant.DEFAULT
+    return {"title": title, "icon": icon, "variant": variant, "attrs": {}, "dialog": False, "path": url}

@@ -19,6 +19,7 @@ from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
+from apps.metrica.oauth_errors import OAUTH_KINDS
 
 _CALLED = re.compile(r"^.*?/v1/(counter/\d+/(?=.))?")
 
@@ -114,7 +115,7 @@ def readable(body: str) -> str:
 
 _KINDS = {
     kind.code: kind
-    for kind in (*vars(catalogue).values(), *catalogue.CATALOGUE.values(), *catalogue.BY_STATUS.values())
+    for kind in (*vars(catalogue).values(), *catalogue.CATALOGUE.values(), *catalogue.BY_STATUS.values(), *OAUTH_KINDS)
     if isinstance(kind, ErrorKind)
 }
 

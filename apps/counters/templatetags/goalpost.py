@@ -62,10 +62,11 @@ def moment(value: datetime | None, zone: ZoneInfo | None = None, seconds: bool =
     if value is None:
         return "—"
     local = timezone.localtime(value)
-    day = "j M" if local.year == timezone.localtime().year else "j M Y"
+    # Translators: a day and a short month in Django's letters; "b" writes the month in lower case.
+    day = _("j M") if local.year == timezone.localtime().year else _("j M Y")
     text = formats.date_format(local, day if day_only else f"{day}, H:i:s" if seconds else f"{day}, H:i")
     hover = [f"{local:%Y-%m-%d %H:%M:%S} {_zone_name(local)}"]
-    if zone is not None:
+    if zone:  # a template says "" where there is no counter
         there = value.astimezone(zone)
         hover.append(_("on the counter's clock: %(time)s") % {"time": f"{there:%Y-%m-%d %H:%M:%S} {zone.key}"})
     return format_html(

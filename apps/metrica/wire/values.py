@@ -105,6 +105,7 @@ REQUIRED: dict[str, Text] = {
     "client_uniq_id": _("The identifier of the order's customer is missing."),
     "client_type": _("The client type is missing. It is always CONTACT."),
     "order_status": _("The order's status is missing."),
+    "goal_action_id": _("The goal's identifier is missing."),
 }
 """What is said where such a field is blank but must not be."""
 

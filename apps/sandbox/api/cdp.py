@@ -1,4 +1,5 @@
-"""`/cdp/api/v1/counter/{id}/…`: simple_orders and last_uploadings (uploadSimpleOrders, getLastUploadings pages)."""
+"""`/cdp/api/v1/counter/{id}/data/…` and `last_uploadings` (pages: uploadSimpleOrders, uploadContacts,
+uploadContactJson_1, uploadOrders, uploadOrdersJson_1, getLastUploadings)."""
 
 from contextlib import closing
 from datetime import datetime
@@ -6,48 +7,107 @@ from enum import StrEnum
 from typing import Any
 
 from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE, Delimiter, MergeMode
-from apps.sandbox.api.endpoint import Call, endpoint
-from apps.sandbox.api.query import one_of, whole_number
+from apps.sandbox import switches
+from apps.sandbox.api.endpoint import Call, View, endpoint
+from apps.sandbox.api.query import columns_mapping, one_of, whole_number
 from apps.sandbox.envelope import ApiError
 from apps.sandbox.faults import RefusedRows
-from apps.sandbox.models import Endpoint, FaultKind, SandboxCounter, SandboxUploading, UploadingStatus
-from apps.sandbox.multipart import receive_file
-from apps.sandbox.receiving import FileRefused, receive_simple_orders
+from apps.sandbox.models import (
+    Endpoint,
+    FaultKind,
+    SandboxCounter,
+    SandboxUploading,
+    UploadFormat,
+    UploadingStatus,
+    UploadKind,
+)
+from apps.sandbox.multipart import receive_file, receive_json
+from apps.sandbox.receiving import FileRefused, receive
 
 _WIRE_TIME = "%Y-%m-%d %H:%M:%S"
 _ERRORS_SHOWN = 20
+_NO_JSON = ("invalid_json", "empty", "bom", "encoding")
 
 
 class Source(StrEnum):
     API = "API"
 
 
-@endpoint(Endpoint.UPLOAD, method="POST")
-def simple_orders(call: Call) -> dict[str, Any]:
-    counter = call.counter(to_change=True)
-    query = call.request.GET
-    merge_mode = one_of(query, "merge_mode", MergeMode)
-    delimiter = one_of(query, "delimiter_type", Delimiter, default=Delimiter.COMMA)
-    fail = call.has(FaultKind.FAILED)
-    with closing(receive_file(call.request, call.body)) as file:
-        try:
-            uploading = receive_simple_orders(
-                counter=counter,
-                file=file,
-                merge_mode=merge_mode,
-                delimiter=delimiter,
-                check=None if fail else RefusedRows(counter_number=counter.metrica_id),
-                fail=fail,
-            )
-        except FileRefused as refused:
-            call.uploading = refused.uploading.uuid
-            shown = [
-                (f"{problem.location}: {problem.message}" if problem.location else problem.message, problem.location)
-                for problem in refused.problems[:_ERRORS_SHOWN]
-            ]
-            raise ApiError("invalid_uploading", shown[0][0], errors=shown) from refused
-    call.uploading = uploading.uuid
-    return {"uploading": wire_uploading(uploading, counter)}
+def upload(kind: UploadKind, *formats: UploadFormat) -> View:
+    """The address that takes uploads of `kind` in one format, or in either of two by Content-Type."""
+
+    def view(call: Call) -> dict[str, Any]:
+        counter = call.counter(to_change=True)
+        query = call.request.GET
+        form = _format(call, formats)
+        merge_mode = one_of(query, "merge_mode", MergeMode)
+        delimiter, mapping = Delimiter.COMMA, {}
+        if form is UploadFormat.CSV:
+            delimiter = one_of(query, "delimiter_type", Delimiter, default=Delimiter.COMMA)
+            mapping = _mapping(call, kind)
+        fail = call.has(FaultKind.FAILED)
+        taken = receive_file if form is UploadFormat.CSV else receive_json
+        with closing(taken(call.request, call.body)) as file:
+            try:
+                uploading = receive(
+                    kind=kind,
+                    counter=counter,
+                    file=file,
+                    merge_mode=merge_mode,
+                    uploading_format=form,
+                    delimiter=delimiter,
+                    columns_mapping=mapping,
+                    check=None if fail else RefusedRows(counter_number=counter.metrica_id),
+                    fail=fail,
+                )
+            except FileRefused as refused:
+                call.uploading = refused.uploading.uuid
+                shown = [
+                    (
+                        f"{problem.location}: {problem.message}" if problem.location else problem.message,
+                        problem.location,
+                    )
+                    for problem in refused.problems[:_ERRORS_SHOWN]
+                ]
+                no_json = form is UploadFormat.JSON and refused.problems[0].code in _NO_JSON
+                error_type = "invalid_json" if no_json else "invalid_uploading"
+                raise ApiError(error_type, shown[0][0], errors=shown) from refused
+        call.uploading = uploading.uuid
+        return {"uploading": wire_uploading(uploading, counter)}
+
+    return view
+
+
+def _format(call: Call, formats: tuple[UploadFormat, ...]) -> UploadFormat:
+    if len(formats) == 1:
+        return formats[0]
+    return UploadFormat.CSV if call.request.content_type == "multipart/form-data" else UploadFormat.JSON
+
+
+def _mapping(call: Call, kind: UploadKind) -> dict[str, str]:
+    """`columns_mapping`, which the simple format does not have; there a switch says what becomes of it."""
+    if kind is UploadKind.SIMPLE_ORDERS and call.request.GET.get("columns_mapping"):
+        simple = switches.values()["simple_columns_mapping"]
+        if simple == "ignore":
+            return {}
+        if simple == "refuse":
+            message = "columns_mapping is not possible with simple_orders."
+            raise ApiError("invalid_parameter", message, location="columns_mapping")
+    return columns_mapping(call.request.GET)
+
+
+def _address(kind: UploadKind, *formats: UploadFormat) -> Any:
+    return endpoint(Endpoint.UPLOAD, method="POST")(upload(kind, *formats))
+
+
+simple_orders = _address(UploadKind.SIMPLE_ORDERS, UploadFormat.CSV)
+contacts_csv = _address(UploadKind.CONTACTS, UploadFormat.CSV)
+contacts_json = _address(UploadKind.CONTACTS, UploadFormat.JSON)
+orders_csv = _address(UploadKind.ORDERS, UploadFormat.CSV)
+orders_json = _address(UploadKind.ORDERS, UploadFormat.JSON)
+# The old addresses took both.
+contacts = _address(UploadKind.CONTACTS, UploadFormat.CSV, UploadFormat.JSON)
+orders = _address(UploadKind.ORDERS, UploadFormat.CSV, UploadFormat.JSON)
 
 
 @endpoint(Endpoint.LAST_UPLOADINGS)
@@ -57,6 +117,8 @@ def last_uploadings(call: Call) -> dict[str, Any]:
     limit = whole_number(query, "limit", default=10, most=MAX_UPLOADINGS_PER_PAGE)
     one_of(query, "source", Source, default=Source.API)
     uploadings = SandboxUploading.objects.filter(counter=counter).exclude(status=UploadingStatus.REFUSED)
+    if switches.values()["products_listed"] == "hidden":
+        uploadings = uploadings.exclude(kind=UploadKind.PRODUCTS)
     if text := query.get("datetime_offset", ""):
         uploadings = uploadings.filter(received_at__lt=_wire_time(text, counter))
     newest = uploadings.order_by("-received_at", "-pk")[:limit]
@@ -70,8 +132,8 @@ def wire_uploading(uploading: SandboxUploading, counter: SandboxCounter) -> dict
         "datetime": uploading.received_at.astimezone(counter.zone).strftime(_WIRE_TIME),
         "api_validation_status": uploading.status,
         "elements_count": uploading.elements_count,
-        "entity_type": "SYSTEM",
-        "uploading_format": "CSV",
+        "entity_type": UploadKind(uploading.kind).entity_type,
+        "uploading_format": uploading.uploading_format,
         "uploading_source": "API",
     }
 

@@ -17,8 +17,10 @@ from apps.sandbox import quotas
 from apps.sandbox.cutting import cut
 from apps.sandbox.envelope import ApiError
 from apps.sandbox.faults import Fault, answer_instead, take, wait_out
-from apps.sandbox.models import Endpoint, FaultKind, Permission, SandboxCounter, SandboxRequest, SandboxToken
+from apps.sandbox.models import Endpoint, FaultKind, Permission, SandboxCounter, SandboxRequest
 from apps.sandbox.multipart import BodyReader
+from apps.sandbox.oauth import scopes
+from apps.sandbox.oauth.issuing import live_token
 
 log = logging.getLogger(__name__)
 
@@ -152,13 +154,17 @@ def _number(text: str | None) -> int | None:
 
 
 def _login(request: HttpRequest) -> str:
-    """The login of the token in `Authorization: OAuth <token>` (authorization page); the query is not looked at."""
+    """The login of the token in `Authorization: OAuth <token>` (authorization page); the query is not looked at.
+
+    403 invalid_token where it has expired or is revoked, 403 access_denied where its scopes are too small.
+    """
     scheme, _space, token = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "oauth" or not token.strip():
         raise ApiError("unauthorized", "The request has no OAuth token.")
-    held = SandboxToken.objects.filter(token=token.strip(), revoked=False).first()
+    held = live_token(token.strip())
     if held is None:
         raise ApiError("invalid_token", "The OAuth token is not valid.")
+    scopes.check(request, held)
     return held.login
 
 

@@ -1,28 +1,56 @@
-"""JSON bodies of the management API (formats page): read whole, with the documented errors for what is none."""
+"""JSON bodies, read strictly (formats page), and their fields by the limits of the schema."""
 
 import json
+import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NoReturn
+from enum import Enum
+from typing import Any, TypeVar
 
 from django.http import UnreadablePostError
 
+from apps.metrica.vocabulary import ID_PATTERN, MAX_HUMANIZED_LENGTH
 from apps.sandbox.api.endpoint import Call
 from apps.sandbox.envelope import ApiError
 
-_TYPES = ("application/json", "application/x-yametrika+json")
-_MOST_BYTES = 1024 * 1024
+E = TypeVar("E", bound=Enum)
+
+JSON_TYPES = ("application/json", "application/x-yametrika+json")
+# The longest body that the schema allows is read whole: 160,000 products with names.
+_MAX_BYTES = 100_000_000
+_STEP = 64 * 1024
+
+
+def read_object(call: Call) -> tuple[dict[str, Any], bytes]:
+    """The body as an object, and its very bytes; numbers with a fraction come as Decimal.
+
+    Raises ApiError for all that is not a JSON object in UTF-8.
+    """
+    if call.request.content_type not in JSON_TYPES:
+        raise ApiError("not_acceptable", f"The body must be {JSON_TYPES[0]}.")
+    parts: list[bytes] = []
+    try:
+        while data := call.body.read(_STEP):
+            parts.append(data)
+            if call.body.received > _MAX_BYTES:
+                raise ApiError("invalid_json", f"The body is larger than {_MAX_BYTES} bytes.")
+    except UnreadablePostError as error:
+        raise ApiError("invalid_json", "The body ended before its end.") from error
+    raw = b"".join(parts)
+    if len(raw) < int(call.request.META.get("CONTENT_LENGTH") or 0):
+        raise ApiError("invalid_json", "The body ended before its end.")
+    try:
+        body = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ApiError("invalid_json", "The body is not valid JSON in UTF-8.") from None
+    if not isinstance(body, dict):
+        raise ApiError("invalid_json", "The body must be a JSON object.")
+    return body, raw
 
 
 def json_object(call: Call, name: str) -> dict[str, Any]:
-    """The object `name` of the body, as in `{"goal": {…}}`. Numbers with a fraction come as Decimal."""
-    if call.request.content_type not in _TYPES:
-        raise ApiError("not_acceptable", f"The body must be {_TYPES[0]}.")
-    try:
-        body = json.loads(_bytes(call), parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise ApiError("invalid_json", "The body is not valid JSON.") from None
-    if not isinstance(body, dict):
-        raise ApiError("invalid_json", "The body must be a JSON object.")
+    """The object `name` of the body, as in `{"goal": {…}}`."""
+    body, _raw = read_object(call)
     if name not in body:
         raise ApiError("missing_parameter", f"The body has no {name}.", location=name)
     found = body[name]
@@ -31,20 +59,65 @@ def json_object(call: Call, name: str) -> dict[str, Any]:
     return found
 
 
-def _bytes(call: Call) -> bytes:
-    parts = []
+def objects(body: Mapping[str, Any], name: str, *, most: int | None = None) -> list[dict[str, Any]]:
+    """A required list of objects."""
+    if name not in body:
+        raise ApiError("missing_parameter", f"{name} is required.", location=name)
+    rows = body[name]
+    if not isinstance(rows, list):
+        raise ApiError("invalid_parameter", f"{name} must be a list.", location=name)
+    if most is not None and len(rows) > most:
+        raise ApiError("invalid_parameter", f"{name} has at most {most} elements.", location=name)
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise ApiError("invalid_parameter", "An object is expected.", location=f"{name}[{number}]")
+    return rows
+
+
+def identifier(row: Mapping[str, Any], name: str, place: str) -> str:
+    """A required text of 1 to 255 characters of the pattern `^[\\w-:]+$`."""
+    location = f"{place}.{name}"
+    if row.get(name) is None:
+        raise ApiError("missing_parameter", f"{name} is required.", location=location)
+    value = row[name]
+    if not isinstance(value, str) or not ID_PATTERN.match(value):
+        message = f"{name} must have 1 to 255 characters: Latin letters, digits, “_”, “-” and “:”."
+        raise ApiError("invalid_parameter", message, location=location)
+    return value
+
+
+def text(row: Mapping[str, Any], name: str, place: str, *, most: int = MAX_HUMANIZED_LENGTH) -> str:
+    """A text that may be left out."""
+    value = row.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > most or "\0" in value or _LONE.search(value):
+        raise ApiError(
+            "invalid_parameter", f"{name} must be a text of at most {most} characters.", location=f"{place}.{name}"
+        )
+    return value
+
+
+def boolean(row: Mapping[str, Any], name: str, place: str) -> bool:
+    """A required true or false; real answers write 0 and 1, so these are taken too."""
+    value = row.get(name)
+    if value is None:
+        raise ApiError("missing_parameter", f"{name} is required.", location=f"{place}.{name}")
+    if value not in (True, False):
+        raise ApiError("invalid_parameter", f"{name} must be true or false.", location=f"{place}.{name}")
+    return bool(value)
+
+
+def one_of(row: Mapping[str, Any], name: str, place: str, kind: type[E]) -> E:
+    """A required member of `kind` by value."""
+    value = row.get(name)
+    if value is None:
+        raise ApiError("missing_parameter", f"{name} is required.", location=f"{place}.{name}")
     try:
-        while part := call.body.read():
-            parts.append(part)
-            if call.body.received > _MOST_BYTES:
-                raise ApiError("invalid_parameter", f"The body is larger than {_MOST_BYTES} bytes.")
-    except UnreadablePostError:
-        raise ApiError("invalid_json", "The body ended before its end.") from None
-    return b"".join(parts)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON.")
+        return kind(value)
+    except ValueError:
+        listed = ", ".join(str(member.value) for member in kind)
+        raise ApiError("invalid_parameter", f"{name} must be one of {listed}.", location=f"{place}.{name}") from None
 
 
 def text_of(
@@ -69,3 +142,10 @@ def flag_of(fields: dict[str, Any], name: str, *, where: str, default: bool = Fa
     if not isinstance(value, (bool, int)) or value not in (0, 1):
         raise ApiError("invalid_parameter", f"{name} must be true or false.", location=f"{where}.{name}")
     return bool(value)
+
+
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON.")

@@ -5,7 +5,10 @@ from enum import Enum
 from typing import TypeVar
 
 from django.http import QueryDict
+from django.utils import translation
 
+from apps.metrica.problems import BadValue
+from apps.metrica.wire.header import parse_columns_mapping
 from apps.sandbox.envelope import ApiError
 
 E = TypeVar("E", bound=Enum)
@@ -63,3 +66,12 @@ def numbers(query: QueryDict, name: str, *, most: int) -> list[int]:
         if not (part.isascii() and part.isdigit()) or len(part) > 10 or not 0 < int(part) < 2**31:
             raise ApiError("invalid_parameter", f"{name} must be numbers with commas between them.", location=name)
     return [int(part) for part in parts]
+
+
+def columns_mapping(query: QueryDict) -> dict[str, str]:
+    """`"attribute":"Column title"` pairs joined by commas (uploadContacts page); each attribute and title once."""
+    try:
+        return parse_columns_mapping(query.get("columns_mapping", ""))
+    except BadValue as error:
+        with translation.override("en"):
+            raise ApiError("invalid_parameter", str(error.message), location="columns_mapping") from error

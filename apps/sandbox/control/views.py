@@ -14,7 +14,7 @@ from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.sandbox import limits, services, shapes, switches
+from apps.sandbox import limits, services, shapes, switches, traffic
 from apps.sandbox.models import (
     Permission,
     SandboxCounter,
@@ -24,6 +24,7 @@ from apps.sandbox.models import (
     SandboxOrderEvent,
     SandboxReach,
     SandboxRequest,
+    SandboxToken,
     SandboxUploading,
     SandboxVisit,
 )
@@ -87,9 +88,10 @@ def _post_counter(_request: HttpRequest, body: Body) -> Body:
 
 def _get_counters(_request: HttpRequest, _body: Body) -> Body:
     rows = SandboxCounter.objects.values(
-        "metrica_id", "name", "site", "time_zone_name", "owner_login", "first_upload_at"
+        "metrica_id", "name", "site", "time_zone_name", "owner_login", "first_upload_at", "first_contacts_at"
     )
-    return {"counters": list(rows)}
+    tokens = dict(SandboxToken.objects.filter(revoked=False).order_by("-pk").values_list("login", "token"))
+    return {"counters": [row | {"token": tokens.get(row["owner_login"], "")} for row in rows]}
 
 
 def _patch_counter(_request: HttpRequest, body: Body) -> Body:
@@ -144,7 +146,15 @@ def _post_visits(_request: HttpRequest, body: Body) -> Body:
 
 
 def _get_visits(request: HttpRequest, _body: Body) -> Body:
-    return _page(request, SandboxVisit.objects.order_by("pk"), "visits", shapes.visit)
+    return page(request, SandboxVisit.objects.order_by("pk"), "visits", shapes.visit)
+
+
+def _post_month(_request: HttpRequest, body: Body) -> Body:
+    """The parameters of traffic.generate_visits; `client_id` is of one of the latest visits."""
+    counter = _counter(body.pop("counter"))
+    made = traffic.generate_visits(counter=counter, **body)
+    latest = SandboxVisit.objects.filter(counter=counter).exclude(client_id="").order_by("-started_at", "-pk").first()
+    return {"visits": made, "client_id": latest.client_id if latest else ""}
 
 
 def _post_fault(_request: HttpRequest, body: Body) -> Body:
@@ -183,18 +193,18 @@ def _get_orders(request: HttpRequest, _body: Body) -> Body:
     )
     if "id" in request.GET:
         rows = rows.filter(order_id=request.GET["id"])
-    return _page(request, rows, "orders", shapes.order)
+    return page(request, rows, "orders", shapes.order)
 
 
 def _get_uploadings(request: HttpRequest, _body: Body) -> Body:
-    return _page(request, SandboxUploading.objects.order_by("pk"), "uploadings", shapes.uploading)
+    return page(request, SandboxUploading.objects.order_by("pk"), "uploadings", shapes.uploading)
 
 
 def _get_reaches(request: HttpRequest, _body: Body) -> Body:
     rows = SandboxReach.objects.select_related("order").order_by("pk")
     if "goal" in request.GET:
         rows = rows.filter(goal=request.GET["goal"])
-    return _page(request, rows, "reaches", shapes.reach)
+    return page(request, rows, "reaches", shapes.reach)
 
 
 def _get_requests(request: HttpRequest, _body: Body) -> Body:
@@ -204,10 +214,15 @@ def _get_requests(request: HttpRequest, _body: Body) -> Body:
     return _window(request, rows, "requests", shapes.request)
 
 
-def _page(request: HttpRequest, rows: QuerySet[Any], name: str, shape: Callable[[Any], Body]) -> Body:
-    """Rows of `?counter=` if given, from `?offset=`, at most `?limit=` (by default and at most 1,000); and `total`."""
+def page(
+    request: HttpRequest, rows: QuerySet[Any], name: str, shape: Callable[[Any], Body], *, counter: str = "counter"
+) -> Body:
+    """Rows of `?counter=` if given, from `?offset=`, at most `?limit=` (by default and at most 1,000); and `total`.
+
+    `counter` is the field that leads to it.
+    """
     if "counter" in request.GET:
-        rows = rows.filter(counter=_counter(request.GET["counter"]))
+        rows = rows.filter(**{counter: _counter(request.GET["counter"])})
     return _window(request, rows, name, shape)
 
 
@@ -223,6 +238,7 @@ goals = control(post=_post_goal, delete=_delete_goal)
 limits_view = control(get=_get_limits, post=_post_limit, delete=_delete_limits)
 accesses = control(post=_post_access)
 visits = control(post=_post_visits, get=_get_visits)
+month = control(post=_post_month)
 faults = control(post=_post_fault, get=_get_faults, delete=_delete_faults)
 switches_view = control(post=_post_switch, get=_get_switches)
 reset = control(post=_post_reset)

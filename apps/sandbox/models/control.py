@@ -23,7 +23,9 @@ class Endpoint(models.TextChoices):
     UPLOAD = "upload", _("uploads")
     LAST_UPLOADINGS = "last_uploadings", _("list of uploads")
     MANAGEMENT = "management", _("counters and goals")
+    OAUTH = "oauth", _("tokens (OAuth)")
     REPORT = "report", _("reports")
+    SCHEMA = "schema", _("statuses, attributes and products")
 
 
 class SandboxFault(models.Model):

@@ -4,6 +4,7 @@ Lists (identifiers, goals) are kept as they travel: comma-separated text, goals 
 """
 
 import uuid
+from datetime import datetime
 
 import uuid_utils.compat
 from django.db import models
@@ -25,21 +26,44 @@ class UploadingStatus(models.TextChoices):
     REFUSED = "REFUSED", "REFUSED"
 
 
+class UploadKind(models.TextChoices):
+    """What an upload brings, by its address."""
+
+    SIMPLE_ORDERS = "simple_orders", _("orders, simple format")
+    CONTACTS = "contacts", _("customers")
+    ORDERS = "orders", _("orders")
+    PRODUCTS = "products", _("products")
+
+    @property
+    def entity_type(self) -> str:
+        return "SYSTEM_LIST" if self is UploadKind.PRODUCTS else "SYSTEM"
+
+
+class UploadFormat(models.TextChoices):
+    CSV = "CSV", "CSV"
+    JSON = "JSON", "JSON"
+
+
 class SandboxUploading(models.Model):
     counter = models.ForeignKey(
         SandboxCounter, models.CASCADE, related_name="uploadings", db_index=False, verbose_name=_("counter")
     )
     uuid = models.UUIDField(_("upload"), unique=True, default=uuid.uuid4)
+    kind = models.CharField(_("contents"), max_length=16, choices=UploadKind.choices, default=UploadKind.SIMPLE_ORDERS)
+    uploading_format = models.CharField(
+        _("format"), max_length=8, choices=UploadFormat.choices, default=UploadFormat.CSV
+    )
     received_at = models.DateTimeField(_("received"))
     status = models.CharField(_("status"), max_length=8, choices=UploadingStatus.choices)
     merge_mode = models.CharField(_("merge mode"), max_length=8)
     delimiter_type = models.CharField(_("delimiter"), max_length=16)
+    columns_mapping = models.TextField(_("mapping of columns"), blank=True)
     elements_count = models.PositiveIntegerField(_("rows"), default=0)
     filename = models.CharField(_("file name"), max_length=255, blank=True)
     size = models.BigIntegerField(_("bytes"), default=0)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     body = models.FileField(_("file"), upload_to="sandbox/%Y/%m/%d", max_length=255, blank=True)
-    errors = models.JSONField(_("errors"), default=list, blank=True)  # [{line, column, code, message}]
+    errors = models.JSONField(_("errors"), default=list, blank=True)  # [{line, column, code, message, location}]
 
     class Meta:
         verbose_name = _("sandbox upload")
@@ -64,6 +88,7 @@ class OrderFields(models.Model):
     cost = models.DecimalField(_("cost"), max_digits=24, decimal_places=6, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     goals = models.TextField(_("extra goals"), blank=True)
+    products = models.JSONField(_("products"), null=True, blank=True)  # {product: quantity}, detailed format only
 
     class Meta:
         abstract = True
@@ -87,6 +112,8 @@ class SandboxOrder(OrderFields):
     date_only = models.BooleanField(_("date without time"), default=False)
     unknown_status = models.BooleanField(_("unknown status"), default=False)
     client_uniq_id = models.TextField(_("customer"), blank=True)
+    # `customer_key(counter, client_uniq_id)` where the detailed format said it: there customers hold the identifiers.
+    customer_key = models.CharField(max_length=300, null=True, blank=True, db_index=True, editable=False)  # noqa: DJ001
     client_ids = models.TextField("ClientID", blank=True)
     emails = models.TextField(_("e-mails"), blank=True)
     phones = models.TextField(_("phones"), blank=True)
@@ -96,6 +123,10 @@ class SandboxOrder(OrderFields):
         SandboxVisit, models.SET_NULL, null=True, blank=True, related_name="orders", verbose_name=_("visit")
     )
     bound_at = models.DateTimeField(_("bound"), null=True, blank=True)
+    update_date_time = models.DateTimeField(_("changed in the CRM"), null=True, blank=True)
+    finish_date_time = models.DateTimeField(_("finished, as uploaded"), null=True, blank=True)
+    first_paid_at = models.DateTimeField(_("first paid"), null=True, blank=True)
+    attribute_values = models.JSONField(_("attributes"), null=True, blank=True)  # {name: [values]}
     updated_at = models.DateTimeField(_("updated"))
 
     class Meta:
@@ -106,6 +137,11 @@ class SandboxOrder(OrderFields):
 
     def __str__(self) -> str:
         return self.order_id or str(self.id)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """As uploaded; else the first upload in a status of type PAID (orders-data page)."""
+        return self.finish_date_time or self.first_paid_at
 
 
 class Note(models.TextChoices):
@@ -118,6 +154,13 @@ class Note(models.TextChoices):
     UNKNOWN_STATUS = "unknown_status", _("The status is neither a default one nor a JavaScript goal of the counter.")
     UNKNOWN_GOAL = "unknown_goal", _("The row names a goal that the counter does not have; it is not counted.")
     CREATED_KEPT = "created_kept", _("The creation time differs from the first upload's; the first one stays.")
+    NO_CUSTOMER = "no_customer", _("The order's customer was never uploaded: the order belongs to nobody.")
+    NO_IDENTIFIERS = "no_identifiers", _("The order's customer has no identifier by which a visit could be found.")
+    BEFORE_CUSTOMERS = (
+        "before_customers",
+        _("The visits of the order's customer began before the first upload of customers."),
+    )
+    MATCHED_LATER = "matched_later", _("Matched again because its customer was uploaded.")
 
 
 class SandboxOrderEvent(OrderFields):

@@ -58,6 +58,9 @@ class SandboxCounter(models.Model):
     # The four CRM goals become visible with the first upload that passed.
     first_upload_at = models.DateTimeField(_("first passed upload"), null=True, blank=True)
 
+    # In the detailed format orders are bound only to visits that began after it.
+    first_contacts_at = models.DateTimeField(_("first passed upload of customers"), null=True, blank=True)
+
     objects = CounterQuerySet.as_manager()
 
     class Meta:

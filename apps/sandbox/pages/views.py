@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -10,17 +9,25 @@ from django.shortcuts import get_object_or_404, render
 
 from apps.metrica.vocabulary import OrderType
 from apps.sandbox.models import (
+    SandboxAttribute,
     SandboxCounter,
+    SandboxCustomer,
     SandboxGoal,
     SandboxOrder,
+    SandboxProduct,
     SandboxReach,
     SandboxRequest,
+    SandboxStatus,
     SandboxToken,
     SandboxUploading,
     SandboxVisit,
+    UploadFormat,
+    UploadKind,
 )
+from apps.sandbox.pages.lists import ROWS as _ROWS
+from apps.sandbox.pages.lists import counter_of as _counter
+from apps.sandbox.pages.lists import paged as _page
 
-_ROWS = 50
 _REACHES = Prefetch("reaches", SandboxReach.objects.order_by("pk"))
 
 
@@ -34,14 +41,23 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def counter(request: HttpRequest, number: int) -> HttpResponse:
-    """The counter's goals with how often and with what income they were reached."""
+    """The counter's goals with how often and with what income they were reached; its statuses, attributes, products."""
     found = _counter(number)
     totals: dict[str, list[dict[str, Any]]] = {}
     reached = SandboxReach.objects.filter(counter=found).values("goal", "currency")
     for row in reached.annotate(times=Count("pk"), income=Sum("income")).order_by("goal", "currency"):
         totals.setdefault(row["goal"], []).append(dict(row))
     goals = [(goal, totals.pop(goal.identifier, [])) for goal in SandboxGoal.objects.shown_of([found])]
-    context = {"counter": found, "tab": "counter", "goals": goals, "uncounted": totals}
+    context = {
+        "counter": found,
+        "tab": "counter",
+        "goals": goals,
+        "uncounted": totals,
+        # What the CRM told the counter of itself.
+        "statuses": SandboxStatus.objects.filter(counter=found),
+        "attributes": SandboxAttribute.objects.filter(counter=found).order_by("entity_type", "pk"),
+        "page": _page(request, SandboxProduct.objects.filter(counter=found).order_by("name")),
+    }
     return render(request, "sandbox/counter.html", context)
 
 
@@ -54,7 +70,9 @@ def uploads(request: HttpRequest, number: int) -> HttpResponse:
 def upload(request: HttpRequest, uuid: str) -> HttpResponse:
     """One file: its answer, its errors, its rows as they were applied."""
     found = get_object_or_404(SandboxUploading.objects.select_related("counter"), uuid=uuid)
-    rows = found.events.select_related("order").order_by("line", "pk")
+    rows: QuerySet[Any] = found.events.select_related("order").order_by("line", "pk")
+    if found.kind == UploadKind.CONTACTS:
+        rows = found.customer_events.select_related("customer").order_by("line", "pk")
     context = {"counter": found.counter, "tab": "uploads", "upload": found, "page": _page(request, rows)}
     return render(request, "sandbox/upload.html", context)
 
@@ -64,9 +82,9 @@ def upload_file(_request: HttpRequest, uuid: str) -> FileResponse:
     found = get_object_or_404(SandboxUploading, uuid=uuid)
     if not found.body.name or not found.body.storage.exists(found.body.name):
         raise Http404("The file is not kept any more.")
-    return FileResponse(
-        found.body.open("rb"), as_attachment=True, filename=f"{found.uuid}.csv", content_type="text/csv"
-    )
+    content_type = "application/json" if found.uploading_format == UploadFormat.JSON else "text/csv"
+    filename = f"{found.uuid}.{found.uploading_format.lower()}"
+    return FileResponse(found.body.open("rb"), as_attachment=True, filename=filename, content_type=content_type)
 
 
 def orders(request: HttpRequest, number: int) -> HttpResponse:
@@ -92,10 +110,15 @@ def order(request: HttpRequest, pk: str) -> HttpResponse:
     """One order: how it stands, every row that was applied to it, goals reached."""
     found = get_object_or_404(SandboxOrder.objects.select_related("counter", "visit"), pk=pk)
     events = found.events.select_related("uploading").order_by("pk")
+    names = SandboxProduct.objects.filter(counter=found.counter, name__in=list(found.products or {}))
+    named = dict(names.values_list("name", "humanized"))
+    customer = SandboxCustomer.objects.filter(key=found.customer_key).first() if found.customer_key else None
     context = {
         "counter": found.counter,
         "tab": "orders",
         "order": found,
+        "customer": customer,
+        "products": [(name, named.get(name, ""), quantity) for name, quantity in (found.products or {}).items()],
         "page": _page(request, events),
         "reaches": found.reaches.order_by("pk")[:_ROWS],
     }
@@ -125,14 +148,6 @@ def requests(request: HttpRequest) -> HttpResponse:
     """The log of calls, newest first."""
     rows = SandboxRequest.objects.order_by("-pk")
     return render(request, "sandbox/requests.html", {"page": _page(request, rows), "tab": "requests"})
-
-
-def _counter(number: int) -> SandboxCounter:
-    return get_object_or_404(SandboxCounter, metrica_id=min(number, 2**31 - 1))
-
-
-def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    return Paginator(rows, _ROWS).get_page(request.GET.get("page"))
 
 
 def _count(model: type[SandboxUploading] | type[SandboxOrder] | type[SandboxVisit]) -> Coalesce:

@@ -20,6 +20,12 @@ def goal_name(goal: str) -> Text:
 
 
 @register.filter
+def listed(text: str) -> str:
+    """A list kept as comma-separated text, such that a long one can be broken into lines."""
+    return ", ".join(text.split(",")) if text else ""
+
+
+@register.filter
 def money(amount: Decimal | str | None) -> str:
     """An amount without trailing zeros; nothing where there is none."""
     return "" if amount is None else plain(Decimal(amount)) or ""

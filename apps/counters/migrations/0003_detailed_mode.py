@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('counters', '0001_initial'),
+        ('counters', '0002_oauth'),
     ]
 
     operations = [

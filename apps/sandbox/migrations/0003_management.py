@@ -14,7 +14,7 @@ def goals_are_as_old_as_their_counter(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sandbox', '0001_initial'),
+        ('sandbox', '0002_oauth'),
     ]
 
     operations = [
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='sandboxfault',
             name='endpoint',
-            field=models.CharField(choices=[('any', 'any call'), ('upload', 'uploads'), ('last_uploadings', 'list of uploads'), ('management', 'counters and goals'), ('report', 'reports')], max_length=16, verbose_name='meets'),
+            field=models.CharField(choices=[('any', 'any call'), ('upload', 'uploads'), ('last_uploadings', 'list of uploads'), ('management', 'counters and goals'), ('oauth', 'tokens (OAuth)'), ('report', 'reports')], max_length=16, verbose_name='meets'),
         ),
         migrations.AlterField(
             model_name='sandboxgoal',

@@ -1,0 +1,203 @@
+"""Yandex OAuth for accounts: from a person's consent to a connected account, and its end. HTTP is made outside any
+transaction; every call is in the ledger, and no token is.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from apps.agencies.models import Agency
+from apps.audit.services import record
+from apps.counters import services
+from apps.counters.encryption import UnreadableSecret, decrypt
+from apps.counters.gateway import LedgerRecorder, metrica_client
+from apps.counters.models import MetricaAccount
+from apps.counters.services import Consent
+from apps.metrica.client import MetricaClient
+from apps.metrica.errors import MetricaError
+from apps.metrica.oauth import OAuthClient, TokenAnswer
+from apps.metrica.oauth_errors import LOGIN_UNKNOWN, NOT_CONFIGURED, UNREADABLE, WRONG_LOGIN
+
+log = structlog.get_logger(__name__)
+
+DEVICE_NAME = "Goalpost"
+MAIL_DOMAINS = ("yandex.ru", "yandex.com", "ya.ru", "yandex.by", "yandex.kz", "yandex.ua", "narod.ru")
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connected account. `counters`: how many its token reads; None where reading failed, and `problem` says why."""
+
+    account: MetricaAccount
+    counters: int | None
+    problem: MetricaError | None
+
+
+def is_configured() -> bool:
+    return bool(settings.YANDEX_CLIENT_ID and settings.YANDEX_CLIENT_SECRET)
+
+
+def oauth_client(*, agency_id: int, account: MetricaAccount | None = None) -> OAuthClient:
+    """A client of Goalpost's own app. Raises InvalidRequest (oauth_not_configured) where there is none."""
+    if not is_configured():
+        raise NOT_CONFIGURED.error()
+    return OAuthClient(
+        base_url=settings.YANDEX_OAUTH_URL,
+        login_url=settings.YANDEX_LOGIN_URL,
+        client_id=settings.YANDEX_CLIENT_ID,
+        client_secret=settings.YANDEX_CLIENT_SECRET,
+        recorder=LedgerRecorder(agency_id=agency_id, account=account, counter=None, subject=None),
+    )
+
+
+def authorize_url(
+    *, agency_id: int, state: str, challenge: str, redirect_uri: str, login_hint: str, force_confirm: bool
+) -> str:
+    """Where to send the person's browser. `redirect_uri` blank: Yandex shows the code there.
+
+    The device is the agency: only a token that was issued for a device can be revoked, and another token for the same
+    device takes the place of the first.
+    """
+    with oauth_client(agency_id=agency_id) as client:
+        return client.authorize_url(
+            state=state,
+            challenge=challenge,
+            redirect_uri=redirect_uri,
+            scopes=settings.YANDEX_SCOPES,
+            optional_scopes=settings.YANDEX_OPTIONAL_SCOPES,
+            login_hint=login_hint,
+            force_confirm=force_confirm,
+            device_id=salted_hmac("apps.counters.yandex.device", str(agency_id)).hexdigest()[:32],
+            device_name=DEVICE_NAME,
+        )
+
+
+def connect(
+    *, agency: Agency, code: str, verifier: str, typed_login: str = "", account: MetricaAccount | None = None
+) -> Connected:
+    """Exchange a code and keep what came. `account`: the one that is connected anew; its login must be the same.
+
+    `typed_login` counts where neither Yandex nor Metrica says whose token it is. Raises MetricaError, ValidationError.
+    """
+    with oauth_client(agency_id=agency.pk, account=account) as client:
+        answer = client.exchange_code(code=code.strip(), verifier=verifier)
+        confirmed = _confirmed_login(client, answer, agency)
+        try:
+            login = _login_for(agency, account, confirmed, typed_login.strip())
+        except MetricaError:
+            give_back(client, answer.access_token)
+            raise
+    scopes = answer.scopes if answer.scopes is not None else tuple(_asked_for())
+    connected = services.connect_account(
+        agency=agency,
+        login=login,
+        token=answer.access_token,
+        expires_at=timezone.now() + answer.lifetime if answer.lifetime else None,
+        consent=Consent(answer.refresh_token, scopes, confirmed),
+    )
+    try:
+        counters = read_test(connected)
+    except MetricaError as error:
+        return Connected(connected, None, error)
+    return Connected(connected, counters, None)
+
+
+def read_test(account: MetricaAccount) -> int:
+    """How many counters the token reaches, by asking Metrica; that it answers is noted. Raises MetricaError."""
+    with metrica_client(account) as client:
+        rows = client.counters(per_page=1).rows
+    services.note_reading(account_id=account.pk, at=timezone.now())
+    return rows
+
+
+def disconnect(*, account: MetricaAccount, reason: str) -> MetricaError | None:
+    """Forget the account's tokens, then end them at Yandex where Goalpost's app got them.
+
+    They are forgotten whatever Yandex says. Returns why it could not be told, if so.
+    """
+    held = MetricaAccount.objects.get(pk=account.pk)
+    services.disconnect_account(account=held, reason=reason, forget_token=True)
+    if not held.renews_itself:
+        return None
+    problem = _revoked(held)
+    record(
+        action="account.revoke_failed" if problem else "account.revoked",
+        agency=held.agency_id,
+        obj=held,
+        details={"code": problem.code} if problem else {},
+    )
+    return problem
+
+
+def _revoked(account: MetricaAccount) -> MetricaError | None:
+    try:
+        token = decrypt(account.token_encrypted)
+    except UnreadableSecret:
+        return UNREADABLE.error()
+    try:
+        with oauth_client(agency_id=account.agency_id, account=account) as client:
+            client.revoke(token=token)
+    except MetricaError as error:
+        log.warning("token not revoked", account=account.pk, code=error.code)
+        return error
+    return None
+
+
+def give_back(client: OAuthClient, token: str) -> None:
+    """End a token that nobody will use. What comes of it changes nothing for the person, who reads another error."""
+    try:
+        client.revoke(token=token)
+    except MetricaError as error:
+        log.warning("unused token not revoked", code=error.code)
+
+
+def _asked_for() -> list[str]:
+    return list(dict.fromkeys([*settings.YANDEX_SCOPES, *settings.YANDEX_OPTIONAL_SCOPES]))
+
+
+def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -> str:
+    """Whose token it is: as Yandex says, else as Metrica's own counters say, else blank."""
+    try:
+        return client.login_info(token=answer.access_token).login
+    except MetricaError as error:
+        log.warning("login not told by Yandex", code=error.code)
+    recorder = LedgerRecorder(agency_id=agency.pk, account=None, counter=None, subject=None)
+    try:
+        with MetricaClient(
+            base_url=settings.METRICA_URL,
+            token=answer.access_token,
+            recorder=recorder,
+            timeout=settings.METRICA_TIMEOUT_SECONDS,
+        ) as metrica:
+            own = metrica.counters(permission="own", per_page=1).counters
+    except MetricaError as error:
+        log.warning("login not told by Metrica", code=error.code)
+        return ""
+    return own[0].owner_login if own else ""
+
+
+def _login_for(agency: Agency, account: MetricaAccount | None, confirmed: str, typed: str) -> str:
+    """The login under which the account is kept. Raises PermanentError for a login that is another, or is not known."""
+    if account is not None:
+        if confirmed and not _same(confirmed, account.confirmed_login or account.login):
+            raise WRONG_LOGIN.error(detail=confirmed)
+        return account.login
+    if not confirmed and not typed:
+        raise LOGIN_UNKNOWN.error()
+    for known in MetricaAccount.objects.filter(agency=agency).only("login", "confirmed_login")[:1000]:
+        if _same(known.confirmed_login or known.login, confirmed or typed):
+            return known.login
+    return confirmed or typed
+
+
+def _same(one: str, other: str) -> bool:
+    return _plain(one) == _plain(other)
+
+
+def _plain(login: str) -> str:
+    """Yandex takes dots for hyphens, and its own mail addresses for logins."""
+    name, _at, domain = login.strip().lower().partition("@")
+    return name.replace(".", "-") if not domain or domain in MAIL_DOMAINS else login.strip().lower()

@@ -1,0 +1,1 @@
+"""`make sandbox`: the sandbox alone, for integrations that are not Goalpost."""

@@ -1,0 +1,58 @@
+"""A setting that cannot be used stops the start with a sentence that says what to write."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOW = "from django.conf import settings as s; print(s.YANDEX_OAUTH_URL, s.YANDEX_SCOPES, s.YANDEX_OPTIONAL_SCOPES)"
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("YANDEX_", "DJANGO_"))}
+    fixed = {"DEBUG": "on", "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    return subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env={**given, **fixed, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"YANDEX_OAUTH_URL": "oauth.yandex.ru"}, "YANDEX_OAUTH_URL must be an address like https://oauth.yandex.ru"),
+        ({"YANDEX_OAUTH_URL": "https://me:secret@oauth.example"}, "YANDEX_OAUTH_URL must be an address"),
+        ({"YANDEX_LOGIN_URL": "https://login.example/info?format=json"}, "YANDEX_LOGIN_URL must be an address"),
+        ({"YANDEX_LOGIN_URL": "https://login.example:port"}, "YANDEX_LOGIN_URL must be an address"),
+        ({"YANDEX_CLIENT_ID": "app"}, "belong together"),
+        ({"YANDEX_CLIENT_SECRET": "secret"}, "belong together"),
+        ({"YANDEX_SCOPES": "metrika:everything"}, "YANDEX_SCOPES does not know 'metrika:everything'"),
+        ({"YANDEX_OPTIONAL_SCOPES": "write"}, "It takes: metrika:expenses, metrika:offline_data"),
+    ],
+)
+def test_a_bad_setting_stops_the_start(environment: dict[str, str], said: str):
+    done = start(**environment)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert said in last
+    assert "secret" not in last.replace("YANDEX_CLIENT_SECRET", "")
+
+
+def test_what_is_left_out_has_its_default():
+    done = start()
+    assert done.stdout.split("\n")[0] == (
+        "https://oauth.yandex.ru ['metrika:read', 'metrika:offline_data'] ['metrika:write']"
+    ), done.stderr
+
+
+def test_lists_take_spaces_and_commas():
+    done = start(YANDEX_SCOPES="metrika:read, metrika:write", YANDEX_OPTIONAL_SCOPES="", YANDEX_OAUTH_URL="http://x/y/")
+    assert done.stdout.split("\n")[0] == "http://x/y ['metrika:read', 'metrika:write'] []", done.stderr
