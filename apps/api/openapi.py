@@ -25,6 +25,8 @@ _ERRORS = {
     409: "The state of the thing forbids it now.",
     413: "Too much at once.",
     415: "Not JSON.",
+    502: "Metrica refused, or its answer was lost; code and next_step say what it said.",
+    503: "Metrica does not take this now; try later.",
 }
 
 

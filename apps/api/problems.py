@@ -12,6 +12,7 @@ from django.views import defaults
 from rest_framework import exceptions
 
 from apps.audit import trace
+from apps.metrica.errors import MetricaError, TransientError
 from apps.metrica.text import Text
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
@@ -168,6 +169,8 @@ def _as_problem(error: Exception) -> Problem | None:
         return error
     if isinstance(error, ValidationError):
         return invalid(list(_fields_of(error)))
+    if isinstance(error, MetricaError):
+        return _of_metrica(error)
     if isinstance(error, Http404):
         return not_found(_("There is nothing here."))
     if isinstance(error, PermissionDenied):
@@ -177,6 +180,15 @@ def _as_problem(error: Exception) -> Problem | None:
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
     return None
+
+
+def _of_metrica(error: MetricaError) -> Problem:
+    """What a call to Metrica ended in, for a caller who asked for something that needs it."""
+    later = isinstance(error, TransientError)
+    headers = {"Retry-After": str(max(1, int(error.retry_after or 60)))} if later else {}
+    return Problem(
+        status=503 if later else 502, code=error.code, message=str(error), next_step=error.next_step, headers=headers
+    )
 
 
 def too_large() -> Problem:

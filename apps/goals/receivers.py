@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.counters.models import Counter
-from apps.goals.services import store_goals
+from apps.goals.goal_services import store_goals
 from apps.metrica.client import GoalInfo
 
 

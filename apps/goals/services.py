@@ -53,7 +53,8 @@ def change_statuses(
 
     Raises ValidationError by field, and then nothing is changed. A handful of statements, and one per audit entry.
     """
-    Counter.objects.select_for_update().get(pk=counter.pk)  # versions are numbered one after the other
+    # Versions are numbered one after the other; intake, whose rows refer to the counter, does not wait for it.
+    Counter.objects.select_for_update(no_key=True).get(pk=counter.pk)
     rows = {row.crm_status: row for row in StatusMapping.objects.filter(counter=counter)}
     before = _standing(rows)
     removed = [rows.pop(crm_status) for crm_status in dict.fromkeys(remove) if crm_status in rows]

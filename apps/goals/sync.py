@@ -64,8 +64,7 @@ def create_goals(*, counter: Counter, goals: Sequence[GoalDraft]) -> Created:
     """
     wanted = {goal.identifier.strip(): goal for goal in goals}
     for identifier in wanted:
-        if not clean_goals([identifier]):
-            raise ValidationError(_("Write the goal's identifier."), code="required")
+        _check(identifier)
     if len(wanted) > CREATED_AT_ONCE:
         message = _("At most %(limit)s goals are created at once; choose fewer.")
         raise ValidationError(message, code="too_many", params={"limit": CREATED_AT_ONCE})
@@ -84,6 +83,15 @@ def create_goals(*, counter: Counter, goals: Sequence[GoalDraft]) -> Created:
                 store_created_goal(counter=counter, goal=info)
                 created.append(identifier)
     return Created(created, [identifier for identifier in wanted if identifier in there])
+
+
+def _check(identifier: str) -> None:
+    try:
+        found = clean_goals([identifier])
+    except ValidationError as error:
+        raise ValidationError({"identifier": error}) from error
+    if not found:
+        raise ValidationError({"identifier": ValidationError(_("Write the goal's identifier."), code="required")})
 
 
 def _client(counter: Counter) -> MetricaClient:

@@ -29,6 +29,8 @@ from apps.goals.suggestions import suggested_type
 from apps.metrica.vocabulary import ID_PATTERN
 
 KNOWN_GOALS = "gp-known-goals"
+MAPPING_FIELDS = "statuses"
+"""What the names of the editor's fields begin with."""
 
 
 def forecast_chips(order_type: str, goals: Sequence[str]) -> SafeString:
@@ -173,13 +175,12 @@ def drafted(request: HttpRequest, counter: Counter) -> list[StatusRow] | None:
     """The mapping as it stands in the editor that posted this; None where it was not posted or has mistakes."""
     inline = StatusInline(Counter, admin.site)
     formset_class = inline.get_formset(request, counter)
-    prefix = formset_class.get_default_prefix()
-    if f"{prefix}-TOTAL_FORMS" not in request.POST:
+    if f"{MAPPING_FIELDS}-TOTAL_FORMS" not in request.POST:
         return None
     formset = formset_class(
         data=request.POST,
         instance=counter,
-        prefix=prefix,
+        prefix=MAPPING_FIELDS,
         queryset=inline.get_queryset(request).filter(counter=counter),
     )
     return formset.draft() if formset.is_valid() else None

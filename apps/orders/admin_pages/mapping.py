@@ -21,7 +21,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.counters.models import Counter
 from apps.counters.ui.acts import Act, ActForm
-from apps.goals.admin_pages.mapping import StatusFormSet, drafted
+from apps.goals.admin_pages.mapping import MAPPING_FIELDS, drafted
 from apps.goals.goal_checks import goals_in_use
 from apps.goals.models import Goal, StatusMapping
 from apps.goals.resolve import Resolver
@@ -165,10 +165,10 @@ def _simulate(request: HttpRequest, counter: Counter, values: Mapping[str, Any])
         present=Resolver.for_counter(counter),
         draft=_resolver(counter, draft),
     )
-    prefix = StatusFormSet.get_default_prefix() or "statuses"
     context = {
         **admin.site.each_context(request),
         "opts": Counter._meta,
+        "original": counter,
         "title": _("What would change?"),
         "counter": counter,
         "done": done,
@@ -176,7 +176,7 @@ def _simulate(request: HttpRequest, counter: Counter, values: Mapping[str, Any])
         "periods": PERIODS,
         "limit": replay.ORDERS,
         "capped": done.orders >= replay.ORDERS,
-        "carried": [(name, value) for name, value in request.POST.items() if name.startswith(f"{prefix}-")],
+        "carried": [(name, value) for name, value in request.POST.items() if name.startswith(f"{MAPPING_FIELDS}-")],
     }
     return TemplateResponse(request, "admin/orders/simulation.html", context)
 
