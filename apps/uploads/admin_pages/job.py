@@ -38,7 +38,7 @@ from apps.uploads.problems import Problem, describe
 SHOWN_UPLOADS = 200
 SHOWN_CALLS = 20
 _PIECE = 256 * 1024
-_CONTENT_TYPES = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
+_CONTENT_TYPES: dict[str, str] = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
