@@ -43,7 +43,8 @@ def warning_of(account: MetricaAccount, now: datetime) -> AccountWarning | None:
         return AccountWarning("bad", text % login)
     ends = account.token_expires_at
     if ends is not None and ends <= now:
-        return AccountWarning("bad", _("The token of %(login)s has expired: connect the account again.") % login)
+        told = _("The token of %(login)s has expired: connect the account again.") % login
+        return AccountWarning("bad", f"{told} {renewal_text(account)}".strip())
     if account.refresh_error_code:
         urgent = account.refresh_at is None or (ends is not None and ends <= now + URGENT_BEFORE)
         return AccountWarning("bad" if urgent else "warn", renewal_text(account))

@@ -197,6 +197,12 @@ UNKNOWN_CHANGE = ErrorKind(
     _("The change was under way when the connection or the answer was lost. Whether Metrica made it is not known."),
     _("Read from Metrica what is there now, and make the change again only if it is missing."),
 )
+CHANGE_DENIED = ErrorKind(
+    AccessDenied,
+    "change_denied",
+    _("The account has no right to change this, or its token does not include the right to change counters and goals."),
+    _("Give the account edit access to the counter in Metrica, or connect it again with the right metrika:write."),
+)
 BAD_TOKEN = ErrorKind(
     AuthorizationError,
     "malformed_token",

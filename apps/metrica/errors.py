@@ -133,11 +133,12 @@ def _kind(status: int, envelope: _Envelope, effect: Effect) -> ErrorKind:
         if status == 400 and _points_into_the_file(envelope):
             return CATALOGUE["invalid_uploading"]
         return documented or catalogue.BY_STATUS.get(status, catalogue.REFUSED)
-    if documented:
-        return documented
-    if status >= 500:
-        return catalogue.SERVER
-    return catalogue.REFUSED if status == 413 else catalogue.BY_STATUS.get(status, catalogue.REFUSED)
+    kind = documented or catalogue.BY_STATUS.get(status, catalogue.SERVER if status >= 500 else catalogue.REFUSED)
+    if kind is catalogue.FILE_TOO_LARGE:
+        return catalogue.REFUSED  # there is no file to split
+    if effect is Effect.CHANGES and kind is CATALOGUE["access_denied"]:
+        return catalogue.CHANGE_DENIED
+    return kind
 
 
 def _points_into_the_file(envelope: _Envelope) -> bool:

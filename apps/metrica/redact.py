@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 HIDDEN = "•••"
@@ -20,6 +20,7 @@ _SPELLED_PHONE = re.compile(
     re.ASCII,
 )
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|\s+|[^\s{}\[\],:"]+', re.DOTALL)
+_COLON = re.compile(r"\s*:")
 
 
 def mask_personal(text: str) -> str:
@@ -47,75 +48,72 @@ def as_it_is(text: str, _whole: bool) -> str:
 
 def shown_csv(text: str, whole: bool, *, delimiter: str, shown: Collection[str]) -> str:
     """The start of a CSV file with the cells of `shown` columns (by their titles) alone; all others are hidden, the
-    names of people among them. A last row that may be cut is left out.
+    names of people among them. So is a row of another width, whose cells stand who knows where, and a last row that
+    may be cut is left out.
     """
     if not whole:
         text = text[: text.rfind("\n") + 1]
     out = io.StringIO()
     write = csv.writer(out, delimiter=delimiter, lineterminator="\n").writerow
-    open_columns: list[bool] = []
+    seen: list[bool] = []
     try:
-        for number, cells in enumerate(csv.reader(text.splitlines(keepends=True), delimiter=delimiter)):
+        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
             if number == 0:
-                # A file without a header has a person in its first row.
-                open_columns = [cell in shown for cell in cells]
-            write([_seen(cell, open_columns, place) for place, cell in enumerate(cells)])
+                # What is no known title is hidden here too: a file without a header has a person in its first row.
+                seen = [cell in shown for cell in cells]
+            fits = len(cells) == len(seen)
+            write([cell if not cell or (fits and seen[place]) else HIDDEN for place, cell in enumerate(cells)])
     except csv.Error:
         out.write(HIDDEN)
     return out.getvalue()
 
 
-def _seen(cell: str, open_columns: Sequence[bool], place: int) -> str:
-    if not cell or (place < len(open_columns) and open_columns[place]):
-        return cell
-    return HIDDEN
-
-
 @dataclass(slots=True)
 class _Bracket:
-    """An open bracket of a JSON text. `seen`: shown fields count in it; `all`: everything in it is shown.
-
-    `now` and `now_all` are the same for the value that comes next, which in an object hangs on its field.
+    """An open bracket of a JSON text: whether shown fields count in it, and what holds of the value that comes next:
+    shown, looked into, shown with all that is in it.
     """
 
     mark: str
-    seen: bool
-    all: bool
-    now: bool
-    now_all: bool = False
+    counts: bool = False
+    shown: bool = False
+    inside: bool = False
+    all: bool = False
+    always: bool = False
 
 
-def shown_json(text: str, whole: bool, *, shown: Collection[str], shown_with_all: Collection[str] = ()) -> str:
-    """The start of a JSON body with the values of `shown` fields alone; all others are hidden, whatever they are.
+def shown_json(
+    text: str, whole: bool, *, shown: Collection[str], inside: Collection[str], with_all: Collection[str] = ()
+) -> str:
+    """The start of a JSON body with the values of `shown` fields alone: a text, a number, or a list of such. All others
+    are hidden, whatever they are. What may be cut at the end is hidden; field names always stay.
 
-    A value is shown only if every field around it is; in `shown_with_all` everything is. Field names always stay, and
-    what may be cut at the end is hidden.
+    `inside`: fields whose objects, or lists of objects, are looked into; `with_all`: fields in which all is shown.
     """
     out: list[str] = []
-    brackets = [_Bracket("", seen=True, all=False, now=False)]
-    name_comes = False
+    brackets = [_Bracket("", inside=True)]
     for token in _JSON_TOKEN.finditer(text):
         piece, at = token[0], brackets[-1]
-        if piece in ("{", "["):
-            seen, everything = at.now or not at.mark, at.now_all
-            now = everything or (piece == "[" and at.now)
-            brackets.append(_Bracket(piece, seen=seen, all=everything, now=now, now_all=everything))
-            name_comes = piece == "{"
+        if piece == "{":
+            brackets.append(_Bracket(piece, counts=at.inside, shown=at.all, all=at.all, always=at.all))
+        elif piece == "[":
+            inside_list = at.inside and at.mark != ""
+            brackets.append(_Bracket(piece, shown=at.shown, inside=inside_list, all=at.all, always=at.all))
         elif piece in ("}", "]"):
             if len(brackets) > 1:
                 brackets.pop()
-            name_comes = False
-        elif piece == ",":
-            name_comes = at.mark == "{"
-        elif piece == ":" or piece.isspace():
+        elif piece == "," and at.mark == "{":
+            at.shown, at.inside, at.all = at.always, False, at.always  # until the next field's name
+        elif piece in (",", ":") or piece.isspace():
             pass
         elif token.end() == len(text) and not whole:
             piece = HIDDEN
-        elif name_comes and piece[0] == '"':
-            name, name_comes = piece.strip('"'), False
-            at.now_all = at.all or (at.seen and name in shown_with_all)
-            at.now = at.now_all or (at.seen and name in shown)
-        elif not at.now:
+        elif at.mark == "{" and piece[0] == '"' and _COLON.match(text, token.end()):
+            name = piece[1:-1]
+            at.all = at.always or (at.counts and name in with_all)
+            at.shown = at.all or (at.counts and name in shown)
+            at.inside = at.counts and name in inside
+        elif not at.shown:
             piece = f'"{HIDDEN}"'
         out.append(piece)
     return "".join(out)

@@ -12,7 +12,7 @@ SWITCHES = {
     for switch in (
         Switch(
             "unknown_status",
-            _("A status that is neither one of the four default ones nor a JavaScript goal of the counter"),
+            _("A status that is neither one of the four default ones nor mapped nor a JavaScript goal of the counter"),
             {
                 "accept": _("is taken as type OTHER, reaches no goal and is marked on the pages"),
                 "refuse": _("makes the whole file refused"),
@@ -47,7 +47,7 @@ SWITCHES = {
             _("A token that is issued now and its refresh token"),
             {
                 "year": _("live a year, as at Yandex"),
-                "hour": _("live an hour, so that renewal can be watched"),
+                "ten_minutes": _("live ten minutes, so that renewal can be watched"),
                 "minute": _("live a minute, so that expiry can be watched"),
             },
         ),

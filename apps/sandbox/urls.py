@@ -9,7 +9,7 @@ from apps.sandbox.control import views as control
 from apps.sandbox.oauth import control as oauth_control
 from apps.sandbox.oauth import endpoints as oauth
 from apps.sandbox.oauth import pages as oauth_pages
-from apps.sandbox.pages import customers, fault_panel, views
+from apps.sandbox.pages import customers, fault_panel, quota_panel, site, views
 
 app_name = "sandbox"
 
@@ -64,17 +64,20 @@ urlpatterns = [
     path("control/attributes", crm.attributes),
     path("control/products", crm.products),
     path("", views.start, name="start"),
-    path("requests/", views.requests, name="requests"),
-    path("counters/<int:number>/", views.counter, name="counter"),
+    path("requests/", quota_panel.requests, name="requests"),
+    path("counters/<int:number>/", site.counter, name="counter"),
     path("counters/<int:number>/uploads/", views.uploads, name="uploads"),
     path("counters/<int:number>/orders/", views.orders, name="orders"),
     path("counters/<int:number>/customers/", customers.customers, name="customers"),
-    path("counters/<int:number>/visits/", views.visits, name="visits"),
+    path("counters/<int:number>/visits/", site.visits, name="visits"),
     path("uploads/<uuid:uuid>/", views.upload, name="upload"),
     path("uploads/<uuid:uuid>/file", views.upload_file, name="upload_file"),
     path("orders/<uuid:pk>/", views.order, name="order"),
     path("customers/<uuid:pk>/", customers.customer, name="customer"),
     path("visits/<int:pk>/", views.visit, name="visit"),
+    path("goals/<int:pk>/", site.goal, name="goal"),
+    path("goals/<int:pk>/delete", site.remove_goal, name="remove_goal"),
+    path("limits/", quota_panel.move, name="limit"),
     path("faults/", fault_panel.faults, name="faults"),
     path("faults/<int:pk>/remove", fault_panel.remove, name="remove_fault"),
     path("switches/", fault_panel.switch, name="switch"),

@@ -111,10 +111,11 @@ def _expect(holds: bool, what: str) -> None:
         raise SandboxFailed(f"It is not so that {what}.")
 
 
-def run(*, once: bool, port: int, fresh: bool) -> int:
-    directory = THROWN_AWAY if once else KEPT
+def run(*, once: bool, port: int, fresh: bool, directory: Path) -> int:
+    if once:
+        directory = THROWN_AWAY
     if once or fresh:
-        shutil.rmtree(directory, ignore_errors=True)
+        _forget(directory)
     directory.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     taken = free_port(0 if once and not port else port or PORT)
@@ -126,7 +127,7 @@ def run(*, once: bool, port: int, fresh: bool) -> int:
         running.wait_for_web()
         site = Site(running.url)
         token = site.set_up()
-        say(f"Sandbox   {running.url}/    {time.monotonic() - began:.0f} s from nothing")
+        say(f"Sandbox   {running.url}/    {time.monotonic() - began:.0f} s to start")
         say(f"Counter   {COUNTER}, owned by {LOGIN}, goals {', '.join(GOALS)}")
         say(f"Token     {token}")
         if once:
@@ -137,6 +138,14 @@ def run(*, once: bool, port: int, fresh: bool) -> int:
         while web.poll() is None:
             time.sleep(0.5)
         raise SandboxFailed("The web server ended by itself.")
+
+
+def _forget(directory: Path) -> None:
+    """Only what a start made itself: the directory may hold more."""
+    for file in directory.glob("sandbox.sqlite3*"):
+        file.unlink()
+    for part in ("media", "logs"):
+        shutil.rmtree(directory / part, ignore_errors=True)
 
 
 def _examples(url: str, token: str, client_id: str) -> str:
@@ -158,11 +167,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="check itself over HTTP and end")
     parser.add_argument("--port", type=int, default=0, help=f"{PORT} by default, or any free one where that is taken")
+    parser.add_argument("--directory", type=Path, default=KEPT, help="where it keeps what it holds")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier start left")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return run(once=arguments.once, port=arguments.port, fresh=arguments.fresh)
+        return run(once=arguments.once, port=arguments.port, fresh=arguments.fresh, directory=arguments.directory)
     except KeyboardInterrupt:
         say("\nStopped.")
         return 130 if arguments.once else 0

@@ -41,4 +41,4 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "project.sandbox.urls"
 AUTH_USER_MODEL = "auth.User"  # no users here: nothing loads it
-AUTHENTICATION_BACKENDS: list[str] = []
+AUTHENTICATION_BACKENDS = []

@@ -110,10 +110,10 @@ def test_a_person_refuses(session: Session):
 
 
 def test_renewal_is_seen(session: Session, at_yandex: Yandex):
-    sandbox.set_switch(name="token_lifetime", value="hour")
+    sandbox.set_switch(name="token_lifetime", value="ten_minutes")
     connect_by_redirect(session)
     page = session.page
-    page.locator(".gp-tile", has_text="Token expires").get_by_text("in 59 min").wait_for()
+    page.locator(".gp-tile", has_text="Token expires").get_by_text("in 9 min").wait_for()
     before = account()
     at_yandex.make_due(before)
     assert scheduler.renew_tokens() == 1

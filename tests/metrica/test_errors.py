@@ -67,7 +67,17 @@ def test_the_catalogue_is_the_documented_table() -> None:
     assert all(kind.code == error_type for error_type, kind in CATALOGUE.items())
 
 
-@pytest.mark.parametrize("kind", [*CATALOGUE.values(), catalogue.FAILED, catalogue.UNKNOWN, catalogue.NOT_SENT])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *CATALOGUE.values(),
+        catalogue.FAILED,
+        catalogue.UNKNOWN,
+        catalogue.NOT_SENT,
+        catalogue.UNKNOWN_CHANGE,
+        catalogue.CHANGE_DENIED,
+    ],
+)
 def test_every_kind_says_what_happened_and_what_to_do(kind: errors.ErrorKind) -> None:
     assert len(str(kind.message)) > 20
     assert len(str(kind.next_step)) > 20
@@ -195,3 +205,30 @@ def test_the_three_families_are_apart() -> None:
     for cls in leaves:
         if cls is not MetricaError:
             assert sum(issubclass(cls, family) for family in families) == 1, cls
+
+
+@pytest.mark.parametrize("body", [envelope("access_denied", code=403), None])
+def test_a_change_needs_a_right_of_its_own(body: object) -> None:
+    """Uploads need metrika:offline_data; goals and counters are changed with metrika:write (page: authorization)."""
+    change, upload = answered(403, body, effect=CHANGES), answered(403, body, effect=UPLOADS)
+    assert isinstance(change, AccessDenied)
+    assert (change.code, upload.code) == ("change_denied", "access_denied")
+    assert "metrika:write" in str(change.next_step)
+    assert type(answered(403, envelope("invalid_token", code=403), effect=CHANGES)) is AuthorizationError
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        (502, None, UnknownOutcome),
+        (504, envelope("timeout", code=504), UnknownOutcome),
+        (500, b"<h1>proxy</h1>", UnknownOutcome),
+        (200, b"{", UnknownOutcome),
+        (503, envelope("backend_error", code=503), ServerError),
+        (413, None, InvalidRequest),
+        (400, envelope("limit_exceeded"), InvalidRequest),
+        (404, envelope("not_found", code=404), NotFound),
+    ],
+)
+def test_what_is_known_of_a_change(status: int, body: object, cls: type[MetricaError]) -> None:
+    assert type(answered(status, body, effect=CHANGES)) is cls

@@ -7,11 +7,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.metrica.dates import parse_any
 from apps.metrica.identifiers import normalize_phone
 from apps.metrica.rules import GoalPrice
+from apps.metrica.wire.contacts import (
+    Contact,
+    ContactsJsonWriter,
+    ContactsWriter,
+    read_contacts,
+    read_contacts_json,
+)
+from apps.metrica.wire.orders import DetailedOrder, OrdersJsonWriter, OrdersWriter, read_orders, read_orders_json
 from apps.metrica.wire.simple_orders import SimpleOrder, SimpleOrdersWriter, read_simple_orders
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -61,6 +70,71 @@ def test_writing_and_reading() -> None:
     data = write()
     assert best("SimpleOrdersWriter.write_many", write) > 60_000
     assert best("read_simple_orders", lambda: list(read_simple_orders(io.BytesIO(data), zone=MOSCOW))) > 10_000
+
+
+def test_writing_and_reading_the_detailed_format() -> None:
+    orders = realistic_orders()
+    contacts = [
+        Contact(
+            uniq_id=order.client_uniq_id,
+            name=f"Анна {order.id}",
+            create_date_time=order.create_date_time,
+            client_ids=order.client_ids,
+            emails=order.emails,
+            phones=order.phones,
+            attributes={"age": ("35",)},
+        )
+        for order in orders
+    ]
+    detailed = [
+        DetailedOrder(
+            id=order.id,
+            client_uniq_id=order.client_uniq_id,
+            create_date_time=order.create_date_time,
+            order_status=order.order_status,
+            revenue=order.revenue,
+            cost=order.cost,
+            currency=order.currency,
+            products={"sku-1": 2, f"sku-{order.id}": 1},
+            goals=order.goals,
+        )
+        for order in orders
+    ]
+
+    def csv(writer: Callable[..., Any], records: list[Any], **options: Any) -> bytes:
+        out = io.BytesIO()
+        writer(out, zone=MOSCOW, **options).write_many(records)
+        return out.getvalue()
+
+    def json(writer: Callable[..., Any], records: list[Any]) -> bytes:
+        out = io.BytesIO()
+        with writer(out, zone=MOSCOW) as rows:
+            rows.write_many(records)
+        return out.getvalue()
+
+    age = {"age": False}
+    files = {
+        "contacts.csv": csv(ContactsWriter, contacts, attributes=age),
+        "contacts.json": json(ContactsJsonWriter, contacts),
+        "orders.csv": csv(OrdersWriter, detailed),
+        "orders.json": json(OrdersJsonWriter, detailed),
+    }
+    assert best("ContactsWriter", lambda: csv(ContactsWriter, contacts, attributes=age), rounds=3) > 40_000
+    assert best("OrdersWriter", lambda: csv(OrdersWriter, detailed), rounds=3) > 40_000
+    assert best("ContactsJsonWriter", lambda: json(ContactsJsonWriter, contacts), rounds=3) > 10_000
+    assert best("OrdersJsonWriter", lambda: json(OrdersJsonWriter, detailed), rounds=3) > 10_000
+    for name, read, options in [
+        ("contacts.csv", read_contacts, {"attributes": age}),
+        ("contacts.json", read_contacts_json, {"attributes": age}),
+        ("orders.csv", read_orders, {}),
+        ("orders.json", read_orders_json, {}),
+    ]:
+
+        def work(name: str = name, read: Any = read, options: Any = options) -> int:
+            return sum(row.record is not None for row in read(io.BytesIO(files[name]), zone=MOSCOW, **options))
+
+        assert work() == COUNT
+        assert best(f"reading {name}", work, rounds=3) > 8_000
 
 
 def test_dates() -> None:

@@ -120,3 +120,43 @@ def test_another_site_cannot_command_it_by_a_form(api: Api) -> None:
     assert httpx.post(f"{api.base}/control/reset").status_code == 400
     assert SandboxCounter.objects.exists()
     assert httpx.get(f"{api.base}/control/reset").status_code == 405
+
+
+def test_what_the_detailed_format_leaves_can_be_looked_at(api: Api) -> None:
+    """Customers, statuses, attributes, products; and all applied rows in their order with types and incomes."""
+    order = {"client_uniq_id": "C-1", "client_type": "CONTACT", "order_status": "IN_PROGRESS", "revenue": 10}
+    attributes = [{"name": "age", "multivalued": False, "type_name": "numeric"}]
+    api.cdp("POST", "schema/attributes?entity_type=contact", {"attributes": attributes})
+    api.cdp("POST", "schema/order_statuses", {"order_statuses": [{"id": "won", "humanized": "Won", "type": "PAID"}]})
+    api.cdp("POST", "schema/products", {"attributes": [], "items": [{"name": "sku-1", "humanized": "Mug"}]})
+    person = {"uniq_id": "C-1", "client_ids": ["17"], "attribute_values": {"age": ["41"]}}
+    api.cdp("POST", "data/contacts/json?merge_mode=SAVE", {"contacts": [person]})
+    api.control("visits", counter=NUMBER, started_at=timezone.now().isoformat(), client_id="17")
+    created = local(timezone.now() + timedelta(seconds=1))
+    for order_id, status in (("D-1", "IN_PROGRESS"), ("D-2", "good_lead"), ("D-1", "won")):
+        row = order | {"id": order_id, "order_status": status, "create_date_time": created}
+        api.cdp("POST", "data/orders/json?merge_mode=SAVE", {"orders": [row]})
+
+    (customer,) = api.look("customers", counter=NUMBER)["customers"]
+    assert (customer["uniq_id"], customer["client_ids"], customer["attribute_values"]) == (
+        "C-1",
+        ["17"],
+        {"age": ["41"]},
+    )
+    assert [event["line"] for event in customer["events"]] == [0]
+    events = api.look("events", counter=NUMBER)["events"]
+    assert [(event["order"], event["type"], event["reached"]) for event in events] == [
+        ("D-1", "IN_PROGRESS", [{"goal": "cdp_order_in_progress", "income": "10"}]),
+        ("D-2", "OTHER", [{"goal": "good_lead", "income": "10"}]),
+        (
+            "D-1",
+            "PAID",
+            [{"goal": "cdp_order_in_progress", "income": "10"}, {"goal": "cdp_order_paid", "income": "10"}],
+        ),
+    ]
+    assert [event["type"] for event in api.look("events", id="D-1")["events"]] == ["IN_PROGRESS", "PAID"]
+    assert [row["id"] for row in api.look("statuses", counter=NUMBER)["statuses"]] == ["won"]
+    assert [row["name"] for row in api.look("attributes", counter=NUMBER)["attributes"]] == ["age"]
+    assert api.look("products", counter=NUMBER)["products"] == [{"name": "sku-1", "humanized": "Mug"}]
+    assert api.look("counters")["counters"][0]["first_contacts_at"]
+    assert api.look("customers", uniq_id="nobody")["total"] == 0

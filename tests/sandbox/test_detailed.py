@@ -1,16 +1,21 @@
 """The detailed format's own rules: mapped statuses, customers and their orders, when an order was finished, money."""
 
+import json
+import resource
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from django.core.files.base import File
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.metrica.vocabulary import OrderType
+from apps.metrica.vocabulary import MergeMode, OrderType
 from apps.sandbox import schema, services
-from apps.sandbox.models import Note, SandboxReach
+from apps.sandbox.models import Note, SandboxReach, UploadFormat, UploadKind
 from apps.sandbox.receiving import FileRefused
 from tests.sandbox.conftest import Desk, local
 
@@ -21,6 +26,7 @@ CREATED, PAID, CANCELLED, SPAM = (
     "cdp_order_spam",
 )
 HOUR = timedelta(hours=1)
+ORDER_HEADER = "id,client_uniq_id,client_type,create_date_time,order_status,products"
 
 
 def mapping(desk: Desk, **types: str) -> None:
@@ -305,3 +311,51 @@ def test_the_number_of_statements_does_not_grow_with_the_rows_of_a_chunk(shop: D
         return len(customers), len(orders)
 
     assert statements(10) == statements(800)
+
+
+@pytest.mark.parametrize("uploading_format", UploadFormat)
+def test_memory_does_not_grow_with_the_upload(desk: Desk, tmp_path: Path, uploading_format: UploadFormat) -> None:
+    """2.2 to 2.5: up to 1 GB in either format; rows wait on disk until all of them are known to be good."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA cache_size=-2000")  # it would grow too, up to its own limit
+
+    def written(kind: UploadKind, rows: int) -> Iterator[str]:
+        if uploading_format == UploadFormat.CSV:
+            header = "uniq_id,name,client_ids" if kind == UploadKind.CONTACTS else ORDER_HEADER
+            yield f"{header}\n"
+        else:
+            yield f'{{"{kind}": ['
+        for number in range(rows):
+            key = f"{rows}-{number}"
+            if kind == UploadKind.CONTACTS:
+                cells = {"uniq_id": key, "name": "Anna", "client_ids": [str(number)]}
+            else:
+                cells = dict(
+                    zip(ORDER_HEADER.split(","), (key, key, "CONTACT", "2026-03-10", "PAID", "a:1"), strict=True)
+                )
+                if uploading_format == UploadFormat.JSON:
+                    cells["products"] = {"a": 1}
+            if uploading_format == UploadFormat.CSV:
+                yield ",".join(value if isinstance(value, str) else value[0] for value in cells.values()) + "\n"
+            else:
+                yield (", " if number else "") + json.dumps(cells)
+        if uploading_format == UploadFormat.JSON:
+            yield "]}"
+
+    def peak_after(rows: int) -> int:
+        for kind in (UploadKind.CONTACTS, UploadKind.ORDERS):
+            with (tmp_path / f"{rows}-{kind}").open("w+b") as file:
+                file.writelines(part.encode() for part in written(kind, rows))
+                file.flush()
+                services.receive(
+                    kind=kind,
+                    counter=desk.counter,
+                    file=File(file, name="a"),
+                    uploading_format=uploading_format,
+                    merge_mode=MergeMode.SAVE,
+                    now=desk.now,
+                )
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+    small = peak_after(20_000)
+    assert peak_after(50_000) - small < 20

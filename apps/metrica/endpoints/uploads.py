@@ -71,7 +71,7 @@ class Uploads(Group):
         self, counter_id: int, file: BinaryIO, *, merge_mode: MergeMode = MergeMode.SAVE
     ) -> Uploading:
         """Customers as JSON, `{"contacts": […]}` (page: uploadContactJson_1)."""
-        shown = partial(shown_json, shown=("contacts", *_SHOWN_OF_CONTACTS))
+        shown = partial(shown_json, shown=_SHOWN_OF_CONTACTS, inside=("contacts",))
         body = JsonFile(file, shown=shown)
         return self._upload(counter_id, "contacts/json", body, {"merge_mode": merge_mode.value})
 
@@ -100,8 +100,9 @@ class Uploads(Group):
         """Orders in the detailed format as JSON, `{"orders": […]}` (page: uploadOrdersJson_1)."""
         shown = partial(
             shown_json,
-            shown=("orders", "goal_action_id", "price", *_SHOWN_OF_ORDERS),
-            shown_with_all=("products",),
+            shown=(*_SHOWN_OF_ORDERS, "goal_action_id", "price"),
+            inside=("orders", "goals"),
+            with_all=("products",),
         )
         body = JsonFile(file, shown=shown)
         return self._upload(counter_id, "orders/json", body, {"merge_mode": merge_mode.value})

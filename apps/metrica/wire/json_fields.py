@@ -18,6 +18,11 @@ from apps.metrica.wire.json_reading import FieldError
 from apps.metrica.wire.money import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, parse_money
 from apps.metrica.wire.products import check_product_id, check_quantity
 
+MAX_PROBLEMS = 100
+"""Problems that are named of one object."""
+
+MAX_NAME = 100
+
 Problems = list[FieldError]
 Parser = Callable[[Any, str, Problems], object]
 """Takes a value that is not null, its location, and the list to which it adds what is wrong."""
@@ -43,14 +48,11 @@ def read_object(
             if parsed is not None and parsed != "":
                 found[name] = parsed
         elif name not in passed_over and not ignore_unknown:
-            problems.append(
-                FieldError(f"{at}.{name}", "unknown_field", _("This field is not known in this format. Remove it."))
-            )
-    problems.extend(
-        FieldError(f"{at}.{name}", "required", values.REQUIRED[name])
-        for name in required
-        if name not in found and item.get(name) in (None, "")
-    )
+            message = _("This field is not known in this format. Remove it.")
+            _wrong(_field(at, name), "unknown_field", message, problems)
+    for name in required:
+        if name not in found and item.get(name) in (None, ""):
+            _wrong(f"{at}.{name}", "required", values.REQUIRED[name], problems)
     return found, problems
 
 
@@ -126,7 +128,7 @@ def products(value: Any, at: str, problems: Problems) -> dict[str, int]:
         _wrong(at, "object_expected", _("An object is expected here: product and whole number of pieces."), problems)
         return found
     for product, quantity in value.items():
-        place = f"{at}.{product}"
+        place = _field(at, product)
         name = _parsed(lambda: check_product_id(values.plain_text(product)), place, problems)  # noqa: B023
         if isinstance(quantity, bool) or not isinstance(quantity, int):
             _wrong(place, "number_expected", _("A whole number of pieces is expected here."), problems)
@@ -141,7 +143,7 @@ def goals(value: Any, at: str, problems: Problems) -> tuple[GoalPrice, ...]:
         fields, wrong = read_object(
             item, at=place, parsers=_GOAL, required=("goal_action_id",), passed_over=(), ignore_unknown=False
         )
-        problems.extend(wrong)
+        problems.extend(wrong[: MAX_PROBLEMS - len(problems)])
         if not wrong:
             found.append(GoalPrice(fields["goal_action_id"], fields.get("price")))
     return tuple(found)
@@ -160,7 +162,7 @@ def attributes_of(known: Mapping[str, bool], *, ignore_unknown: bool) -> Parser:
             _wrong(at, "object_expected", _("An object is expected here: attribute and list of values."), problems)
             return found
         for name, listed in value.items():
-            place = f"{at}.{name}"
+            place = _field(at, name)
             if name not in known:
                 if not ignore_unknown:
                     message = _("The counter has no such attribute. Create it before it is used.")
@@ -195,7 +197,14 @@ def _parsed(parse: Callable[[], Any], at: str, problems: Problems) -> Any:
 
 
 def _wrong(at: str, code: str, message: Text, problems: Problems) -> None:
-    problems.append(FieldError(at, code, message))
+    """A megabyte of commas could be half a million problems: the first hundred say enough."""
+    if len(problems) < MAX_PROBLEMS:
+        problems.append(FieldError(at, code, message))
+
+
+def _field(at: str, name: str) -> str:
+    """The place of a field, whose name a stranger chose."""
+    return f"{at}.{name[:MAX_NAME]}"
 
 
 def _fraction_digits(amount: Decimal) -> int:

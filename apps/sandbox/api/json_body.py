@@ -18,10 +18,11 @@ E = TypeVar("E", bound=Enum)
 JSON_TYPES = ("application/json", "application/x-yametrika+json")
 # The longest body that the schema allows is read whole: 160,000 products with names.
 _MAX_BYTES = 100_000_000
+_MAX_SETTING_BYTES = 1024 * 1024
 _STEP = 64 * 1024
 
 
-def read_object(call: Call) -> tuple[dict[str, Any], bytes]:
+def read_object(call: Call, *, most: int = _MAX_BYTES) -> tuple[dict[str, Any], bytes]:
     """The body as an object, and its very bytes; numbers with a fraction come as Decimal.
 
     Raises ApiError for all that is not a JSON object in UTF-8.
@@ -32,8 +33,8 @@ def read_object(call: Call) -> tuple[dict[str, Any], bytes]:
     try:
         while data := call.body.read(_STEP):
             parts.append(data)
-            if call.body.received > _MAX_BYTES:
-                raise ApiError("invalid_json", f"The body is larger than {_MAX_BYTES} bytes.")
+            if call.body.received > most:
+                raise ApiError("invalid_parameter", f"The body is larger than {most} bytes.")
     except UnreadablePostError as error:
         raise ApiError("invalid_json", "The body ended before its end.") from error
     raw = b"".join(parts)
@@ -50,7 +51,7 @@ def read_object(call: Call) -> tuple[dict[str, Any], bytes]:
 
 def json_object(call: Call, name: str) -> dict[str, Any]:
     """The object `name` of the body, as in `{"goal": {…}}`."""
-    body, _raw = read_object(call)
+    body, _raw = read_object(call, most=_MAX_SETTING_BYTES)
     if name not in body:
         raise ApiError("missing_parameter", f"The body has no {name}.", location=name)
     found = body[name]

@@ -151,7 +151,10 @@ class Note(models.TextChoices):
     BINDING_CLOSED = "binding_closed", _("The order is older than 21 days: it is not bound to a visit any more.")
     UPDATE_CLOSED = "update_closed", _("The visit began more than 111 days ago: nothing changes in it any more.")
     REBOUND = "rebound", _("The order moved to another visit; goals reached in the first one stay there.")
-    UNKNOWN_STATUS = "unknown_status", _("The status is neither a default one nor a JavaScript goal of the counter.")
+    UNKNOWN_STATUS = (
+        "unknown_status",
+        _("The status is neither a default one nor mapped nor a JavaScript goal of the counter."),
+    )
     UNKNOWN_GOAL = "unknown_goal", _("The row names a goal that the counter does not have; it is not counted.")
     CREATED_KEPT = "created_kept", _("The creation time differs from the first upload's; the first one stays.")
     NO_CUSTOMER = "no_customer", _("The order's customer was never uploaded: the order belongs to nobody.")

@@ -20,7 +20,7 @@ from apps.sandbox.models import SandboxAccess, SandboxApp, SandboxCode, SandboxC
 CODE_LENGTH = 16
 LIFETIMES = {
     "year": timedelta(seconds=31_536_000),
-    "hour": timedelta(hours=1),
+    "ten_minutes": timedelta(minutes=10),
     "minute": timedelta(minutes=1),
 }
 TOKENS_OF_DEVICES = 20

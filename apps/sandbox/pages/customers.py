@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from apps.sandbox.models import SandboxCustomer, SandboxOrder
-from apps.sandbox.pages.lists import ROWS, counter_of, paged
+from apps.sandbox.pages.common import ROWS, counter_of, page_of
 
 
 def customers(request: HttpRequest, number: int) -> HttpResponse:
@@ -13,7 +13,7 @@ def customers(request: HttpRequest, number: int) -> HttpResponse:
     uniq_id = request.GET.get("id", "")
     if uniq_id:
         rows = rows.filter(uniq_id=uniq_id)
-    context = {"counter": found, "tab": "customers", "page": paged(request, rows), "uniq_id": uniq_id}
+    context = {"counter": found, "tab": "customers", "page": page_of(request, rows), "uniq_id": uniq_id}
     return render(request, "sandbox/customers.html", context)
 
 
@@ -25,7 +25,7 @@ def customer(request: HttpRequest, pk: str) -> HttpResponse:
         "counter": found.counter,
         "tab": "customers",
         "customer": found,
-        "page": paged(request, found.events.select_related("uploading").order_by("pk")),
+        "page": page_of(request, found.events.select_related("uploading").order_by("pk")),
         "orders": orders[:ROWS],
         "has_more": len(orders) > ROWS,
     }

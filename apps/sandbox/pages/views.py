@@ -2,63 +2,40 @@
 
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from apps.metrica.vocabulary import OrderType
 from apps.sandbox.models import (
-    SandboxAttribute,
     SandboxCounter,
     SandboxCustomer,
-    SandboxGoal,
     SandboxOrder,
     SandboxProduct,
-    SandboxReach,
-    SandboxRequest,
-    SandboxStatus,
     SandboxToken,
     SandboxUploading,
     SandboxVisit,
     UploadFormat,
     UploadKind,
 )
-from apps.sandbox.pages.lists import ROWS as _ROWS
-from apps.sandbox.pages.lists import counter_of as _counter
-from apps.sandbox.pages.lists import paged as _page
-
-_REACHES = Prefetch("reaches", SandboxReach.objects.order_by("pk"))
+from apps.sandbox.pages.common import REACHES, ROWS
+from apps.sandbox.pages.common import counter_of as _counter
+from apps.sandbox.pages.common import page_of as _page
 
 
 def start(request: HttpRequest) -> HttpResponse:
     """All counters with what they received, and the tokens that open them."""
     counters = SandboxCounter.objects.order_by("metrica_id").annotate(
-        uploads=_count(SandboxUploading), orders_received=_count(SandboxOrder), visits_made=_count(SandboxVisit)
+        uploads=_count(SandboxUploading),
+        orders_received=_count(SandboxOrder),
+        visits_made=_count(SandboxVisit),
+        owner_token=Subquery(
+            SandboxToken.objects.filter(login=OuterRef("owner_login"), revoked=False).order_by("pk").values("token")[:1]
+        ),
     )
     tokens = SandboxToken.objects.filter(revoked=False).order_by("login", "pk")
-    return render(request, "sandbox/start.html", {"page": _page(request, counters), "tokens": tokens[:_ROWS]})
-
-
-def counter(request: HttpRequest, number: int) -> HttpResponse:
-    """The counter's goals with how often and with what income they were reached; its statuses, attributes, products."""
-    found = _counter(number)
-    totals: dict[str, list[dict[str, Any]]] = {}
-    reached = SandboxReach.objects.filter(counter=found).values("goal", "currency")
-    for row in reached.annotate(times=Count("pk"), income=Sum("income")).order_by("goal", "currency"):
-        totals.setdefault(row["goal"], []).append(dict(row))
-    goals = [(goal, totals.pop(goal.identifier, [])) for goal in SandboxGoal.objects.shown_of([found])]
-    context = {
-        "counter": found,
-        "tab": "counter",
-        "goals": goals,
-        "uncounted": totals,
-        # What the CRM told the counter of itself.
-        "statuses": SandboxStatus.objects.filter(counter=found),
-        "attributes": SandboxAttribute.objects.filter(counter=found).order_by("entity_type", "pk"),
-        "page": _page(request, SandboxProduct.objects.filter(counter=found).order_by("name")),
-    }
-    return render(request, "sandbox/counter.html", context)
+    return render(request, "sandbox/start.html", {"page": _page(request, counters), "tokens": tokens[:ROWS]})
 
 
 def uploads(request: HttpRequest, number: int) -> HttpResponse:
@@ -89,7 +66,7 @@ def upload_file(_request: HttpRequest, uuid: str) -> FileResponse:
 
 def orders(request: HttpRequest, number: int) -> HttpResponse:
     found = _counter(number)
-    rows = SandboxOrder.objects.filter(counter=found).order_by("-id").prefetch_related(_REACHES)
+    rows = SandboxOrder.objects.filter(counter=found).order_by("-id").prefetch_related(REACHES)
     order_id, kind = request.GET.get("id", ""), request.GET.get("type", "")
     if order_id:
         rows = rows.filter(order_id=order_id)
@@ -120,15 +97,9 @@ def order(request: HttpRequest, pk: str) -> HttpResponse:
         "customer": customer,
         "products": [(name, named.get(name, ""), quantity) for name, quantity in (found.products or {}).items()],
         "page": _page(request, events),
-        "reaches": found.reaches.order_by("pk")[:_ROWS],
+        "reaches": found.reaches.order_by("pk")[:ROWS],
     }
     return render(request, "sandbox/order.html", context)
-
-
-def visits(request: HttpRequest, number: int) -> HttpResponse:
-    found = _counter(number)
-    rows = SandboxVisit.objects.filter(counter=found).order_by("-started_at", "-pk").prefetch_related(_REACHES)
-    return render(request, "sandbox/visits.html", {"counter": found, "tab": "visits", "page": _page(request, rows)})
 
 
 def visit(request: HttpRequest, pk: int) -> HttpResponse:
@@ -139,15 +110,9 @@ def visit(request: HttpRequest, pk: int) -> HttpResponse:
         "tab": "visits",
         "visit": found,
         "page": _page(request, found.reaches.select_related("order").order_by("pk")),
-        "orders": found.orders.order_by("pk")[:_ROWS],
+        "orders": found.orders.order_by("pk")[:ROWS],
     }
     return render(request, "sandbox/visit.html", context)
-
-
-def requests(request: HttpRequest) -> HttpResponse:
-    """The log of calls, newest first."""
-    rows = SandboxRequest.objects.order_by("-pk")
-    return render(request, "sandbox/requests.html", {"page": _page(request, rows), "tab": "requests"})
 
 
 def _count(model: type[SandboxUploading] | type[SandboxOrder] | type[SandboxVisit]) -> Coalesce:
