@@ -16,13 +16,17 @@ from apps.clients.models import Client
 from apps.counters.declaring import set_attributes, set_products
 from apps.counters.models import ApiCall
 from apps.counters.services import update_counter
+from apps.goals.models import StepState
+from apps.goals.services import set_status
+from apps.goals.status_sync import push
 from apps.metrica.identifiers import md5_of
 from apps.orders import crowds
 from apps.orders.models import Delivery, Order
-from apps.sandbox.models import SandboxUploading
+from apps.sandbox.models import SandboxStatus, SandboxUploading
 from apps.uploads import runner
 from apps.uploads.models import JobState, UploadKind, UploadState
 from apps.uploads.modes import switch_mode
+from apps.uploads.problems import describe
 from apps.uploads.runner import run_job
 from apps.uploads.selection import something_due
 from apps.uploads.services import request_if_wanted
@@ -357,6 +361,33 @@ class TestTrouble:
         job = shop.upload()
         assert (job.clients, job.clients_refused, job.delivered, job.held) == (1, 1, 1, 1)
         assert client("C-1").reject_code == "unwritable"
+
+    def test_nothing_goes_while_somebody_else_has_changed_the_mapping(self, shop: Shop) -> None:
+        set_status(counter=shop.counter, crm_status="Запись", type="OTHER", goal_action_ids=["a1"])
+        shop.push("D-1", "Запись")
+        assert shop.upload().state == JobState.SUCCEEDED
+        assert shop.arrived("D-1") == ["zapis"]
+        [mapped] = SandboxStatus.objects.filter(counter=shop.site)
+        SandboxStatus.objects.filter(pk=mapped.pk).update(type="PAID")
+        StepState.objects.update(looked_at=timezone.now() - timedelta(days=1))
+        shop.push("D-2", "Запись")
+        job = shop.upload()
+        assert (job.state, job.error_code) == (JobState.FAILED, "statuses_out_of_step")
+        problem = describe(job.error_code)
+        assert problem is not None and "Compare with Metrica" in str(problem.next_step)
+        assert shop.states("D-2") == [("Запись", "waiting")]
+        push(counter=shop.counter, take=["zapis"])
+        assert shop.upload().state == JobState.SUCCEEDED
+        assert shop.all_delivered()
+
+    def test_a_status_that_is_mapped_anew_goes_to_metrica_before_its_orders(self, shop: Shop) -> None:
+        set_status(counter=shop.counter, crm_status="Отказ", type="CANCELLED", metrica_id="no")
+        shop.push("D-1", "Отказ")
+        shop.upload()
+        set_status(counter=shop.counter, crm_status="Отказ", type="SPAM", metrica_id="no")
+        shop.push("D-2", "Отказ")
+        assert shop.upload().state == JobState.SUCCEEDED
+        assert SandboxStatus.objects.get(counter=shop.site).type == "SPAM"
 
     @staticmethod
     def mend(shop: Shop) -> None:
