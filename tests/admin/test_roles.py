@@ -25,6 +25,7 @@ OPERATING = [
     ("counters_counter", "create-goals"),
     ("counters_counter", "map"),
     ("counters_counter", "simulate"),
+    ("counters_counter", "to_detailed"),
     ("goals_mappingversion", "restore"),
     ("counters_metricaaccount", "check"),
     ("orders_order", "upload"),

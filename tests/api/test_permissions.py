@@ -28,6 +28,11 @@ SHUT = {"none": 401, "bad": 401, "expired": 401, "revoked": 401, "closed": 401}
 TABLE = {
     ("counters", "GET"): (None, "agency", 200),
     ("counter", "GET"): (None, "counter", 200),
+    ("counter", "PATCH"): ({"name": "Renamed"}, "counter", 200),
+    ("attributes", "GET"): (None, "counter", 200),
+    ("attributes", "PUT"): ([{"entity": "ORDER", "name": "branch"}], "counter", 200),
+    ("products", "GET"): (None, "counter", 200),
+    ("products", "PUT"): ([{"name": "sku-1"}], "counter", 200),
     ("goals", "GET"): (None, "counter", 200),
     ("goals", "POST"): ({"identifier": ""}, "counter", 400),
     ("status-drift", "GET"): (None, "counter", 503),  # nobody answers at the account's address
@@ -54,6 +59,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ADDRESSES = {
     "counters": "counters/",
     "counter": "counters/40000001/",
+    "attributes": "counters/40000001/attributes/",
+    "products": "counters/40000001/products/",
     "goals": "counters/40000001/goals/",
     "status-drift": "counters/40000001/status-drift/",
     "statuses": "counters/40000001/statuses/",
