@@ -83,7 +83,7 @@ def test_a_beginner_reads_what_to_do_first(login: Any, db: None):
     owner, analyst = login(make_member(agency)), login(make_member(agency, "analyst"))
     steps = owner.get(HOME).context["first_steps"]
     assert [step.done for step in steps] == [False] * 5
-    assert steps[0].url == "/admin/counters/metricaaccount/add/"
+    assert steps[0].url == "/admin/counters/metricaaccount/yandex/"
     assert "Connect a Metrica account" in words(owner.get(HOME))
     watched = analyst.get(HOME)
     assert "An owner of the agency does these steps" in words(watched)
