@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import Case, CharField, Count, F, Max, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Cast, Coalesce, Concat, TruncDate
 
 from apps.metrica.vocabulary import DEFAULT_CURRENCY, OrderType
@@ -102,14 +102,12 @@ def _orders(scope: Scope, zone: tzinfo, counters: Sequence[SandboxCounter], by_d
     )
     if scope.until is None:
         return _summed(orders.order_by(), zone, by_day)
-    applied = SandboxOrderEvent.objects.filter(order=OuterRef("order"), uploading__received_at__lte=scope.until)
-    events = SandboxOrderEvent.objects.filter(
-        _within(scope, zone, "visit__started_at"),
-        order__counter__in=counters,
-        visit__counter__in=counters,
-        order__updated_at__gt=scope.until,
-        pk=Subquery(applied.order_by("-pk").values("pk")[:1]),
+    # Not by a subquery for each event: SQLite would run it for each visit too.
+    changed = SandboxOrderEvent.objects.filter(
+        order__counter__in=counters, order__updated_at__gt=scope.until, uploading__received_at__lte=scope.until
     )
+    latest = changed.order_by().values("order").annotate(latest=Max("pk")).values("latest")
+    events = SandboxOrderEvent.objects.filter(_within(scope, zone, "visit__started_at"), pk__in=latest)
     settled = orders.filter(updated_at__lte=scope.until)
     return [*_summed(settled.order_by(), zone, by_day), *_summed(events.order_by(), zone, by_day)]
 
