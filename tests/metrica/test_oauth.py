@@ -66,7 +66,8 @@ def test_pkce_is_rfc_7636_s256() -> None:
 
 
 def test_the_address_of_the_consent() -> None:
-    """1.4 A: response_type, client_id, redirect_uri, scope, optional_scope, login_hint, force_confirm, state, PKCE."""
+    """code-url: A: response_type, client_id, redirect_uri, scope, optional_scope, login_hint, force_confirm, state,
+    PKCE."""
     with client_for("https://oauth.example/") as client:
         url = client.authorize_url(
             state="s t&ate",
@@ -97,7 +98,7 @@ def test_the_address_of_the_consent() -> None:
 
 
 def test_without_an_address_the_code_is_typed() -> None:
-    """1.4 B: the redirect URI is <base>/verification_code."""
+    """code-url: B: the redirect URI is <base>/verification_code."""
     with client_for("https://oauth.example") as client:
         query = parse_qs(urlsplit(client.authorize_url(state="s", challenge="c" * 43)).query)
     assert query["redirect_uri"] == ["https://oauth.example/verification_code"]
@@ -111,7 +112,7 @@ def test_a_device_that_yandex_would_refuse(device: str) -> None:
 
 
 def test_a_code_becomes_tokens() -> None:
-    """1.4: POST /token, form-encoded, all parameters in the body."""
+    """code-url: POST /token, form-encoded, all parameters in the body."""
     with answering(200, {**GIVEN, "scope": "metrika:read"}) as server, client_for(server.url) as client:
         answer = client.exchange_code(code=CODE, verifier=VERIFIER)
     (seen,) = server.seen
@@ -130,7 +131,7 @@ def test_a_code_becomes_tokens() -> None:
 
 
 def test_a_refresh_token_becomes_tokens() -> None:
-    """1.4 E: grant_type=refresh_token; the answer holds a new refresh token too; scope may be left out."""
+    """code-url: E: grant_type=refresh_token; the answer holds a new refresh token too; scope may be left out."""
     with answering(200, GIVEN) as server, client_for(server.url) as client:
         answer = client.refresh(refresh_token=REFRESH)
     form = dict(parse_qsl(server.seen[0].body.decode()))

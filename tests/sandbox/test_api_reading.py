@@ -19,12 +19,12 @@ def add_uploadings(counter: SandboxCounter, times: list[datetime], status: str =
 
 
 def test_empty_before_the_first_upload(api: Api) -> None:
-    """2.10: empty list before the first upload."""
+    """getLastUploadings: empty list before the first upload."""
     assert api.uploadings().json() == {"uploadings": []}
 
 
 def test_newest_first_as_in_the_upload_answer(api: Api) -> None:
-    """2.10: the same object as the answer of an upload, newest first; live: the same UUID."""
+    """getLastUploadings: the same object as the answer of an upload, newest first; live: the same UUID."""
     answers = [api.upload(GOOD).json()["uploading"] for _ in range(2)]
     assert api.uploadings().json()["uploadings"] == answers[::-1]
 
@@ -41,7 +41,7 @@ LIMITS = [("", 10), ("limit=1", 1), ("limit=1000", 15), ("limit=12&source=API", 
 
 
 def test_limit(api: Api, counter: SandboxCounter, subtests: pytest.Subtests) -> None:
-    """2.10: limit 1 to 1000 inclusive, default 10."""
+    """getLastUploadings: limit 1 to 1000 inclusive, default 10."""
     add_uploadings(counter, [datetime(2026, 3, 1, 12, second, tzinfo=UTC) for second in range(15)])
     for query, rows in LIMITS:
         with subtests.test(query=query):
@@ -68,7 +68,8 @@ def test_bad_queries(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_the_cursor_is_strict_and_on_the_counters_clock(api: Api) -> None:
-    """2.10: datetime_offset returns uploads strictly earlier; the oldest row's datetime is the next cursor."""
+    """getLastUploadings: datetime_offset returns uploads strictly earlier; the oldest row's datetime is the next
+    cursor."""
     counter = services.create_counter(
         metrica_id=7, time_zone_name="Asia/Vladivostok", owner_login="north-metrica", token="y0_north"
     )
@@ -89,7 +90,8 @@ def test_other_counters_uploads_stay_theirs(api: Api) -> None:
 
 
 def test_counters_of_the_login(api: Api) -> None:
-    """4.1: rows is the total ignoring paging; a counter has id, name, site, permission, zone, offset in minutes."""
+    """counters: rows is the total ignoring paging; a counter has id, name, site, permission, zone, offset in
+    minutes."""
     services.create_counter(metrica_id=7, owner_login="south", token="y0_south")
     body = api.management("counters").json()
     assert body["rows"] == 1
@@ -111,15 +113,15 @@ def test_counters_of_the_login(api: Api) -> None:
 
 SEARCHES = [
     ("", [10, 20, 21, NUMBER]),
-    ("search_string=20", [20]),  # 4.1: the id must be full
+    ("search_string=20", [20]),  # counters: the id must be full
     ("search_string=2", []),
-    ("search_string=shop", [10, 20]),  # 4.1: name and site by substring
+    ("search_string=shop", [10, 20]),  # counters: name and site by substring
     ("search_string=SOUTH", [20, 21]),
     ("permission=own", [10, NUMBER]),
     ("permission=view,edit", [20, 21]),
     ("permission=edit", [20]),
     ("per_page=2", [10, 20]),
-    ("per_page=2&offset=3", [21, NUMBER]),  # 4.1: offset default 1, first = 1
+    ("per_page=2&offset=3", [21, NUMBER]),  # counters: offset default 1, first = 1
     ("per_page=2&offset=5", []),
     ("status=Deleted", []),
 ]
@@ -154,7 +156,7 @@ def test_bad_queries_for_counters(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_extra_blocks(api: Api) -> None:
-    """4.1: field = extra blocks, comma list without spaces."""
+    """counters: field = extra blocks, comma list without spaces."""
     row = api.management(f"counter/{NUMBER}?field=goals,mirrors,counter_flags").json()["counter"]
     assert [goal["conditions"][0]["url"] for goal in row["goals"]][:2] == ["deal_won", "branch_2"]
     assert (row["mirrors"], row["counter_flags"]["counter_id"]) == ([], NUMBER)
@@ -169,8 +171,8 @@ def test_a_counter_of_somebody_else(api: Api) -> None:
 
 
 def test_goals_before_and_after_the_first_upload(api: Api) -> None:
-    """3.3: all four CRM goals appear at once after the first successful upload, with consecutive ids below all others;
-    4.3: CRM goals are returned with id, name, type only."""
+    """contacts: all four CRM goals appear at once after the first successful upload, with consecutive ids below all
+    others; 4.3: CRM goals are returned with id, name, type only."""
     before = api.management(f"counter/{NUMBER}/goals").json()["goals"]
     assert {goal["type"] for goal in before} == {"action"}
     api.upload("nothing")
@@ -195,7 +197,7 @@ def test_goals_before_and_after_the_first_upload(api: Api) -> None:
 
 
 def test_a_goal_made_by_hand_comes_back_with_contain(api: Api, counter: SandboxCounter) -> None:
-    """4.3: goals made in the interface come back with the condition contain."""
+    """goals: goals made in the interface come back with the condition contain."""
     services.add_goal(counter=counter, identifier="by_hand", name="By hand", condition_type="contain")
     goal = api.management(f"counter/{NUMBER}/goals").json()["goals"][-1]
     assert goal["conditions"] == [{"type": "contain", "url": "by_hand"}]

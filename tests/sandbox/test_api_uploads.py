@@ -64,10 +64,14 @@ def test_merge_modes_of_the_query(api: Api, mode: str) -> None:
 
 
 TOKENS = [
-    ({"Authorization": ""}, 401, "unauthorized"),  # 1.2: needed on every call
-    ({"Authorization": "Bearer y0_north"}, 401, "unauthorized"),  # 1.2: the scheme word is OAuth, not Bearer
+    ({"Authorization": ""}, 401, "unauthorized"),  # authorization: needed on every call
+    ({"Authorization": "Bearer y0_north"}, 401, "unauthorized"),  # authorization: the scheme word is OAuth, not Bearer
     ({"Authorization": "OAuth"}, 401, "unauthorized"),
-    ({"Authorization": "OAuth y0_other"}, 403, "invalid_token"),  # 1.2: a live call with a bad token returned 403
+    (
+        {"Authorization": "OAuth y0_other"},
+        403,
+        "invalid_token",
+    ),  # authorization: a live call with a bad token returned 403
 ]
 
 
@@ -87,7 +91,7 @@ def test_a_revoked_token(api: Api) -> None:
 
 NUMBERS = [
     ("40000002", 404, "not_found"),
-    ("4000000001", 400, "invalid_parameter"),  # 1.1: an int32
+    ("4000000001", 400, "invalid_parameter"),  # method-call: an int32
     ("mine", 400, "invalid_parameter"),
     ("-1", 400, "invalid_parameter"),
 ]
@@ -100,7 +104,7 @@ def test_counters_that_are_not_there(api: Api, subtests: pytest.Subtests) -> Non
 
 
 def test_uploading_needs_the_owner_or_an_editor(api: Api) -> None:
-    """1.3: to upload the account must be owner or have "edit" guest access."""
+    """authorization: to upload the account must be owner or have "edit" guest access."""
     counter = services.create_counter(metrica_id=40000002, owner_login="south", token="y0_south")
     assert error_of(api.upload(GOOD, number=40000002)) == (403, "access_denied")
     services.add_access(counter=counter, login="north-metrica", permission=Permission.VIEW)
@@ -111,11 +115,11 @@ def test_uploading_needs_the_owner_or_an_editor(api: Api) -> None:
 
 
 BODIES = [
-    [("data", CSV)],  # 1.5: exactly one part named file
+    [("data", CSV)],  # formats: exactly one part named file
     [("file", CSV), ("file", CSV)],
     [("file", CSV), ("comment", (None, "from the CRM"))],
-    [("file", (None, GOOD))],  # 1.5: with a file name
-    [("file", ("orders.csv", GOOD, "application/octet-stream"))],  # 1.5: and Content-Type: text/csv
+    [("file", (None, GOOD))],  # formats: with a file name
+    [("file", ("orders.csv", GOOD, "application/octet-stream"))],  # formats: and Content-Type: text/csv
 ]
 
 
@@ -153,7 +157,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_shorter_file(api: Api) -> Non
 
 
 def test_a_file_beyond_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2.1: file limit 1 GB."""
+    """uploadSimpleOrders: file limit 1 GB."""
     assert MAX_FILE_BYTES == 10**9
     monkeypatch.setattr(multipart, "MAX_FILE_BYTES", len(GOOD.encode()))
     assert api.upload(GOOD).status_code == 200
@@ -161,7 +165,7 @@ def test_a_file_beyond_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_bad_row_names_line_and_column(api: Api) -> None:
-    """1.7: errors[].location says where; chapter 5, question 1: 400 and the envelope for an unusable file."""
+    """errors: errors[].location says where; left open: 400 and the envelope for an unusable file."""
     response = api.upload(csv("D-1,2026-03-10,,17,,,PAID,,,,", "D-2,2026-03-10,,x,Mail@yandex.ru,,PAID,1e3,,,"))
     assert error_of(response) == (400, "invalid_uploading")
     assert [error["location"] for error in response.json()["errors"]] == [
@@ -192,7 +196,7 @@ FILES = [
 
 
 def test_files_that_cannot_be_used(api: Api, subtests: pytest.Subtests) -> None:
-    """Chapter 5, question 6: UTF-8 without BOM is what is known to work; everything else is refused here."""
+    """Left open: UTF-8 without BOM is what is known to work; everything else is refused here."""
     for body in FILES:
         with subtests.test(body=body):
             assert error_of(api.upload(body)) == (400, "invalid_uploading")
@@ -220,7 +224,7 @@ def test_addresses_that_are_not_there(api: Api, subtests: pytest.Subtests) -> No
 
 
 def test_a_fault_of_the_sandbox_itself_is_the_envelope_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """1.7: backend_error 503, server fault, retry later. Nothing is half applied."""
+    """errors: backend_error 503, server fault, retry later. Nothing is half applied."""
     from apps.sandbox import applying
 
     def broken(**_kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""Orders and visits: the nearest visit in the past, the two windows, binding anew (3.5)."""
+"""Orders and visits: the nearest visit in the past, the two windows, binding anew (contacts)."""
 
 import itertools
 from collections import Counter
@@ -40,7 +40,7 @@ def order_row(
     ids=["ClientID", "e-mail", "phone", "MD5 of e-mail", "MD5 of phone"],
 )
 def test_every_kind_of_identifier_finds_the_visit(desk: Desk, cells: str) -> None:
-    """3.5: ClientID, e-mails, phones, or MD5 of them; 3.7: the official vectors."""
+    """contacts: ClientID, e-mails, phones, or MD5 of them; hashing: the official vectors."""
     visit = desk.visit(client_id="17", emails=["Mail@Yandex.ru"], phones=["+7 999 555-11-11"])
     desk.visit(timedelta(minutes=1), client_id="99", emails=["a@b.example"], phones=["79031234567"])
     desk.send(f"D-1,{local(NOW)},{cells},PAID", header=IDENTIFIED)
@@ -48,7 +48,7 @@ def test_every_kind_of_identifier_finds_the_visit(desk: Desk, cells: str) -> Non
 
 
 def test_the_visit_is_in_the_past_of_the_order(desk: Desk) -> None:
-    """3.5: visits are searched in the past, starting from the order time."""
+    """contacts: visits are searched in the past, starting from the order time."""
     earlier = desk.visit(timedelta(hours=5), client_id="17")
     desk.visit(timedelta(hours=1), client_id="17")
     desk.send(order_row(ago=timedelta(hours=2)), header=IDENTIFIED)
@@ -56,7 +56,7 @@ def test_the_visit_is_in_the_past_of_the_order(desk: Desk) -> None:
 
 
 def test_a_date_without_time_searches_back_from_2359(desk: Desk) -> None:
-    """3.6: a date without time in simple orders is searched back from 23:59 of that day, on the counter's clock."""
+    """date: a date without time in simple orders is searched back from 23:59 of that day, on the counter's clock."""
     services.add_visit(counter=desk.counter, started_at=datetime(2026, 3, 8, 21, 0, tzinfo=UTC), client_id="17")
     evening = services.add_visit(
         counter=desk.counter, started_at=datetime(2026, 3, 8, 20, 58, tzinfo=UTC), client_id="17"
@@ -67,7 +67,7 @@ def test_a_date_without_time_searches_back_from_2359(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("age", "bound"), [(timedelta(days=21), True), (timedelta(days=21, seconds=1), False)])
 def test_an_order_is_bound_within_21_days(desk: Desk, age: timedelta, bound: bool) -> None:
-    """3.5: an order may be bound within 21 days from the current date; older ones are not bound."""
+    """contacts: an order may be bound within 21 days from the current date; older ones are not bound."""
     desk.visit(timedelta(days=22), client_id="17")
     desk.send(order_row(ago=age), header=IDENTIFIED)
     assert (desk.order("D-1").visit_id is not None) is bound
@@ -76,7 +76,7 @@ def test_an_order_is_bound_within_21_days(desk: Desk, age: timedelta, bound: boo
 
 @pytest.mark.parametrize(("age", "open_"), [(timedelta(days=111), True), (timedelta(days=111, seconds=1), False)])
 def test_a_bound_order_changes_for_111_days_from_the_visit(desk: Desk, age: timedelta, open_: bool) -> None:
-    """3.5: a bound order can be changed during the next 111 days counted from the visit's start."""
+    """contacts: a bound order can be changed during the next 111 days counted from the visit's start."""
     desk.visit(timedelta(), client_id="17")
     desk.send(order_row(status="IN_PROGRESS"), header=IDENTIFIED)
     desk.send(order_row(status="PAID"), header=IDENTIFIED, now=NOW + age)
@@ -86,7 +86,7 @@ def test_a_bound_order_changes_for_111_days_from_the_visit(desk: Desk, age: time
 
 
 def test_an_unbound_order_reaches_nothing_until_a_visit_is_found(desk: Desk) -> None:
-    """3.5: goals are reached in the visit that an order is bound to."""
+    """contacts: goals are reached in the visit that an order is bound to."""
     desk.send(order_row(status="IN_PROGRESS"), header=IDENTIFIED)
     assert (desk.reached("D-1"), desk.events("D-1")[0].notes) == ({}, Note.NO_VISIT)
     desk.visit(client_id="17")
@@ -95,7 +95,8 @@ def test_an_unbound_order_reaches_nothing_until_a_visit_is_found(desk: Desk) -> 
 
 
 def test_an_order_moves_to_another_customer_by_its_id(desk: Desk) -> None:
-    """2.1: the id lets you re-bind the order to another customer; 3.3: goals reached stay reached."""
+    """uploadSimpleOrders: the id lets you re-bind the order to another customer; contacts: goals reached stay
+    reached."""
     first, second = desk.visit(client_id="17"), desk.visit(client_id="18")
     desk.send(order_row(client_id="17"), header=IDENTIFIED)
     desk.send(order_row(client_id="18"), header=IDENTIFIED)

@@ -1,4 +1,4 @@
-"""Binding in the detailed format against a plain model: customers, visits, the first upload of customers (3.5)."""
+"""Binding in the detailed format against a plain model: customers, visits, the first upload of customers (contacts)."""
 
 import itertools
 from datetime import datetime, timedelta

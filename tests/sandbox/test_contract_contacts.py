@@ -40,43 +40,45 @@ def mapped(mapping: dict[str, str]) -> str:
 
 
 GOOD_CSV = [
-    ("2.2 uniq_id alone is required", "uniq_id\nC-1\n", {"name": "", "client_ids": []}),
-    ("2.2 name: any text", 'uniq_id,name\nC-1,"Анна, ""Аня"""\n', {"name": 'Анна, "Аня"'}),
-    ("2.1 several identifiers in one cell: commas in quotes, no spaces",
+    ("uploadContacts: uniq_id alone is required", "uniq_id\nC-1\n", {"name": "", "client_ids": []}),
+    ("uploadContacts: name: any text", 'uniq_id,name\nC-1,"Анна, ""Аня"""\n', {"name": 'Анна, "Аня"'}),
+    ("uploadSimpleOrders: several identifiers in one cell: commas in quotes, no spaces",
      'uniq_id,phones\nC-1,"79031234567,79037654321"\n', {"phones": ["79031234567", "79037654321"]}),
-    ("2.2 all five kinds of identifiers",
+    ("uploadContacts: all five kinds of identifiers",
      f"uniq_id,client_ids,emails,phones,emails_md5,phones_md5\nC-1,17,a@b.example,79031234567,{MD5},{MD5}\n",
      {"client_ids": ["17"], "emails": ["a@b.example"], "emails_md5": [MD5], "phones_md5": [MD5]}),
-    ("2.1 ClientIDs of 19 and 20 digits stay whole",
+    ("uploadSimpleOrders: ClientIDs of 19 and 20 digits stay whole",
      'uniq_id,client_ids\nC-1,"1700000000123456789,12345678901234567890"\n',
      {"client_ids": ["1700000000123456789", "12345678901234567890"]}),
-    ("2.2 birth_date: a date", "uniq_id,birth_date\nC-1,1990-02-28\n", {"birth_date": "1990-02-28"}),
-    ("3.6 dates of CSV: dd.MM.yyyy HH:mm, on the counter's clock",
+    ("uploadContacts: birth_date: a date", "uniq_id,birth_date\nC-1,1990-02-28\n", {"birth_date": "1990-02-28"}),
+    ("date: dates of CSV: dd.MM.yyyy HH:mm, on the counter's clock",
      "uniq_id,create_date_time\nC-1,04.03.2026 14:05\n", {"create_date_time": "2026-03-04T11:05:00+00:00"}),
-    ("2.2 update_date_time: on the counter's clock",
+    ("uploadContacts: update_date_time: on the counter's clock",
      "uniq_id,update_date_time\nC-1,2026-03-04 14:05:06\n", {"update_date_time": "2026-03-04T11:05:06+00:00"}),
-    ("2.2 a custom attribute by its name", "uniq_id,age\nC-1,41\n", {"attribute_values": {"age": ["41"]}}),
-    ("2.2 a multivalued attribute is a comma list",
+    ("uploadContacts: a custom attribute by its name", "uniq_id,age\nC-1,41\n", {"attribute_values": {"age": ["41"]}}),
+    ("uploadContacts: a multivalued attribute is a comma list",
      'uniq_id,tags\nC-1,"vip,north"\n', {"attribute_values": {"tags": ["vip", "north"]}}),
-    ("2.2 the order of the columns is the file's own", "name,uniq_id\nAnna,C-1\n", {"name": "Anna"}),
+    ("uploadContacts: the order of the columns is the file's own", "name,uniq_id\nAnna,C-1\n", {"name": "Anna"}),
 ]  # fmt: skip
 
 BAD_CSV = [
-    ("2.2 uniq_id is a required column", "name\nAnna\n", "line 1, column uniq_id"),
-    ("2.2 uniq_id is required in every row", "uniq_id,name\nC-1,Anna\n,Boris\n", "line 3, column uniq_id"),
-    ("2.2 uniq_id: longer than an id can be", f"uniq_id\n{'x' * 256}\n", "line 2, column uniq_id"),
-    ("2.7 an attribute must exist before an upload carries it", "uniq_id,height\nC-1,180\n", "line 1, column height"),
-    ("2.7 numeric is a number", "uniq_id,age\nC-1,old\n", "line 2, column age"),
-    ("2.7 date is a date", "uniq_id,since\nC-1,yesterday\n", "line 2, column since"),
-    ("2.1 e-mails have no upper case", "uniq_id,emails\nC-1,Mail@yandex.ru\n", "line 2, column emails"),
-    ("2.1 phones are digits only", "uniq_id,phones\nC-1,+79031234567\n", "line 2, column phones"),
-    ("2.1 ClientIDs are digits", "uniq_id,client_ids\nC-1,1.7E+18\n", "line 2, column client_ids"),
-    ("3.7 MD5 has 32 characters", "uniq_id,emails_md5\nC-1,abc\n", "line 2, column emails_md5"),
-    ("3.6 a date that no calendar has", "uniq_id,birth_date\nC-1,2026-02-30\n", "line 2, column birth_date"),
-    ("3.6 dates before 1970 are not supported", "uniq_id,create_date_time\nC-1,1969-12-31\n",
+    ("uploadContacts: uniq_id is a required column", "name\nAnna\n", "line 1, column uniq_id"),
+    ("uploadContacts: uniq_id is required in every row", "uniq_id,name\nC-1,Anna\n,Boris\n", "line 3, column uniq_id"),
+    ("uploadContacts: uniq_id: longer than an id can be", f"uniq_id\n{'x' * 256}\n", "line 2, column uniq_id"),
+    ("createAttributes: an attribute must exist before an upload carries it",
+     "uniq_id,height\nC-1,180\n", "line 1, column height"),
+    ("createAttributes: numeric is a number", "uniq_id,age\nC-1,old\n", "line 2, column age"),
+    ("createAttributes: date is a date", "uniq_id,since\nC-1,yesterday\n", "line 2, column since"),
+    ("uploadSimpleOrders: e-mails have no upper case", "uniq_id,emails\nC-1,Mail@yandex.ru\n", "line 2, column emails"),
+    ("uploadSimpleOrders: phones are digits only", "uniq_id,phones\nC-1,+79031234567\n", "line 2, column phones"),
+    ("uploadSimpleOrders: ClientIDs are digits", "uniq_id,client_ids\nC-1,1.7E+18\n", "line 2, column client_ids"),
+    ("hashing: MD5 has 32 characters", "uniq_id,emails_md5\nC-1,abc\n", "line 2, column emails_md5"),
+    ("date: a date that no calendar has", "uniq_id,birth_date\nC-1,2026-02-30\n", "line 2, column birth_date"),
+    ("date: dates before 1970 are not supported", "uniq_id,create_date_time\nC-1,1969-12-31\n",
      "line 2, column create_date_time"),
-    ("2.1 no spaces in a list", 'uniq_id,phones\nC-1,"79031234567, 79037654321"\n', "line 2, column phones"),
-    ("2.2 a header line is mandatory", "", "line 1"),
+    ("uploadSimpleOrders: no spaces in a list",
+     'uniq_id,phones\nC-1,"79031234567, 79037654321"\n', "line 2, column phones"),
+    ("uploadContacts: a header line is mandatory", "", "line 1"),
     ("5.7 a file of a header alone", "uniq_id\n", "line 1"),
     ("5.7 a column that is there twice", "uniq_id,name,name\nC-1,Anna,Anna\n", "line 1, column name"),
     ("5.6 a byte order mark", "\ufeffuniq_id\nC-1\n", "line 1"),
@@ -101,49 +103,50 @@ def test_files_that_are_refused(shop: Api, subtests: pytest.Subtests) -> None:
 
 
 GOOD_JSON = [
-    ("2.3 uniq_id alone is required", {}, {"name": ""}),
-    ("2.3 name", {"name": "Анна"}, {"name": "Анна"}),
-    ("2.3 ClientIDs as the samples write them", {"client_ids": ["1700000000123456789"]},
+    ("uploadContactJson: uniq_id alone is required", {}, {"name": ""}),
+    ("uploadContactJson: name", {"name": "Анна"}, {"name": "Анна"}),
+    ("uploadContactJson: ClientIDs as the samples write them", {"client_ids": ["1700000000123456789"]},
      {"client_ids": ["1700000000123456789"]}),
-    ("2.3 ClientIDs as the schema writes them", {"client_ids": [1700000000123456789]},
+    ("uploadContactJson: ClientIDs as the schema writes them", {"client_ids": [1700000000123456789]},
      {"client_ids": ["1700000000123456789"]}),
-    ("2.3 emails, phones and their hashes are lists",
+    ("uploadContactJson: emails, phones and their hashes are lists",
      {"emails": ["a@b.example"], "phones": ["79031234567"], "emails_md5": [MD5], "phones_md5": [MD5]},
      {"emails": ["a@b.example"], "phones": ["79031234567"], "emails_md5": [MD5], "phones_md5": [MD5]}),
-    ("2.3 birth_date", {"birth_date": "1990-02-28"}, {"birth_date": "1990-02-28"}),
-    ("3.6 JSON: yyyy-MM-dd HH:mm:ss on the counter's clock", {"create_date_time": "2026-03-04 14:05:06"},
+    ("uploadContactJson: birth_date", {"birth_date": "1990-02-28"}, {"birth_date": "1990-02-28"}),
+    ("date: JSON: yyyy-MM-dd HH:mm:ss on the counter's clock", {"create_date_time": "2026-03-04 14:05:06"},
      {"create_date_time": "2026-03-04T11:05:06+00:00"}),
-    ("2.3 attribute_values by name", {"attribute_values": {"age": ["41"], "tags": ["vip", "north"]}},
+    ("uploadContactJson: attribute_values by name", {"attribute_values": {"age": ["41"], "tags": ["vip", "north"]}},
      {"attribute_values": {"age": ["41"], "tags": ["vip", "north"]}}),
-    ("2.3 user_ids, company_uniq_id, user_comment are fields of the schema",
+    ("uploadContactJson: user_ids, company_uniq_id, user_comment are fields of the schema",
      {"user_ids": ["u-1"], "company_uniq_id": "B-1", "user_comment": "calls"}, {"name": ""}),
-    ("3.1 null is nothing uploaded", {"name": None, "emails": None}, {"name": "", "emails": []}),
+    ("modes: null is nothing uploaded", {"name": None, "emails": None}, {"name": "", "emails": []}),
 ]  # fmt: skip
 
 BAD_JSON = [
-    ("2.3 uniq_id is required", {"uniq_id": None}, "contacts[0].uniq_id"),
-    ("2.3 uniq_id is not empty", {"uniq_id": ""}, "contacts[0].uniq_id"),
-    ("2.3 uniq_id is a text", {"uniq_id": 5}, "contacts[0].uniq_id"),
-    ("2.3 emails is a list", {"emails": "a@b.example"}, "contacts[0].emails"),
-    ("2.1 e-mails have no upper case", {"emails": ["a@b.example", "A@b.example"]}, "contacts[0].emails[1]"),
-    ("2.1 phones are digits only", {"phones": ["+79031234567"]}, "contacts[0].phones[0]"),
-    ("3.6 JSON has no other dates", {"create_date_time": "04.03.2026"}, "contacts[0].create_date_time"),
-    ("3.6 nor ISO with T", {"create_date_time": "2026-03-04T14:05:06Z"}, "contacts[0].create_date_time"),
-    ("2.3 birth_date is a date", {"birth_date": "1990-02-28 10:00:00"}, "contacts[0].birth_date"),
-    ("2.7 an attribute must exist before", {"attribute_values": {"height": ["180"]}},
+    ("uploadContactJson: uniq_id is required", {"uniq_id": None}, "contacts[0].uniq_id"),
+    ("uploadContactJson: uniq_id is not empty", {"uniq_id": ""}, "contacts[0].uniq_id"),
+    ("uploadContactJson: uniq_id is a text", {"uniq_id": 5}, "contacts[0].uniq_id"),
+    ("uploadContactJson: emails is a list", {"emails": "a@b.example"}, "contacts[0].emails"),
+    ("uploadSimpleOrders: e-mails have no upper case",
+     {"emails": ["a@b.example", "A@b.example"]}, "contacts[0].emails[1]"),
+    ("uploadSimpleOrders: phones are digits only", {"phones": ["+79031234567"]}, "contacts[0].phones[0]"),
+    ("date: JSON has no other dates", {"create_date_time": "04.03.2026"}, "contacts[0].create_date_time"),
+    ("date: nor ISO with T", {"create_date_time": "2026-03-04T14:05:06Z"}, "contacts[0].create_date_time"),
+    ("uploadContactJson: birth_date is a date", {"birth_date": "1990-02-28 10:00:00"}, "contacts[0].birth_date"),
+    ("createAttributes: an attribute must exist before", {"attribute_values": {"height": ["180"]}},
      "contacts[0].attribute_values.height"),
-    ("2.7 one value unless multivalued", {"attribute_values": {"age": ["41", "42"]}},
+    ("createAttributes: one value unless multivalued", {"attribute_values": {"age": ["41", "42"]}},
      "contacts[0].attribute_values.age"),
-    ("1.7 a field that the schema does not have", {"colour": "red"}, "contacts[0].colour"),
+    ("errors: a field that the schema does not have", {"colour": "red"}, "contacts[0].colour"),
 ]  # fmt: skip
 
 NO_JSON = [
-    ("1.7 a body that is no JSON", b'{"contacts": [', "invalid_json"),
-    ("1.7 an empty body", b"", "invalid_json"),
-    ("1.7 JSON is UTF-8", '{"contacts": [{"uniq_id": "Анна"}]}'.encode("cp1251"), "invalid_json"),
-    ("2.3 contacts is required", b"{}", "invalid_uploading"),
-    ("2.3 contacts has a least number of elements", b'{"contacts": []}', "invalid_uploading"),
-    ("2.3 the body is an object", b'[{"uniq_id": "C-1"}]', "invalid_uploading"),
+    ("errors: a body that is no JSON", b'{"contacts": [', "invalid_json"),
+    ("errors: an empty body", b"", "invalid_json"),
+    ("errors: JSON is UTF-8", '{"contacts": [{"uniq_id": "Анна"}]}'.encode("cp1251"), "invalid_json"),
+    ("uploadContactJson: contacts is required", b"{}", "invalid_uploading"),
+    ("uploadContactJson: contacts has a least number of elements", b'{"contacts": []}', "invalid_uploading"),
+    ("uploadContactJson: the body is an object", b'[{"uniq_id": "C-1"}]', "invalid_uploading"),
 ]  # fmt: skip
 
 
@@ -176,7 +179,7 @@ def test_bodies_that_are_no_list_of_customers(shop: Api, subtests: pytest.Subtes
 
 
 def test_one_bad_element_refuses_all(shop: Api) -> None:
-    """Chapter 5, question 2: FAILED and refusals are of the whole upload."""
+    """Left open: FAILED and refusals are of the whole upload."""
     body = {"contacts": [{"uniq_id": "C-1"}, {"uniq_id": "C-2", "phones": ["no"]}]}
     response = shop.cdp("POST", f"data/contacts/json?{SAVE}", body)
     assert response.json()["errors"][0]["location"] == "contacts[1].phones[0]"
@@ -228,7 +231,7 @@ def test_query_parameters(shop: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_columns_mapping_renames_the_columns(shop: Api) -> None:
-    """2.2, wire example: uniq_id, name, emails and a custom attribute under titles of the file's own."""
+    """uploadContacts: wire example: uniq_id, name, emails and a custom attribute under titles of the file's own."""
     mapping = mapped({"uniq_id": "Client No", "name": "Full name", "emails": "Mail", "age": "Age"})
     text = "Client No,Full name,Mail,Age\nC-1,Anna,a@b.example,41\n"
     response = shop.cdp(
@@ -245,7 +248,7 @@ def test_columns_mapping_renames_the_columns(shop: Api) -> None:
 
 
 def test_semicolons_between_columns_and_commas_in_lists(shop: Api) -> None:
-    """2.4, delimiter rule: lists inside a cell use commas whatever stands between the columns."""
+    """uploadOrders: delimiter rule: lists inside a cell use commas whatever stands between the columns."""
     text = "uniq_id;phones;tags\nC-1;79031234567,79037654321;vip,north\n"
     assert shop.send_csv("data/contacts/csv", text, f"{SAVE}&delimiter_type=SEMICOLON").status_code == 200
     found = customer(shop)
@@ -264,7 +267,7 @@ def test_the_old_address_takes_both_formats(shop: Api) -> None:
 
 
 def test_the_body_of_each_address(shop: Api) -> None:
-    """1.5: CSV as multipart with one part `file`; JSON as application/json."""
+    """formats: CSV as multipart with one part `file`; JSON as application/json."""
     as_json = shop.cdp("POST", f"data/contacts/csv?{SAVE}", {"contacts": []})
     assert error_of(as_json) == (400, "missing_parameter")
     assert error_of(shop.send_csv("data/contacts/json", GOOD)) == (400, "invalid_json")
@@ -272,7 +275,7 @@ def test_the_body_of_each_address(shop: Api) -> None:
 
 
 def test_a_body_beyond_the_limit(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2.2: 1 GB."""
+    """uploadContacts: 1 GB."""
     body = json.dumps({"contacts": [{"uniq_id": "C-1"}]}).encode()
     headers = {"Content-Type": "application/json"}
     monkeypatch.setattr(multipart, "MAX_FILE_BYTES", len(body))
@@ -282,7 +285,7 @@ def test_a_body_beyond_the_limit(shop: Api, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_uploading_needs_the_owner_or_an_editor(shop: Api) -> None:
-    """1.3: to upload the account must be owner or have "edit" guest access."""
+    """authorization: to upload the account must be owner or have "edit" guest access."""
     other = services.create_counter(metrica_id=40000002, owner_login="south", token="y0_south")
     body = {"contacts": [{"uniq_id": "C-1"}]}
     for permission, status in ((None, 403), (Permission.VIEW, 403), (Permission.EDIT, 200)):

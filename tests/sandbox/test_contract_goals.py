@@ -26,7 +26,7 @@ def one(number: int) -> str:
 
 
 def test_a_javascript_goal_is_made_and_read_back(api: Api) -> None:
-    """4.3: POST …/goals with {"goal": …} answers {"goal": … with id}; GET …/goal/{id} answers {"goal": …}."""
+    """goals: POST …/goals with {"goal": …} answers {"goal": … with id}; GET …/goal/{id} answers {"goal": …}."""
     goal = made(api, is_favorite=True, default_price=150.5, flag="order")
     assert goal | GOAL == goal
     assert (goal["is_favorite"], goal["default_price"], goal["flag"]) == (1, 150.5, "order")
@@ -38,29 +38,29 @@ def test_a_javascript_goal_is_made_and_read_back(api: Api) -> None:
 
 # (what the goal has besides name and type "action", the fact)
 GOOD: list[tuple[dict[str, Any], str]] = [
-    ({"name": ""}, "4.3: name 0-255, switch empty_goal_name"),
-    ({"name": "Я" * 255}, "4.3: name 0-255"),
-    ({"conditions": [{"type": "contain", "url": "c1"}]}, "4.3: contain"),
-    ({"conditions": [{"type": "start", "url": "c2"}]}, "4.3: start"),
-    ({"conditions": [{"type": "regexp", "url": "c3.*"}]}, "4.3: regexp"),
-    ({"conditions": [{"type": "action", "url": "c4"}]}, "4.3: documented special value action"),
-    ({"conditions": [{"type": "exact", "url": f"m{n}"} for n in range(10)]}, "4.3: conditions is a list"),
-    ({"conditions": [{"type": "exact", "url": "a%2Bb"}]}, "4.3: a plus is written %2B"),
-    ({"flag": "basket"}, "4.3: flag basket"),
-    ({"flag": ""}, "4.3: flag empty"),
-    ({"is_favorite": 1}, "4.3: boolean/0-1"),
-    ({"default_price": 7}, "4.3: double"),
-    ({"type": "url", "conditions": [{"type": "contain", "url": "/thanks?a=1"}]}, "4.3: type url"),
-    ({"type": "number", "conditions": [], "depth": 5}, "4.3: type number"),
-    ({"type": "visit_duration", "conditions": [], "duration": 60}, "4.3: type visit_duration"),
-    ({"type": "phone", "conditions": []}, "4.3: type phone"),
-    ({"type": "email", "conditions": []}, "4.3: type email"),
-    ({"type": "payment_system", "conditions": []}, "4.3: type payment_system"),
-    ({"type": "messenger", "conditions": [{"type": "all_messengers"}]}, "4.3: type messenger"),
-    ({"type": "social", "conditions": [{"type": "all_social_networks", "url": ""}]}, "4.3: type social"),
-    ({"type": "file", "conditions": [{"type": "all_files"}]}, "4.3: type file"),
-    ({"type": "search", "conditions": [{"type": "search", "url": "q"}]}, "4.3: type search"),
-    ({"type": "step", "conditions": [], "steps": [GOAL, GOAL | {"type": "url"}]}, "4.3: type step"),
+    ({"name": ""}, "goals: name 0-255, switch empty_goal_name"),
+    ({"name": "Я" * 255}, "goals: name 0-255"),
+    ({"conditions": [{"type": "contain", "url": "c1"}]}, "goals: contain"),
+    ({"conditions": [{"type": "start", "url": "c2"}]}, "goals: start"),
+    ({"conditions": [{"type": "regexp", "url": "c3.*"}]}, "goals: regexp"),
+    ({"conditions": [{"type": "action", "url": "c4"}]}, "goals: documented special value action"),
+    ({"conditions": [{"type": "exact", "url": f"m{n}"} for n in range(10)]}, "goals: conditions is a list"),
+    ({"conditions": [{"type": "exact", "url": "a%2Bb"}]}, "goals: a plus is written %2B"),
+    ({"flag": "basket"}, "goals: flag basket"),
+    ({"flag": ""}, "goals: flag empty"),
+    ({"is_favorite": 1}, "goals: boolean/0-1"),
+    ({"default_price": 7}, "goals: double"),
+    ({"type": "url", "conditions": [{"type": "contain", "url": "/thanks?a=1"}]}, "goals: type url"),
+    ({"type": "number", "conditions": [], "depth": 5}, "goals: type number"),
+    ({"type": "visit_duration", "conditions": [], "duration": 60}, "goals: type visit_duration"),
+    ({"type": "phone", "conditions": []}, "goals: type phone"),
+    ({"type": "email", "conditions": []}, "goals: type email"),
+    ({"type": "payment_system", "conditions": []}, "goals: type payment_system"),
+    ({"type": "messenger", "conditions": [{"type": "all_messengers"}]}, "goals: type messenger"),
+    ({"type": "social", "conditions": [{"type": "all_social_networks", "url": ""}]}, "goals: type social"),
+    ({"type": "file", "conditions": [{"type": "all_files"}]}, "goals: type file"),
+    ({"type": "search", "conditions": [{"type": "search", "url": "q"}]}, "goals: type search"),
+    ({"type": "step", "conditions": [], "steps": [GOAL, GOAL | {"type": "url"}]}, "goals: type step"),
 ]
 
 
@@ -75,29 +75,39 @@ def test_goals_that_can_be(api: Api, subtests: pytest.Subtests) -> None:
 
 # (what is wrong with the goal, error_type, location, the fact)
 BAD: list[tuple[dict[str, Any], str, str, str]] = [
-    ({"name": None}, "missing_parameter", "goal.name", "4.3: name*"),
-    ({"name": "x" * 256}, "invalid_parameter", "goal.name", "4.3: name 0-255"),
-    ({"name": 7}, "invalid_parameter", "goal.name", "4.3: name is a string"),
-    ({"name": "a\u0000b"}, "invalid_parameter", "goal.name", "4.3: name is a string"),
-    ({"type": None}, "missing_parameter", "goal.type", "4.3: type*"),
-    ({"type": "kitchen"}, "invalid_parameter", "goal.type", "4.3: the kinds"),
-    ({"type": "form"}, "invalid_parameter", "goal.type", "4.3: created by Metrica itself"),
-    ({"type": "cdp_order_paid"}, "invalid_parameter", "goal.type", "3.3: do not create CRM goals by API"),
-    ({"conditions": []}, "missing_parameter", "goal.conditions", "4.3: the identifier is in a condition"),
-    ({"conditions": "deal"}, "invalid_parameter", "goal.conditions", "4.3: conditions is a list"),
-    ({"conditions": ["deal"]}, "invalid_parameter", "goal.conditions[0]", "4.3: a condition has type and url"),
-    ({"conditions": [EVENT] * 11}, "limit_exceeded", "goal.conditions", "1.7: limit of goals / operations / filters"),
-    ({"conditions": [{"url": "a"}]}, "missing_parameter", "goal.conditions[0].type", "4.3: conditions[].type"),
-    ({"conditions": [{"type": "exact"}]}, "missing_parameter", "goal.conditions[0].url", "4.3: conditions[].url"),
-    ({"conditions": [{"type": "exact", "url": ""}]}, "invalid_parameter", "goal.conditions[0].url", "4.3: identifier"),
-    ({"conditions": [{"type": "like", "url": "a"}]}, "invalid_parameter", "goal.conditions[0].type", "4.3: kinds"),
+    ({"name": None}, "missing_parameter", "goal.name", "goals: name*"),
+    ({"name": "x" * 256}, "invalid_parameter", "goal.name", "goals: name 0-255"),
+    ({"name": 7}, "invalid_parameter", "goal.name", "goals: name is a string"),
+    ({"name": "a\u0000b"}, "invalid_parameter", "goal.name", "goals: name is a string"),
+    ({"type": None}, "missing_parameter", "goal.type", "goals: type*"),
+    ({"type": "kitchen"}, "invalid_parameter", "goal.type", "goals: the kinds"),
+    ({"type": "form"}, "invalid_parameter", "goal.type", "goals: created by Metrica itself"),
+    ({"type": "cdp_order_paid"}, "invalid_parameter", "goal.type", "contacts: do not create CRM goals by API"),
+    ({"conditions": []}, "missing_parameter", "goal.conditions", "goals: the identifier is in a condition"),
+    ({"conditions": "deal"}, "invalid_parameter", "goal.conditions", "goals: conditions is a list"),
+    ({"conditions": ["deal"]}, "invalid_parameter", "goal.conditions[0]", "goals: a condition has type and url"),
+    (
+        {"conditions": [EVENT] * 11},
+        "limit_exceeded",
+        "goal.conditions",
+        "errors: limit of goals / operations / filters",
+    ),
+    ({"conditions": [{"url": "a"}]}, "missing_parameter", "goal.conditions[0].type", "goals: conditions[].type"),
+    ({"conditions": [{"type": "exact"}]}, "missing_parameter", "goal.conditions[0].url", "goals: conditions[].url"),
+    (
+        {"conditions": [{"type": "exact", "url": ""}]},
+        "invalid_parameter",
+        "goal.conditions[0].url",
+        "goals: identifier",
+    ),
+    ({"conditions": [{"type": "like", "url": "a"}]}, "invalid_parameter", "goal.conditions[0].type", "goals: kinds"),
     ({"conditions": [{"type": "exact", "url": "x" * 256}]}, "invalid_parameter", "goal.conditions[0].url", "4.3"),
-    ({"default_price": "7"}, "invalid_parameter", "goal.default_price", "4.3: double"),
-    ({"default_price": -1}, "invalid_parameter", "goal.default_price", "4.3: a price"),
-    ({"default_price": True}, "invalid_parameter", "goal.default_price", "4.3: double"),
-    ({"is_favorite": "yes"}, "invalid_parameter", "goal.is_favorite", "4.3: boolean/0-1"),
-    ({"is_favorite": 2}, "invalid_parameter", "goal.is_favorite", "4.3: boolean/0-1"),
-    ({"flag": "buy"}, "invalid_parameter", "goal.flag", "4.3: basket, order, empty"),
+    ({"default_price": "7"}, "invalid_parameter", "goal.default_price", "goals: double"),
+    ({"default_price": -1}, "invalid_parameter", "goal.default_price", "goals: a price"),
+    ({"default_price": True}, "invalid_parameter", "goal.default_price", "goals: double"),
+    ({"is_favorite": "yes"}, "invalid_parameter", "goal.is_favorite", "goals: boolean/0-1"),
+    ({"is_favorite": 2}, "invalid_parameter", "goal.is_favorite", "goals: boolean/0-1"),
+    ({"flag": "buy"}, "invalid_parameter", "goal.flag", "goals: basket, order, empty"),
     ({"type": "number"}, "missing_parameter", "goal.depth", "goals page: depth*"),
     ({"type": "number", "depth": 1}, "invalid_parameter", "goal.depth", "goals page: depth, min value 2"),
     ({"type": "step"}, "missing_parameter", "goal.steps", "goals page: steps*"),
@@ -108,7 +118,7 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
             {"conditions": [{"type": "exact", "url": f"a{character}b"}]},
             "invalid_parameter",
             "goal.conditions[0].url",
-            f"4.3: identifier without {character}",
+            f"goals: identifier without {character}",
         )
         for character in '/\\&#?="'
     ),
@@ -127,15 +137,20 @@ def test_goals_that_cannot_be(api: Api, subtests: pytest.Subtests) -> None:
 
 
 BODIES: list[tuple[str, dict[str, str], tuple[int, str], str]] = [
-    ("", {"Content-Type": "application/json"}, (400, "invalid_json"), "1.7: body is not valid JSON"),
-    ("{goal}", {"Content-Type": "application/json"}, (400, "invalid_json"), "1.7: body is not valid JSON"),
-    ('{"goal": NaN}', {"Content-Type": "application/json"}, (400, "invalid_json"), "1.7: body is not valid JSON"),
-    ("[" * 100_000, {"Content-Type": "application/json"}, (400, "invalid_json"), "1.7: body is not valid JSON"),
-    ("[]", {"Content-Type": "application/json"}, (400, "invalid_json"), "4.3: body {goal: …}"),
-    ("{}", {"Content-Type": "application/json"}, (400, "missing_parameter"), "4.3: body {goal: …}"),
-    ('{"goal": 1}', {"Content-Type": "application/json"}, (400, "invalid_parameter"), "4.3: body {goal: …}"),
-    ("{}", {"Content-Type": "text/plain"}, (406, "not_acceptable"), "1.5: application/json; 1.7: unsupported format"),
-    ("{}", {"Content-Type": "application/x-yametrika+json"}, (400, "missing_parameter"), "1.5: also accepted"),
+    ("", {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
+    ("{goal}", {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
+    ('{"goal": NaN}', {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
+    ("[" * 100_000, {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
+    ("[]", {"Content-Type": "application/json"}, (400, "invalid_json"), "goals: body {goal: …}"),
+    ("{}", {"Content-Type": "application/json"}, (400, "missing_parameter"), "goals: body {goal: …}"),
+    ('{"goal": 1}', {"Content-Type": "application/json"}, (400, "invalid_parameter"), "goals: body {goal: …}"),
+    (
+        "{}",
+        {"Content-Type": "text/plain"},
+        (406, "not_acceptable"),
+        "formats: application/json; errors: unsupported format",
+    ),
+    ("{}", {"Content-Type": "application/x-yametrika+json"}, (400, "missing_parameter"), "formats: also accepted"),
 ]
 
 
@@ -147,13 +162,13 @@ def test_bodies_that_are_none(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_pretty_formats_the_json(api: Api) -> None:
-    """1.5: pretty=1 on Management calls formats the JSON."""
+    """formats: pretty=1 on Management calls formats the JSON."""
     assert "\n  " in api.management(f"{GOALS}?pretty=1").text
     assert "\n" not in api.management(GOALS).text
 
 
 def test_a_goal_is_edited_whole(api: Api) -> None:
-    """4.3: PUT …/goal/{id} with {"goal": {"id": …}}."""
+    """goals: PUT …/goal/{id} with {"goal": {"id": …}}."""
     goal = made(api, is_favorite=True, default_price=5)
     renamed = GOAL | {
         "id": goal["id"],
@@ -174,12 +189,16 @@ def test_bad_edits(api: Api, subtests: pytest.Subtests) -> None:
     goal = made(api)
     other = made(api, conditions=[{"type": "exact", "url": "other"}])
     edits: list[tuple[dict[str, Any], tuple[int, str], str]] = [
-        (GOAL, (400, "missing_parameter"), "4.3: id, needed for edit"),
-        (GOAL | {"id": other["id"]}, (400, "invalid_parameter"), "4.3: id of the path"),
-        (GOAL | {"id": str(goal["id"])}, (400, "invalid_parameter"), "4.3: id is int64"),
+        (GOAL, (400, "missing_parameter"), "goals: id, needed for edit"),
+        (GOAL | {"id": other["id"]}, (400, "invalid_parameter"), "goals: id of the path"),
+        (GOAL | {"id": str(goal["id"])}, (400, "invalid_parameter"), "goals: id is int64"),
         (GOAL | {"id": goal["id"], "type": "url"}, (400, "invalid_parameter"), "a kind is no name"),
-        (GOAL | {"id": goal["id"], "name": "x" * 256}, (400, "invalid_parameter"), "4.3: name 0-255"),
-        (GOAL | {"id": goal["id"], "conditions": other["conditions"]}, (409, "conflict"), "1.7: integrity violation"),
+        (GOAL | {"id": goal["id"], "name": "x" * 256}, (400, "invalid_parameter"), "goals: name 0-255"),
+        (
+            GOAL | {"id": goal["id"], "conditions": other["conditions"]},
+            (409, "conflict"),
+            "errors: integrity violation",
+        ),
     ]
     for fields, error, fact in edits:
         with subtests.test(fact=fact):
@@ -188,7 +207,7 @@ def test_bad_edits(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_deleting_is_soft(api: Api) -> None:
-    """4.3: DELETE answers {"success": true}; useDeleted shows what was deleted. 1.5: DELETE success is 200."""
+    """goals: DELETE answers {"success": true}; useDeleted shows what was deleted. 1.5: DELETE success is 200."""
     goal = made(api)
     response = api.send("DELETE", one(goal["id"]))
     assert (response.status_code, response.json()) == (200, {"success": True})
@@ -227,7 +246,7 @@ def test_duplicates_and_empty_names_by_switch(api: Api) -> None:
 
 
 def test_the_number_of_goals_is_limited(api: Api, counter: SandboxCounter) -> None:
-    """4.3: exceeding gives limit_exceeded. CRM goals and deleted ones do not count."""
+    """goals: exceeding gives limit_exceeded. CRM goals and deleted ones do not count."""
     services.set_limit(name="goals", value=8)
     first = made(api)
     made(api, conditions=[{"type": "exact", "url": "eighth"}])
@@ -255,7 +274,7 @@ def test_two_calls_at_once_make_one_goal(api: Api) -> None:
 
 
 def test_crm_goals_are_renamed_but_neither_made_nor_deleted(api: Api) -> None:
-    """3.3: do not create or delete them by API; 4.3: id, name, type only, and names are editable."""
+    """contacts: do not create or delete them by API; goals: id, name, type only, and names are editable."""
     hidden = SandboxGoal.objects.get(counter__metrica_id=NUMBER, type="cdp_order_paid")
     assert error_of(api.management(one(hidden.pk))) == (404, "not_found")
     api.upload(csv("D-1,2026-03-10,,17,,,PAID,,,,"))
@@ -267,7 +286,8 @@ def test_crm_goals_are_renamed_but_neither_made_nor_deleted(api: Api) -> None:
 
 
 def test_addresses_and_rights(api: Api, subtests: pytest.Subtests) -> None:
-    """1.3: to change, the account must be owner or have edit; 4.3: plural for list and create, singular for one."""
+    """authorization: to change, the account must be owner or have edit; goals: plural for list and create, singular
+    for one."""
     for number, permission in ((7, Permission.VIEW), (8, Permission.ANALYST), (9, Permission.EDIT)):
         guest = services.create_counter(metrica_id=number, owner_login="south", token="y0_south", goals=["theirs"])
         services.add_access(counter=guest, login="north-metrica", permission=permission)
@@ -277,16 +297,16 @@ def test_addresses_and_rights(api: Api, subtests: pytest.Subtests) -> None:
     calls: list[tuple[str, str, tuple[int, str], str]] = [
         ("GET", one(theirs), (404, "not_found"), "a goal of another counter"),
         ("GET", one(0), (404, "not_found"), "no such goal"),
-        ("GET", f"counter/{NUMBER}/goal/x", (400, "invalid_parameter"), "4.3: id int64"),
-        ("GET", f"counter/{NUMBER}/goal/{'9' * 19}", (400, "invalid_parameter"), "4.3: id int64"),
+        ("GET", f"counter/{NUMBER}/goal/x", (400, "invalid_parameter"), "goals: id int64"),
+        ("GET", f"counter/{NUMBER}/goal/{'9' * 19}", (400, "invalid_parameter"), "goals: id int64"),
         ("GET", "counter/404/goals", (404, "not_found"), "no such counter"),
-        ("GET", "counter/x/goals", (400, "invalid_parameter"), "1.1: counterId is an int32"),
+        ("GET", "counter/x/goals", (400, "invalid_parameter"), "method-call: counterId is an int32"),
         ("GET", f"{GOALS}?useDeleted=perhaps", (400, "invalid_parameter"), "goals page: boolean"),
-        ("POST", "counter/7/goals", (403, "access_denied"), "1.3: view may not change"),
-        ("POST", "counter/8/goals", (403, "access_denied"), "1.3: analyst may not change"),
-        ("POST", one(own), (404, "not_found"), "4.3: create is plural"),
-        ("DELETE", GOALS, (404, "not_found"), "4.3: delete is singular"),
-        ("PUT", GOALS, (404, "not_found"), "4.3: edit is singular"),
+        ("POST", "counter/7/goals", (403, "access_denied"), "authorization: view may not change"),
+        ("POST", "counter/8/goals", (403, "access_denied"), "authorization: analyst may not change"),
+        ("POST", one(own), (404, "not_found"), "goals: create is plural"),
+        ("DELETE", GOALS, (404, "not_found"), "goals: delete is singular"),
+        ("PUT", GOALS, (404, "not_found"), "goals: edit is singular"),
     ]
     for method, path, error, fact in calls:
         with subtests.test(fact=fact, path=path):
@@ -296,7 +316,7 @@ def test_addresses_and_rights(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_goals_made_by_hand_over_control(api: Api) -> None:
-    """4.3: goals made in the interface come back with contain."""
+    """goals: goals made in the interface come back with contain."""
     goal = api.control("goals", counter=NUMBER, identifier="by_hand", condition_type="contain")
     row = api.management(one(goal["id"])).json()["goal"]
     assert row["conditions"] == [{"type": "contain", "url": "by_hand"}]

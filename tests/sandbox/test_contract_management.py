@@ -37,24 +37,24 @@ def several(api: Api) -> Api:
 
 # (query, numbers in their order, the fact)
 LISTS: list[tuple[str, list[int], str]] = [
-    ("", [10, 20, NUMBER], "4.1: status Active by default"),
-    ("status=Deleted", [30], "4.1: status"),
-    ("favorite=true", [10], "4.1: favorite"),
-    ("favorite=0", [20, NUMBER], "4.1: favorite"),
-    ("counter_ids=20,10,404", [10, 20], "4.1: counter_ids"),
-    ("search_string=BETA.ex", [20], "4.1: mirrors by substring"),
-    ("type=simple", [10, 20, NUMBER], "4.1: type"),
-    ("type=partner", [], "4.1: type"),
-    ("label_id=5", [], "4.1: label_id"),
-    ("robots=2", [10, 20, NUMBER], "4.1: robots"),
-    ("sort=None", [10, 20, NUMBER], "4.1: sort"),
-    ("sort=Default&reverse=false", [10, 20, NUMBER], "4.1: sort"),
-    ("sort=Name", [10, NUMBER, 20], "4.1: reverse is true by default"),
-    ("sort=Name&reverse=false", [20, NUMBER, 10], "4.1: sort, reverse"),
-    ("sort=Visits", [20, 10, NUMBER], "4.1: sort"),
-    ("sort=Hits&reverse=false", [NUMBER, 10, 20], "4.1: sort"),
-    ("sort=Uniques", [10, 20, NUMBER], "4.1: sort"),
-    ("sort=Visits&per_page=1&offset=2", [10], "4.1: per_page, offset from 1"),
+    ("", [10, 20, NUMBER], "counters: status Active by default"),
+    ("status=Deleted", [30], "counters: status"),
+    ("favorite=true", [10], "counters: favorite"),
+    ("favorite=0", [20, NUMBER], "counters: favorite"),
+    ("counter_ids=20,10,404", [10, 20], "counters: counter_ids"),
+    ("search_string=BETA.ex", [20], "counters: mirrors by substring"),
+    ("type=simple", [10, 20, NUMBER], "counters: type"),
+    ("type=partner", [], "counters: type"),
+    ("label_id=5", [], "counters: label_id"),
+    ("robots=2", [10, 20, NUMBER], "counters: robots"),
+    ("sort=None", [10, 20, NUMBER], "counters: sort"),
+    ("sort=Default&reverse=false", [10, 20, NUMBER], "counters: sort"),
+    ("sort=Name", [10, NUMBER, 20], "counters: reverse is true by default"),
+    ("sort=Name&reverse=false", [20, NUMBER, 10], "counters: sort, reverse"),
+    ("sort=Visits", [20, 10, NUMBER], "counters: sort"),
+    ("sort=Hits&reverse=false", [NUMBER, 10, 20], "counters: sort"),
+    ("sort=Uniques", [10, 20, NUMBER], "counters: sort"),
+    ("sort=Visits&per_page=1&offset=2", [10], "counters: per_page, offset from 1"),
 ]
 
 
@@ -67,18 +67,18 @@ def test_lists_of_counters(several: Api, subtests: pytest.Subtests) -> None:
 
 
 BAD_LISTS: list[tuple[str, str]] = [
-    ("status=Gone", "4.1: Active, Deleted"),
-    ("favorite=perhaps", "4.1: favorite"),
-    ("counter_ids=1,x", "4.1: counter_ids"),
-    (f"counter_ids={'9' * 11}", "1.1: int32"),
+    ("status=Gone", "counters: Active, Deleted"),
+    ("favorite=perhaps", "counters: favorite"),
+    ("counter_ids=1,x", "counters: counter_ids"),
+    (f"counter_ids={'9' * 11}", "method-call: int32"),
     ("counter_ids=" + ",".join(["1"] * 1001), "as many as a page holds"),
-    ("type=large", "4.1: simple, partner"),
-    ("label_id=x", "4.1: label_id"),
-    ("robots=3", "4.1: robots, 1 or 2"),
-    ("sort=name", "4.1: sort"),
-    ("reverse=down", "4.1: reverse"),
-    ("permission=analyst", "4.1: own, view, edit"),
-    ("field=goals,colour", "4.1: the blocks"),
+    ("type=large", "counters: simple, partner"),
+    ("label_id=x", "counters: label_id"),
+    ("robots=3", "counters: robots, 1 or 2"),
+    ("sort=name", "counters: sort"),
+    ("reverse=down", "counters: reverse"),
+    ("permission=analyst", "counters: own, view, edit"),
+    ("field=goals,colour", "counters: the blocks"),
 ]
 
 
@@ -89,7 +89,7 @@ def test_bad_lists_of_counters(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_all_blocks(several: Api) -> None:
-    """4.1: field = goals, mirrors, grants, filters, operations, counter_flags, measurement_tokens."""
+    """counters: field = goals, mirrors, grants, filters, operations, counter_flags, measurement_tokens."""
     services.add_access(counter=SandboxCounter.objects.get(metrica_id=20), login="guest", permission=Permission.VIEW)
     blocks = ["goals", "mirrors", "grants", "filters", "operations", "counter_flags", "measurement_tokens"]
     body = several.management(f"counters?field={','.join(blocks)}").json()
@@ -110,7 +110,7 @@ def test_a_deleted_counter_is_read_but_not_changed(several: Api) -> None:
 
 
 def test_flags_are_read_and_changed(api: Api) -> None:
-    """4.2: the block counter_flags; PUT with ?field=counter_flags and {"counter": {"counter_flags": {…}}}."""
+    """counter: the block counter_flags; PUT with ?field=counter_flags and {"counter": {"counter_flags": {…}}}."""
     flags = api.management(FLAGS).json()["counter"]["counter_flags"]
     assert flags == {
         "counter_id": NUMBER,
@@ -131,13 +131,23 @@ def test_flags_are_read_and_changed(api: Api) -> None:
 
 
 BAD_FLAGS: list[tuple[str, Any, tuple[int, str], str]] = [
-    (f"counter/{NUMBER}", {"counter": {"counter_flags": {}}}, (400, "missing_parameter"), "4.2: ?field=counter_flags"),
-    (FLAGS, {}, (400, "missing_parameter"), "4.2: counter"),
-    (FLAGS, {"counter": {}}, (400, "missing_parameter"), "4.2: counter_flags"),
-    (FLAGS, {"counter": {"counter_flags": {"gravity": True}}}, (400, "invalid_parameter"), "4.2: the flags"),
+    (
+        f"counter/{NUMBER}",
+        {"counter": {"counter_flags": {}}},
+        (400, "missing_parameter"),
+        "counter: ?field=counter_flags",
+    ),
+    (FLAGS, {}, (400, "missing_parameter"), "counter: counter"),
+    (FLAGS, {"counter": {}}, (400, "missing_parameter"), "counter: counter_flags"),
+    (FLAGS, {"counter": {"counter_flags": {"gravity": True}}}, (400, "invalid_parameter"), "counter: the flags"),
     (FLAGS, {"counter": {"counter_flags": {"collect_first_party_data": "yes"}}}, (400, "invalid_parameter"), "boolean"),
-    (FLAGS, {"counter": {"counter_flags": {"incognito": True}}}, (400, "invalid_parameter"), "4.2: incognito (string)"),
-    (FLAGS, {"counter": {"counter_flags": {"counter_id": 5}}}, (400, "invalid_parameter"), "4.2: counter_id"),
+    (
+        FLAGS,
+        {"counter": {"counter_flags": {"incognito": True}}},
+        (400, "invalid_parameter"),
+        "counter: incognito (string)",
+    ),
+    (FLAGS, {"counter": {"counter_flags": {"counter_id": 5}}}, (400, "invalid_parameter"), "counter: counter_id"),
 ]
 
 
@@ -149,7 +159,7 @@ def test_bad_flags_change_nothing(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_accesses_are_given_and_read(api: Api) -> None:
-    """4.4: grants → {user_login, perm, created_at, comment, partner_data_access}."""
+    """grants: grants → {user_login, perm, created_at, comment, partner_data_access}."""
     assert api.management(GRANTS).json() == {"grants": []}
     body = {"user_login": "guest", "perm": "view", "comment": "x" * 255, "partner_data_access": True}
     grant = api.send("POST", GRANTS, {"grant": body}).json()["grant"]
@@ -162,7 +172,7 @@ def test_accesses_are_given_and_read(api: Api) -> None:
 
 
 def test_ones_own_access(api: Api) -> None:
-    """4.4: my_grant, own permission."""
+    """grants: my_grant, own permission."""
     guest = services.create_counter(metrica_id=7, owner_login="south", token="y0_south")
     services.add_access(counter=guest, login="north-metrica", permission=Permission.ANALYST)
     assert api.management(f"counter/{NUMBER}/my_grant").json()["grant"]["perm"] == "own"
@@ -177,16 +187,22 @@ def test_bad_accesses(api: Api, subtests: pytest.Subtests) -> None:
     services.add_access(counter=viewed, login="north-metrica", permission=Permission.VIEW)
     services.create_counter(metrica_id=8, owner_login="south")
     calls: list[tuple[str, str, Any, tuple[int, str], str]] = [
-        ("POST", GRANTS, {"user_login": "guest", "perm": "edit"}, (409, "conflict"), "1.7: integrity violation"),
+        ("POST", GRANTS, {"user_login": "guest", "perm": "edit"}, (409, "conflict"), "errors: integrity violation"),
         ("POST", GRANTS, {"user_login": "north-metrica", "perm": "edit"}, (400, "invalid_parameter"), "the owner"),
-        ("POST", GRANTS, {"perm": "edit"}, (400, "missing_parameter"), "4.4: user_login"),
-        ("POST", GRANTS, {"user_login": "a"}, (400, "missing_parameter"), "4.4: perm"),
-        ("POST", GRANTS, {"user_login": "a", "perm": "own"}, (400, "invalid_parameter"), "4.4: perm"),
+        ("POST", GRANTS, {"perm": "edit"}, (400, "missing_parameter"), "grants: user_login"),
+        ("POST", GRANTS, {"user_login": "a"}, (400, "missing_parameter"), "grants: perm"),
+        ("POST", GRANTS, {"user_login": "a", "perm": "own"}, (400, "invalid_parameter"), "grants: perm"),
         ("POST", GRANTS, {"user_login": "a", "perm": "view", "comment": "x" * 256}, (400, "invalid_parameter"), "≤255"),
         ("POST", "counter/7/grants", {"user_login": "a", "perm": "view"}, (403, "access_denied"), "editors only"),
-        ("GET", "counter/7/grants", None, (403, "access_denied"), "4.4: owner or editor only"),
-        ("GET", "counter/7/grant?user_login=north-metrica", None, (403, "access_denied"), "4.4: owner or editor only"),
-        ("GET", f"counter/{NUMBER}/grant", None, (400, "missing_parameter"), "4.4: user_login"),
+        ("GET", "counter/7/grants", None, (403, "access_denied"), "grants: owner or editor only"),
+        (
+            "GET",
+            "counter/7/grant?user_login=north-metrica",
+            None,
+            (403, "access_denied"),
+            "grants: owner or editor only",
+        ),
+        ("GET", f"counter/{NUMBER}/grant", None, (400, "missing_parameter"), "grants: user_login"),
         ("GET", f"counter/{NUMBER}/grant?user_login=nobody", None, (404, "not_found"), "no such access"),
         ("GET", "counter/8/my_grant", None, (403, "access_denied"), "no access at all"),
         ("DELETE", GRANTS, None, (404, "not_found"), "no such call"),
@@ -197,7 +213,8 @@ def test_bad_accesses(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_every_address_wants_a_token(api: Api, subtests: pytest.Subtests) -> None:
-    """1.2: Authorization: OAuth <token>, also not in the query; 1.7: unauthorized 401, invalid_token 403."""
+    """authorization: Authorization: OAuth <token>, also not in the query; errors: unauthorized 401, invalid_token
+    403."""
     paths = (
         "management/v1/counters",
         f"management/v1/counter/{NUMBER}",

@@ -56,75 +56,86 @@ def order(api: Api, order_id: str = "D-1") -> dict[str, Any]:
 
 
 GOOD_CSV = [
-    ("2.4 five columns are required", csv(), {"type": "PAID", "client_uniq_id": "C-1", "revenue": None}),
-    ("2.4 order_status: the id of a mapped status", csv(row=ROW.replace("PAID", "meeting")), {"type": "OTHER"}),
-    ("2.4 order_status: the id of a JavaScript goal", csv(row=ROW.replace("PAID", "deal_won")), {"type": "OTHER"}),
-    ("2.4 order_status: an arbitrary string", csv(row=ROW.replace("PAID", "Новый")),
+    ("uploadOrders: five columns are required", csv(), {"type": "PAID", "client_uniq_id": "C-1", "revenue": None}),
+    ("uploadOrders: order_status: the id of a mapped status",
+     csv(row=ROW.replace("PAID", "meeting")), {"type": "OTHER"}),
+    ("uploadOrders: order_status: the id of a JavaScript goal",
+     csv(row=ROW.replace("PAID", "deal_won")), {"type": "OTHER"}),
+    ("uploadOrders: order_status: an arbitrary string", csv(row=ROW.replace("PAID", "Новый")),
      {"type": "OTHER", "unknown_status": True}),
-    ("2.4 revenue, cost, currency", csv("revenue,cost,currency", "5000.50,3200,USD"),
+    ("uploadOrders: revenue, cost, currency", csv("revenue,cost,currency", "5000.50,3200,USD"),
      {"revenue": "5000.5", "cost": "3200", "currency": "USD"}),
-    ("2.4 products: id and quantity, ids with spaces", csv("products", '"Laptop TG12:1,Bag:2"'),
+    ("uploadOrders: products: id and quantity, ids with spaces", csv("products", '"Laptop TG12:1,Bag:2"'),
      {"products": {"Laptop TG12": 1, "Bag": 2}}),
-    ("2.4 products: only the last colon is the quantity's", csv("products", "a:b:3"), {"products": {"a:b": 3}}),
-    ("2.4 goals with prices or without", csv("goals", '"deal_won:5000,branch_2"'), {"goals": "deal_won:5000,branch_2"}),
-    ("2.4 update_date_time and finish_date_time", csv("update_date_time,finish_date_time",
+    ("uploadOrders: products: only the last colon is the quantity's",
+     csv("products", "a:b:3"), {"products": {"a:b": 3}}),
+    ("uploadOrders: goals with prices or without",
+     csv("goals", '"deal_won:5000,branch_2"'), {"goals": "deal_won:5000,branch_2"}),
+    ("uploadOrders: update_date_time and finish_date_time", csv("update_date_time,finish_date_time",
      "05.03.2026 09:30,06.03.2026"),
      {"update_date_time": "2026-03-05T06:30:00+00:00", "finish_date_time": "2026-03-06T20:59:00+00:00"}),
-    ("2.4 custom attributes", csv("channel,tags", 'shop,"a,b"'),
+    ("uploadOrders: custom attributes", csv("channel,tags", 'shop,"a,b"'),
      {"attribute_values": {"channel": ["shop"], "tags": ["a", "b"]}}),
-    ("3.6 a date without time counts as 23:59", csv(row=ROW.replace(" 10:00:00", "")),
+    ("date: a date without time counts as 23:59", csv(row=ROW.replace(" 10:00:00", "")),
      {"date_only": True, "create_date_time": "2026-03-04T20:59:00+00:00"}),
 ]  # fmt: skip
 
 BAD_CSV = [
-    *((f"2.4 {name} is a required column", without(name), f"line 1, column {name}") for name in HEADER.split(",")),
-    *((f"2.4 {name} is required in every row", blank(name), f"line 2, column {name}") for name in HEADER.split(",")),
-    ("2.4 client_type: only CONTACT is valid", csv(row=ROW.replace("CONTACT", "COMPANY")),
+    *((f"uploadOrders: {name} is a required column",
+     without(name), f"line 1, column {name}") for name in HEADER.split(",")),
+    *((f"uploadOrders: {name} is required in every row",
+     blank(name), f"line 2, column {name}") for name in HEADER.split(",")),
+    ("uploadOrders: client_type: only CONTACT is valid", csv(row=ROW.replace("CONTACT", "COMPANY")),
      "line 2, column client_type"),
-    ("2.4 revenue is a decimal", csv("revenue", "5 000"), "line 2, column revenue"),
-    ("3.4 a decimal comma is not documented", csv("cost", '"5,5"'), "line 2, column cost"),
-    ("2.4 currency: ISO 4217", csv("currency", "RUR"), "line 2, column currency"),
-    ("2.4 products have a quantity", csv("products", "Bag"), "line 2, column products"),
-    ("2.4 a quantity is a whole number", csv("products", "Bag:1.5"), "line 2, column products"),
-    ("4.3 forbidden characters of goals", csv("goals", "a&b"), "line 2, column goals"),
-    ("2.7 an attribute must exist before", csv("colour", "red"), "line 1, column colour"),
-    ("2.1 identifiers are no columns of orders here", csv("client_ids", "17"), "line 1, column client_ids"),
-    ("3.6 not ISO with T", csv(row=ROW.replace(" 10", "T10")), "line 2, column create_date_time"),
-    ("2.4 an id longer than an id can be", csv(row=ROW.replace("D-1", "D" * 256)), "line 2, column id"),
-    ("2.4 a customer's id too", csv(row=ROW.replace("C-1", "C" * 256)), "line 2, column client_uniq_id"),
+    ("uploadOrders: revenue is a decimal", csv("revenue", "5 000"), "line 2, column revenue"),
+    ("orders-data: a decimal comma is not documented", csv("cost", '"5,5"'), "line 2, column cost"),
+    ("uploadOrders: currency: ISO 4217", csv("currency", "RUR"), "line 2, column currency"),
+    ("uploadOrders: products have a quantity", csv("products", "Bag"), "line 2, column products"),
+    ("uploadOrders: a quantity is a whole number", csv("products", "Bag:1.5"), "line 2, column products"),
+    ("goals: forbidden characters of goals", csv("goals", "a&b"), "line 2, column goals"),
+    ("createAttributes: an attribute must exist before", csv("colour", "red"), "line 1, column colour"),
+    ("uploadSimpleOrders: identifiers are no columns of orders here",
+     csv("client_ids", "17"), "line 1, column client_ids"),
+    ("date: not ISO with T", csv(row=ROW.replace(" 10", "T10")), "line 2, column create_date_time"),
+    ("uploadOrders: an id longer than an id can be", csv(row=ROW.replace("D-1", "D" * 256)), "line 2, column id"),
+    ("uploadOrders: a customer's id too", csv(row=ROW.replace("C-1", "C" * 256)), "line 2, column client_uniq_id"),
     ("5.7 a header alone", HEADER + "\n", "line 1"),
 ]  # fmt: skip
 
 GOOD_JSON = [
-    ("2.5 five fields are required", {}, {"type": "PAID", "client_uniq_id": "C-1"}),
-    ("2.5 the published sample", {
+    ("uploadOrdersJson: five fields are required", {}, {"type": "PAID", "client_uniq_id": "C-1"}),
+    ("uploadOrdersJson: the published sample", {
         "update_date_time": "2026-03-05 09:30:00", "order_status": "meeting", "revenue": 7000, "cost": 4500,
         "currency": "RUB", "goals": [{"goal_action_id": "deal_won", "price": 150.5}], "products": {"sku-1": 2,
         "sku-9": 1},
      }, {"type": "OTHER", "revenue": "7000", "cost": "4500", "currency": "RUB", "goals": "deal_won:150.5",
          "products": {"sku-1": 2, "sku-9": 1}, "update_date_time": "2026-03-05T06:30:00+00:00"}),
-    ("2.5 amounts are doubles", {"revenue": 5000.55}, {"revenue": "5000.55"}),
-    ("2.5 a goal without a price", {"goals": [{"goal_action_id": "deal_won"}]}, {"goals": "deal_won"}),
-    ("2.5 finish_date_time", {"finish_date_time": "2026-03-06 10:00:00"},
+    ("uploadOrdersJson: amounts are doubles", {"revenue": 5000.55}, {"revenue": "5000.55"}),
+    ("uploadOrdersJson: a goal without a price", {"goals": [{"goal_action_id": "deal_won"}]}, {"goals": "deal_won"}),
+    ("uploadOrdersJson: finish_date_time", {"finish_date_time": "2026-03-06 10:00:00"},
      {"finish_date_time": "2026-03-06T07:00:00+00:00"}),
-    ("2.5 attribute_values", {"attribute_values": {"tags": ["a", "b"]}}, {"attribute_values": {"tags": ["a", "b"]}}),
-    ("2.5 user_comment is taken", {"user_comment": "calls"}, {"type": "PAID"}),
+    ("uploadOrdersJson: attribute_values",
+     {"attribute_values": {"tags": ["a", "b"]}}, {"attribute_values": {"tags": ["a", "b"]}}),
+    ("uploadOrdersJson: user_comment is taken", {"user_comment": "calls"}, {"type": "PAID"}),
 ]  # fmt: skip
 
 BAD_JSON = [
-    *((f"2.5 {name} is required", {name: None}, f"orders[0].{name}") for name in ORDER),
-    ("2.5 client_type: only CONTACT", {"client_type": "COMPANY"}, "orders[0].client_type"),
-    ("2.5 id is a text", {"id": 1}, "orders[0].id"),
-    ("2.5 revenue is a number", {"revenue": "7000"}, "orders[0].revenue"),
-    ("2.5 goals is a list", {"goals": "deal_won"}, "orders[0].goals"),
-    ("2.5 of objects with goal_action_id", {"goals": [{"price": 5}]}, "orders[0].goals[0].goal_action_id"),
-    ("2.5 a price is a number", {"goals": [{"goal_action_id": "a", "price": "5"}]}, "orders[0].goals[0].price"),
-    ("2.5 products is an object", {"products": ["sku-1"]}, "orders[0].products"),
-    ("2.5 quantities are whole", {"products": {"sku-1": 1.5}}, "orders[0].products.sku-1"),
-    ("2.7 an attribute must exist before", {"attribute_values": {"colour": ["red"]}},
+    *((f"uploadOrdersJson: {name} is required", {name: None}, f"orders[0].{name}") for name in ORDER),
+    ("uploadOrdersJson: client_type: only CONTACT", {"client_type": "COMPANY"}, "orders[0].client_type"),
+    ("uploadOrdersJson: id is a text", {"id": 1}, "orders[0].id"),
+    ("uploadOrdersJson: revenue is a number", {"revenue": "7000"}, "orders[0].revenue"),
+    ("uploadOrdersJson: goals is a list", {"goals": "deal_won"}, "orders[0].goals"),
+    ("uploadOrdersJson: of objects with goal_action_id",
+     {"goals": [{"price": 5}]}, "orders[0].goals[0].goal_action_id"),
+    ("uploadOrdersJson: a price is a number",
+     {"goals": [{"goal_action_id": "a", "price": "5"}]}, "orders[0].goals[0].price"),
+    ("uploadOrdersJson: products is an object", {"products": ["sku-1"]}, "orders[0].products"),
+    ("uploadOrdersJson: quantities are whole", {"products": {"sku-1": 1.5}}, "orders[0].products.sku-1"),
+    ("createAttributes: an attribute must exist before", {"attribute_values": {"colour": ["red"]}},
      "orders[0].attribute_values.colour"),
-    ("3.6 JSON has no other dates", {"create_date_time": "04.03.2026 10:00"}, "orders[0].create_date_time"),
-    ("2.5 a goal that no upload could name in CSV", {"goals": [{"goal_action_id": "a,b"}]}, "orders[0].goals"),
+    ("date: JSON has no other dates", {"create_date_time": "04.03.2026 10:00"}, "orders[0].create_date_time"),
+    ("uploadOrdersJson: a goal that no upload could name in CSV",
+     {"goals": [{"goal_action_id": "a,b"}]}, "orders[0].goals"),
 ]  # fmt: skip
 
 
@@ -185,7 +196,7 @@ def test_the_old_address_takes_both_formats(shop: Api) -> None:
 
 
 def test_columns_mapping_and_semicolons(shop: Api) -> None:
-    """2.4: several goals or products in a cell go well with SEMICOLON between the columns."""
+    """uploadOrders: several goals or products in a cell go well with SEMICOLON between the columns."""
     text = f"No;{HEADER[3:].replace(',', ';')};products\n{ROW.replace(',', ';')};Laptop TG12:1,Bag:2\n"
     response = shop.cdp(
         "POST",
@@ -198,7 +209,8 @@ def test_columns_mapping_and_semicolons(shop: Api) -> None:
 
 
 def test_a_customer_has_at_most_so_many_orders(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2.4, 2.5: at most 100,000 orders per customer. What goes beyond is refused whole, and the row is named."""
+    """uploadOrders, uploadOrdersJson: at most 100,000 orders per customer. What goes beyond is refused whole, and the
+    row is named."""
     assert detailed.MAX_ORDERS_PER_CLIENT == 100_000
     monkeypatch.setattr(detailed, "MAX_ORDERS_PER_CLIENT", 3)
     rows = [ORDER | {"id": f"D-{number}"} for number in range(3)]
@@ -215,12 +227,12 @@ def test_a_customer_has_at_most_so_many_orders(shop: Api, monkeypatch: pytest.Mo
     last = shop.look("uploadings", counter=NUMBER)["uploadings"][-1]
     assert (last["status"], last["errors"][0]["code"]) == ("REFUSED", "too_many_orders")
     freed = shop.cdp("POST", f"data/orders/json?{SAVE}", {"orders": [rows[0] | {"client_uniq_id": "C-2"}]})
-    assert freed.status_code == 200, "2.1: an id lets you bind the order to another customer"
+    assert freed.status_code == 200, "uploadSimpleOrders: an id lets you bind the order to another customer"
     assert shop.send_csv("data/orders/csv", csv(row=ROW.replace("D-1", "E-2"))).status_code == 200
 
 
 def test_the_list_of_uploads_holds_every_kind(shop: Api) -> None:
-    """2.10: all kinds of one counter, newest first, strictly before datetime_offset, at most `limit`."""
+    """getLastUploadings: all kinds of one counter, newest first, strictly before datetime_offset, at most `limit`."""
     shop.upload("id,create_date_time,client_ids\nD-9,2026-03-04,17\n")
     shop.cdp("POST", f"data/contacts/json?{SAVE}", {"contacts": [{"uniq_id": "C-1"}]})
     shop.cdp("POST", f"data/orders/json?{SAVE}", {"orders": [ORDER]})

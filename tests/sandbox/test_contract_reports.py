@@ -94,7 +94,7 @@ def test_the_shape_of_the_answer(api: Api, week: Desk) -> None:
 
 
 def test_orders_by_type_and_their_money(api: Api, week: Desk) -> None:
-    """4.5: matched orders; all without spam; revenue of paid ones; conversions are percentages."""
+    """stat/data: matched orders; all without spam; revenue of paid ones; conversions are percentages."""
     counts = ("AllOrders", "InProgress", "Payed", "Spam", "Cancelled", "Other")
     assert totals(api, *(f"{CDP}{name}" for name in counts)) == [5, 1, 2, 1, 1, 1]
     money = totals(api, f"{CDP}RUBRevenue", f"{CDP}RUBProfit", f"{CDP}RUBAverageCheque", f"{CDP}USDRevenue")
@@ -103,7 +103,7 @@ def test_orders_by_type_and_their_money(api: Api, week: Desk) -> None:
 
 
 def test_orders_stand_on_the_day_of_their_visit(api: Api, week: Desk) -> None:
-    """4.5: the metrics are of visits. Half past midnight in Moscow is the day before in Greenwich."""
+    """stat/data: the metrics are of visits. Half past midnight in Moscow is the day before in Greenwich."""
     body = report(api, f"{CDP}AllOrders", f"{CDP}Spam", dimensions="ym:s:date", sort="ym:s:date")
     assert [(row["dimensions"][0]["name"], row["metrics"]) for row in body["data"]] == [
         (day(3), [1.0, 0.0]),
@@ -116,7 +116,7 @@ def test_orders_stand_on_the_day_of_their_visit(api: Api, week: Desk) -> None:
 
 
 def test_goals(api: Api, week: Desk) -> None:
-    """4.5: ym:s:goal<goal_id>reaches, visits, users, conversionRate, converted<currency>Revenue."""
+    """stat/data: ym:s:goal<goal_id>reaches, visits, users, conversionRate, converted<currency>Revenue."""
     paid, deal, lead = (goal_id(name) for name in ("cdp_order_paid", "deal_won", "good_lead"))
     names = ("reaches", "visits", "users", "conversionRate", "convertedRUBRevenue", "convertedUSDRevenue")
     assert totals(api, *(f"ym:s:goal{paid}{name}" for name in names)) == [2, 2, 1, 50, 1800, 100]
@@ -128,7 +128,7 @@ def test_goals(api: Api, week: Desk) -> None:
 
 
 def test_goal_and_currency_as_parameters(api: Api, week: Desk) -> None:
-    """4.5: goal id in place of <goal_id> or as query parameter; the query comes back with them filled in."""
+    """stat/data: goal id in place of <goal_id> or as query parameter; the query comes back with them filled in."""
     paid = goal_id("cdp_order_paid")
     body = report(api, "ym:s:goal<goal_id>reaches", f"{CDP}<currency>Revenue", goal_id=str(paid), currency="USD")
     assert body["totals"] == [2.0, 100.0]
@@ -137,7 +137,7 @@ def test_goal_and_currency_as_parameters(api: Api, week: Desk) -> None:
 
 
 def test_reaches_stay_while_orders_follow_their_status(api: Api, week: Desk) -> None:
-    """3.3: reports of orders follow the current status, goal reaches do not."""
+    """contacts: reports of orders follow the current status, goal reaches do not."""
     week.send(f"D-1,{local(moscow(3, 13))},,17,,,CANCELLED,5000,3200,,")
     paid = goal_id("cdp_order_paid")
     assert totals(api, f"{CDP}Payed", f"{CDP}Cancelled", f"{CDP}RUBRevenue") == [1, 2, 0]
@@ -145,7 +145,7 @@ def test_reaches_stay_while_orders_follow_their_status(api: Api, week: Desk) -> 
 
 
 def test_rows_of_zeros_are_left_out(api: Api, week: Desk) -> None:
-    """4.5: rows with zero metrics are omitted; add ym:s:visits to get every day (on which there were visits)."""
+    """stat/data: rows with zero metrics are omitted; add ym:s:visits to get every day (on which there were visits)."""
     assert [row["dimensions"][0]["name"] for row in report(api, f"{CDP}Spam", dimensions="ym:s:date")["data"]] == [
         day(1)
     ]
@@ -222,7 +222,7 @@ def test_the_preset_of_orders_by_source(api: Api, week: Desk) -> None:
 
 
 def test_the_delay_of_two_hours(api: Api, week: Desk) -> None:
-    """3.5: data shows in reports within two hours after upload: until then as it stood before."""
+    """contacts: data shows in reports within two hours after upload: until then as it stood before."""
     paid = goal_id("cdp_order_paid")
     wanted = (f"{CDP}Payed", f"{CDP}AllOrders", f"ym:s:goal{paid}reaches")
     services.set_switch(name="report_delay", value="two_hours")
@@ -238,7 +238,7 @@ def test_the_delay_of_two_hours(api: Api, week: Desk) -> None:
 
 
 def test_a_goal_counts_only_what_came_after_it(api: Api, week: Desk) -> None:
-    """4.3: a goal counts only events after its creation; earlier ones are lost."""
+    """goals: a goal counts only events after its creation; earlier ones are lost."""
     services.set_switch(name="unknown_goal", value="count")
     order = f"E-1,{local(moscow(3, 13))},,17,,,PAID,40,,late,"
     week.send(order)
@@ -262,38 +262,43 @@ BAD: list[tuple[str, tuple[int, str], str, str]] = [
         f"ids={','.join(map(str, range(1, 502)))}&metrics=ym:s:visits",
         (400, "invalid_parameter"),
         "",
-        "4.5: 500 counters",
+        "stat/data: 500 counters",
     ),
     ("ids=404&metrics=ym:s:visits", (404, "not_found"), "", "no such counter"),
     ("ids=7&metrics=ym:s:visits", (403, "access_denied"), "", "somebody else's counter"),
     (f"ids={NUMBER},7&metrics=ym:s:visits", (403, "access_denied"), "", "somebody else's counter among one's own"),
     ("", (400, "missing_parameter"), "", "stat/data: metrics*"),
     ("metrics=", (400, "invalid_parameter"), "", "stat/data: metrics*"),
-    ("metrics=ym:s:foo", (400, "invalid_parameter"), "4002", "4.5: 4002 unknown metric"),
+    ("metrics=ym:s:foo", (400, "invalid_parameter"), "4002", "stat/data: 4002 unknown metric"),
     ("metrics=ym:s:pageviews", (400, "invalid_parameter"), "4002", "a metric that the sandbox has no data for"),
-    ("metrics=ym:s:cdpOrdersXXXRevenue", (400, "invalid_parameter"), "4002", "4.5: <currency>"),
-    ("metrics=ym:s:goal<goal_id>reaches", (400, "invalid_parameter"), "4002", "4.5: <goal_id> without goal_id"),
+    ("metrics=ym:s:cdpOrdersXXXRevenue", (400, "invalid_parameter"), "4002", "stat/data: <currency>"),
+    ("metrics=ym:s:goal<goal_id>reaches", (400, "invalid_parameter"), "4002", "stat/data: <goal_id> without goal_id"),
     ("metrics=ym:s:goal999999reaches", (400, "invalid_parameter"), "4002", "no such goal"),
-    (f"metrics={','.join(['ym:s:visits'] * 21)}", (400, "invalid_parameter"), "4015", "4.5: 20 metrics, 4015"),
+    (f"metrics={','.join(['ym:s:visits'] * 21)}", (400, "invalid_parameter"), "4015", "stat/data: 20 metrics, 4015"),
     (
         f"metrics=ym:s:visits&dimensions={','.join(['ym:s:date'] * 11)}",
         (400, "invalid_parameter"),
         "4016",
-        "4.5: 10 dimensions",
+        "stat/data: 10 dimensions",
     ),
-    ("metrics=ym:s:visits,ym:pv:pageviews", (400, "invalid_parameter"), "4011", "4.5: 4011 incompatible sets"),
-    ("metrics=ym:s:visits&dimensions=ym:pv:date", (400, "invalid_parameter"), "4011", "4.5: 4011 incompatible sets"),
+    ("metrics=ym:s:visits,ym:pv:pageviews", (400, "invalid_parameter"), "4011", "stat/data: 4011 incompatible sets"),
+    (
+        "metrics=ym:s:visits&dimensions=ym:pv:date",
+        (400, "invalid_parameter"),
+        "4011",
+        "stat/data: 4011 incompatible sets",
+    ),
     ("metrics=ym:s:visits&dimensions=ym:s:browser", (400, "invalid_parameter"), "4001", "an unknown dimension"),
     ("metrics=ym:s:visits&date1=2026-02-30", (400, "invalid_parameter"), "4018", "stat/data: YYYY-MM-DD"),
     ("metrics=ym:s:visits&date1=tomorrow", (400, "invalid_parameter"), "4018", "stat/data: today, yesterday, ndaysAgo"),
-    ("metrics=ym:s:visits&date1=99999daysAgo", (400, "invalid_parameter"), "4018", "3.6: not before 1970"),
+    ("metrics=ym:s:visits&date1=99999daysAgo", (400, "invalid_parameter"), "4018", "date: not before 1970"),
     (
         "metrics=ym:s:visits&date1=today&date2=yesterday",
         (400, "invalid_parameter"),
         "4005",
-        "4.5: date1 to date2",
+        "stat/data: date1 to date2",
     ),
-    ("metrics=ym:s:visits&limit=100001", (400, "invalid_parameter"), "4013", "4.5: limit up to 100,000"),
+    ("metrics=ym:s:visits&limit=100001", (400, "invalid_parameter"), "4013", "stat/data: limit up to 100,000"),
     ("metrics=ym:s:visits&limit=-1", (400, "invalid_parameter"), "4013", "stat/data: min value 0"),
     ("metrics=ym:s:visits&offset=0", (400, "invalid_parameter"), "4018", "stat/data: min value 1"),
     ("metrics=ym:s:visits&sort=ym:s:users", (400, "invalid_parameter"), "4018", "stat/data: a column of the report"),
@@ -313,7 +318,7 @@ BAD: list[tuple[str, tuple[int, str], str, str]] = [
         "4021",
         "stat/data: 20 filters",
     ),
-    ("preset=sources_expenses_and_roi", (400, "invalid_parameter"), "", "4.5: the sandbox has no expenses"),
+    ("preset=sources_expenses_and_roi", (400, "invalid_parameter"), "", "stat/data: the sandbox has no expenses"),
 ]
 
 
@@ -370,7 +375,7 @@ def test_the_number_of_queries_does_not_grow(week: Desk, client: Client) -> None
 
 
 def test_today_is_the_counters_today(api: Api) -> None:
-    """1.6 and 4.5: days are counted on the counter's clock."""
+    """quotas: and stat/data: days are counted on the counter's clock."""
     body = report(api, "ym:s:visits", date1="today")
     assert body["query"]["date1"] == timezone.now().astimezone(MOSCOW).date().isoformat()
     assert date.fromisoformat(body["query"]["date2"]) == date.fromisoformat(body["query"]["date1"])

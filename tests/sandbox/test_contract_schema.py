@@ -24,103 +24,121 @@ def products(*items: Any, **fields: Any) -> dict[str, Any]:
 
 
 GOOD = [
-    ("2.6 the published sample: three statuses, one with a goal",
+    ("mapOrderStatuses: the published sample: three statuses, one with a goal",
      "order_statuses", {"order_statuses": [
          {"id": "lead_new", "humanized": "New lead", "type": "IN_PROGRESS"},
          {"id": "meeting", "humanized": "Meeting", "type": "OTHER", "goal_action_ids": ["meeting_done"]},
          {"id": "won", "humanized": "Won", "type": "PAID"}]}),
-    ("2.6 id and type are all that is required", "order_statuses", status()),
-    ("2.6 id: at most 255 characters", "order_statuses", status(id=LONGEST)),
-    ("2.6 id: letters, digits, underscore, hyphen, colon", "order_statuses", status(id="Won_1:a-b")),
-    ("2.6 humanized: any text up to 4096", "order_statuses", status(humanized="Я" * 4096)),
-    ("2.6 goal_action_ids: up to 10", "order_statuses", status(goal_action_ids=[f"g{n}" for n in range(10)])),
-    ("2.6 goal_action_ids: none", "order_statuses", status(goal_action_ids=[])),
-    ("2.6 the samples pass one text instead of a list", "order_statuses", status(goal_action_ids="meeting_done")),
-    ("2.6 type OTHER", "order_statuses", status(type="OTHER")),
-    ("3.3 the article maps a status that is called like a default one",
+    ("mapOrderStatuses: id and type are all that is required", "order_statuses", status()),
+    ("mapOrderStatuses: id: at most 255 characters", "order_statuses", status(id=LONGEST)),
+    ("mapOrderStatuses: id: letters, digits, underscore, hyphen, colon", "order_statuses", status(id="Won_1:a-b")),
+    ("mapOrderStatuses: humanized: any text up to 4096", "order_statuses", status(humanized="Я" * 4096)),
+    ("mapOrderStatuses: goal_action_ids: up to 10",
+     "order_statuses", status(goal_action_ids=[f"g{n}" for n in range(10)])),
+    ("mapOrderStatuses: goal_action_ids: none", "order_statuses", status(goal_action_ids=[])),
+    ("mapOrderStatuses: the samples pass one text instead of a list",
+     "order_statuses", status(goal_action_ids="meeting_done")),
+    ("mapOrderStatuses: type OTHER", "order_statuses", status(type="OTHER")),
+    ("contacts: the article maps a status that is called like a default one",
      "order_statuses", status(id="CANCELLED", type="CANCELLED", humanized="Отмена записи")),
-    ("2.7 entity_type in upper case", "attributes?entity_type=CONTACT", attribute()),
-    ("2.7 the guide writes entity_type in lower case", "attributes?entity_type=contact", attribute()),
-    ("2.7 orders have attributes", "attributes?entity_type=ORDER", attribute(type_name="date")),
-    ("2.7 companies have attributes", "attributes?entity_type=COMPANY", attribute(type_name="datetime")),
-    ("2.7 simple orders have attributes", "attributes?entity_type=SIMPLE_ORDER", attribute(type_name="email")),
-    ("2.7 name: at most 255 characters", "attributes?entity_type=CONTACT", attribute(name=LONGEST)),
-    ("2.7 type_group can be derived from type_name", "attributes?entity_type=CONTACT", attribute(type_name="text")),
-    ("2.7 type_group is matched whatever its case", "attributes?entity_type=CONTACT",
+    ("createAttributes: entity_type in upper case", "attributes?entity_type=CONTACT", attribute()),
+    ("createAttributes: the guide writes entity_type in lower case", "attributes?entity_type=contact", attribute()),
+    ("createAttributes: orders have attributes", "attributes?entity_type=ORDER", attribute(type_name="date")),
+    ("createAttributes: companies have attributes", "attributes?entity_type=COMPANY", attribute(type_name="datetime")),
+    ("createAttributes: simple orders have attributes",
+     "attributes?entity_type=SIMPLE_ORDER", attribute(type_name="email")),
+    ("createAttributes: name: at most 255 characters", "attributes?entity_type=CONTACT", attribute(name=LONGEST)),
+    ("createAttributes: type_group can be derived from type_name",
+     "attributes?entity_type=CONTACT", attribute(type_name="text")),
+    ("createAttributes: type_group is matched whatever its case", "attributes?entity_type=CONTACT",
      attribute(type_group="predefined")),
-    ("2.7 products are a SYSTEM_LIST", "attributes?entity_type=ORDER",
+    ("createAttributes: products are a SYSTEM_LIST", "attributes?entity_type=ORDER",
      attribute(type_name="product", type_group="SYSTEM_LIST", multivalued=True)),
-    ("2.7 type_name may be the name of a list", "attributes?entity_type=CONTACT",
+    ("createAttributes: type_name may be the name of a list", "attributes?entity_type=CONTACT",
      attribute(type_name="regions", type_group="CUSTOM_LIST")),
-    ("2.8 the published sample: attributes empty", "products", products({"name": "sku-1", "humanized": "Mug"})),
-    ("2.8 items: none", "products", products()),
-    ("2.8 name: at most 255 characters", "products", products({"name": LONGEST})),
-    ("2.8 humanized: up to 4096", "products", products({"name": "sku-1", "humanized": "Я" * 4096})),
+    ("createProducts: the published sample: attributes empty",
+     "products", products({"name": "sku-1", "humanized": "Mug"})),
+    ("createProducts: items: none", "products", products()),
+    ("createProducts: name: at most 255 characters", "products", products({"name": LONGEST})),
+    ("createProducts: humanized: up to 4096", "products", products({"name": "sku-1", "humanized": "Я" * 4096})),
 ]  # fmt: skip
 
 BAD = [
-    ("1.7 a body that is no JSON", "order_statuses", "{", 400, "invalid_json", None),
-    ("1.7 a body that is no object", "order_statuses", "[]", 400, "invalid_json", None),
-    ("2.6 order_statuses is required", "order_statuses", {}, 400, "missing_parameter", "order_statuses"),
-    ("2.6 order_statuses is a list", "order_statuses", {"order_statuses": {}}, 400, "invalid_parameter",
+    ("errors: a body that is no JSON", "order_statuses", "{", 400, "invalid_json", None),
+    ("errors: a body that is no object", "order_statuses", "[]", 400, "invalid_json", None),
+    ("mapOrderStatuses: order_statuses is required", "order_statuses", {}, 400, "missing_parameter", "order_statuses"),
+    ("mapOrderStatuses: order_statuses is a list", "order_statuses", {"order_statuses": {}}, 400, "invalid_parameter",
      "order_statuses"),
-    ("2.6 of objects", "order_statuses", {"order_statuses": ["won"]}, 400, "invalid_parameter", "order_statuses[0]"),
-    ("2.6 id is required", "order_statuses", {"order_statuses": [{"type": "PAID"}]},
+    ("mapOrderStatuses: of objects",
+     "order_statuses", {"order_statuses": ["won"]}, 400, "invalid_parameter", "order_statuses[0]"),
+    ("mapOrderStatuses: id is required", "order_statuses", {"order_statuses": [{"type": "PAID"}]},
      400, "missing_parameter", "order_statuses[0].id"),
-    ("2.6 id is a text", "order_statuses", status(id=5), 400, "invalid_parameter", "order_statuses[0].id"),
-    ("2.6 id: at least one character", "order_statuses", status(id=""), 400, "invalid_parameter",
+    ("mapOrderStatuses: id is a text",
+     "order_statuses", status(id=5), 400, "invalid_parameter", "order_statuses[0].id"),
+    ("mapOrderStatuses: id: at least one character", "order_statuses", status(id=""), 400, "invalid_parameter",
      "order_statuses[0].id"),
-    ("2.6 id: at most 255 characters", "order_statuses", status(id=LONGEST + "x"),
+    ("mapOrderStatuses: id: at most 255 characters", "order_statuses", status(id=LONGEST + "x"),
      400, "invalid_parameter", "order_statuses[0].id"),
-    ("2.6 id: no spaces", "order_statuses", status(id="in work"), 400, "invalid_parameter", "order_statuses[0].id"),
-    ("2.6 id: no Cyrillic, as far as the pattern can be read", "order_statuses", status(id="Оплачен"),
+    ("mapOrderStatuses: id: no spaces",
+     "order_statuses", status(id="in work"), 400, "invalid_parameter", "order_statuses[0].id"),
+    ("mapOrderStatuses: id: no Cyrillic, as far as the pattern can be read", "order_statuses", status(id="Оплачен"),
      400, "invalid_parameter", "order_statuses[0].id"),
-    ("2.6 id: the pattern ends where the text ends", "order_statuses", status(id="won\n"),
+    ("mapOrderStatuses: id: the pattern ends where the text ends", "order_statuses", status(id="won\n"),
      400, "invalid_parameter", "order_statuses[0].id"),
-    ("2.6 type is required", "order_statuses", {"order_statuses": [{"id": "won"}]},
+    ("mapOrderStatuses: type is required", "order_statuses", {"order_statuses": [{"id": "won"}]},
      400, "missing_parameter", "order_statuses[0].type"),
-    ("2.6 type: one of five", "order_statuses", status(type="CANCELED"), 400, "invalid_parameter",
+    ("mapOrderStatuses: type: one of five", "order_statuses", status(type="CANCELED"), 400, "invalid_parameter",
      "order_statuses[0].type"),
-    ("2.6 type: upper case", "order_statuses", status(type="paid"), 400, "invalid_parameter", "order_statuses[0].type"),
-    ("2.6 type is a text", "order_statuses", status(type=["PAID"]), 400, "invalid_parameter", "order_statuses[0].type"),
-    ("2.6 humanized: at most 4096", "order_statuses", status(humanized="x" * 4097),
+    ("mapOrderStatuses: type: upper case",
+     "order_statuses", status(type="paid"), 400, "invalid_parameter", "order_statuses[0].type"),
+    ("mapOrderStatuses: type is a text",
+     "order_statuses", status(type=["PAID"]), 400, "invalid_parameter", "order_statuses[0].type"),
+    ("mapOrderStatuses: humanized: at most 4096", "order_statuses", status(humanized="x" * 4097),
      400, "invalid_parameter", "order_statuses[0].humanized"),
-    ("2.6 humanized is a text", "order_statuses", status(humanized=7), 400, "invalid_parameter",
+    ("mapOrderStatuses: humanized is a text", "order_statuses", status(humanized=7), 400, "invalid_parameter",
      "order_statuses[0].humanized"),
-    ("2.6 goal_action_ids: at most 10", "order_statuses", status(goal_action_ids=[f"g{n}" for n in range(11)]),
+    ("mapOrderStatuses: goal_action_ids: at most 10",
+     "order_statuses", status(goal_action_ids=[f"g{n}" for n in range(11)]),
      400, "invalid_parameter", "order_statuses[0].goal_action_ids"),
-    ("2.6 goal_action_ids: unique", "order_statuses", status(goal_action_ids=["a", "a"]),
+    ("mapOrderStatuses: goal_action_ids: unique", "order_statuses", status(goal_action_ids=["a", "a"]),
      400, "invalid_parameter", "order_statuses[0].goal_action_ids"),
-    ("2.6 goal_action_ids: texts", "order_statuses", status(goal_action_ids=["a", 5]),
+    ("mapOrderStatuses: goal_action_ids: texts", "order_statuses", status(goal_action_ids=["a", 5]),
      400, "invalid_parameter", "order_statuses[0].goal_action_ids[1]"),
-    ("2.7 entity_type is required", "attributes", attribute(), 400, "missing_parameter", "entity_type"),
-    ("2.7 entity_type: one of four", "attributes?entity_type=PRODUCT", attribute(), 400, "invalid_parameter",
+    ("createAttributes: entity_type is required", "attributes", attribute(), 400, "missing_parameter", "entity_type"),
+    ("createAttributes: entity_type: one of four",
+     "attributes?entity_type=PRODUCT", attribute(), 400, "invalid_parameter",
      "entity_type"),
-    ("2.7 attributes is required", "attributes?entity_type=ORDER", {}, 400, "missing_parameter", "attributes"),
-    ("2.7 name is required", "attributes?entity_type=ORDER", {"attributes": [{"multivalued": True}]},
+    ("createAttributes: attributes is required",
+     "attributes?entity_type=ORDER", {}, 400, "missing_parameter", "attributes"),
+    ("createAttributes: name is required", "attributes?entity_type=ORDER", {"attributes": [{"multivalued": True}]},
      400, "missing_parameter", "attributes[0].name"),
-    ("2.7 name: the same pattern", "attributes?entity_type=ORDER", attribute(name="my age"),
+    ("createAttributes: name: the same pattern", "attributes?entity_type=ORDER", attribute(name="my age"),
      400, "invalid_parameter", "attributes[0].name"),
-    ("2.7 multivalued is required", "attributes?entity_type=ORDER", {"attributes": [{"name": "age"}]},
+    ("createAttributes: multivalued is required", "attributes?entity_type=ORDER", {"attributes": [{"name": "age"}]},
      400, "missing_parameter", "attributes[0].multivalued"),
-    ("2.7 multivalued: true or false", "attributes?entity_type=ORDER", attribute(multivalued="yes"),
+    ("createAttributes: multivalued: true or false", "attributes?entity_type=ORDER", attribute(multivalued="yes"),
      400, "invalid_parameter", "attributes[0].multivalued"),
-    ("2.7 type_name: predefined or a list", "attributes?entity_type=ORDER", attribute(type_name="colour"),
+    ("createAttributes: type_name: predefined or a list", "attributes?entity_type=ORDER", attribute(type_name="colour"),
      400, "invalid_parameter", "attributes[0].type_name"),
-    ("2.7 type_group follows from type_name", "attributes?entity_type=ORDER", attribute(type_group="SYSTEM_LIST"),
+    ("createAttributes: type_group follows from type_name",
+     "attributes?entity_type=ORDER", attribute(type_group="SYSTEM_LIST"),
      400, "invalid_parameter", "attributes[0].type_group"),
-    ("2.7 ids of system attributes are not to be reused", "attributes?entity_type=CONTACT", attribute(name="emails"),
+    ("createAttributes: ids of system attributes are not to be reused",
+     "attributes?entity_type=CONTACT", attribute(name="emails"),
      400, "invalid_parameter", "attributes[0].name"),
-    ("2.7 ids of system attributes are not to be reused", "attributes?entity_type=order", attribute(name="revenue"),
+    ("createAttributes: ids of system attributes are not to be reused",
+     "attributes?entity_type=order", attribute(name="revenue"),
      400, "invalid_parameter", "attributes[0].name"),
-    ("2.8 attributes is required", "products", {"items": []}, 400, "missing_parameter", "attributes"),
-    ("2.8 items[].name is required", "products", products({"humanized": "Mug"}), 400, "missing_parameter",
+    ("createProducts: attributes is required", "products", {"items": []}, 400, "missing_parameter", "attributes"),
+    ("createProducts: items[].name is required", "products", products({"humanized": "Mug"}), 400, "missing_parameter",
      "items[0].name"),
-    ("2.8 items[].name: no spaces", "products", products({"name": "Laptop TG12"}), 400, "invalid_parameter",
+    ("createProducts: items[].name: no spaces", "products", products({"name": "Laptop TG12"}), 400, "invalid_parameter",
      "items[0].name"),
-    ("2.8 items[].humanized: at most 4096", "products", products({"name": "sku-1", "humanized": "x" * 4097}),
+    ("createProducts: items[].humanized: at most 4096",
+     "products", products({"name": "sku-1", "humanized": "x" * 4097}),
      400, "invalid_parameter", "items[0].humanized"),
-    ("2.8 items: at most 160,000", "products", products(*[{"name": "a"}] * 160_001), 400, "invalid_parameter", "items"),
+    ("createProducts: items: at most 160,000",
+     "products", products(*[{"name": "a"}] * 160_001), 400, "invalid_parameter", "items"),
 ]  # fmt: skip
 
 
@@ -143,7 +161,7 @@ def test_what_the_schema_refuses(api: Api, subtests: pytest.Subtests) -> None:
 
 
 def test_json_must_say_that_it_is_json(api: Api) -> None:
-    """1.5: JSON bodies are application/json or, like in the management API, application/x-yametrika+json."""
+    """formats: JSON bodies are application/json or, like in the management API, application/x-yametrika+json."""
     text = '{"order_statuses": [{"id": "won", "type": "PAID"}]}'
     for content_type, code in (("text/plain", 406), ("application/json", 200), ("application/x-yametrika+json", 200)):
         response = api.cdp("POST", "schema/order_statuses", content=text, headers={"Content-Type": content_type})
@@ -151,7 +169,8 @@ def test_json_must_say_that_it_is_json(api: Api) -> None:
 
 
 def test_statuses_come_back_as_they_were_mapped(api: Api) -> None:
-    """2.6: GET lists id, humanized, type, goal_action_ids; without pages; nothing before the first mapping."""
+    """mapOrderStatuses: GET lists id, humanized, type, goal_action_ids; without pages; nothing before the first
+    mapping."""
     assert api.cdp("GET", "schema/order_statuses").json() == {"order_statuses": []}
     api.cdp("POST", "schema/order_statuses", GOOD[0][2])
     api.cdp("POST", "schema/order_statuses", status(type="SPAM", goal_action_ids="bad_lead"))
@@ -165,7 +184,7 @@ def test_statuses_come_back_as_they_were_mapped(api: Api) -> None:
 
 
 def test_switches_of_the_mapping(api: Api) -> None:
-    """Chapter 5, question 9: replace or upsert; 2.6: whether the default four are listed, a bare text is taken."""
+    """Left open: replace or upsert; mapOrderStatuses: whether the default four are listed, a bare text is taken."""
     api.cdp("POST", "schema/order_statuses", GOOD[0][2])
     services.set_switch(name="status_mapping", value="replace")
     api.cdp("POST", "schema/order_statuses", status(id="PAID", humanized="Paid"))
@@ -181,7 +200,7 @@ def test_switches_of_the_mapping(api: Api) -> None:
 
 
 def test_attributes_come_back_with_those_of_the_system(api: Api) -> None:
-    """2.7: GET answers system_attributes and custom_attributes of the entity type."""
+    """createAttributes: GET answers system_attributes and custom_attributes of the entity type."""
     api.cdp("POST", "schema/attributes?entity_type=CONTACT", attribute(humanized="Age", type_humanized="Years"))
     answer = api.cdp("GET", "schema/attributes?entity_type=contact").json()
     assert answer["custom_attributes"] == [
@@ -202,7 +221,7 @@ def test_attributes_come_back_with_those_of_the_system(api: Api) -> None:
 
 
 def test_an_attribute_created_again(api: Api) -> None:
-    """2.7 says nothing of it; 1.7: conflict, 409, is a violation of integrity."""
+    """createAttributes: says nothing of it; errors: conflict, 409, is a violation of integrity."""
     path = "schema/attributes?entity_type=CONTACT"
     api.cdp("POST", path, attribute())
     api.cdp("POST", path, attribute(type_name="text", multivalued=True))
@@ -215,7 +234,7 @@ def test_an_attribute_created_again(api: Api) -> None:
 
 
 def test_types(api: Api) -> None:
-    """2.9: types of the system's attributes, and those that custom attributes can have; the same shape."""
+    """getTypes: types of the system's attributes, and those that custom attributes can have; the same shape."""
     predefined = api.cdp("GET", "schema/predefined_types").json()["types"]
     assert [row["name"] for row in predefined] == ["numeric", "date", "datetime", "email", "text"]
     assert {tuple(row) for row in predefined} == {("name", "group", "humanized")}
@@ -257,7 +276,8 @@ ADDRESSES = [
 
 
 def test_who_may_do_it(api: Api, subtests: pytest.Subtests) -> None:
-    """1.2, 1.3: 401 without a token, 403 with a wrong one; changing needs the owner or an editor, reading does not."""
+    """authorization, authorization: 401 without a token, 403 with a wrong one; changing needs the owner or an editor,
+    reading does not."""
     other = services.create_counter(metrica_id=40000002, owner_login="south", token="y0_south")
     services.add_access(counter=other, login="north-metrica", permission=Permission.VIEW)
     for method, path in ADDRESSES:

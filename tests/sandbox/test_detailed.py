@@ -44,7 +44,7 @@ def shop(desk: Desk) -> Desk:
 
 
 def test_the_worked_case_of_the_dental_clinics(shop: Desk) -> None:
-    """3.3, detailed mode: five statuses of one deal; the types in their order, every income is the profit."""
+    """contacts: detailed mode: five statuses of one deal; the types in their order, every income is the profit."""
     services.add_goal(counter=shop.counter, identifier="zapis2")
     services.add_goal(counter=shop.counter, identifier="oplaty_2_filial")
     schema.map_statuses(
@@ -75,7 +75,7 @@ def test_the_worked_case_of_the_dental_clinics(shop: Desk) -> None:
 
 
 def test_switch_cancelled_goal_none(shop: Desk) -> None:
-    """3.3, documents disagree: the article's own example lets a cancelled order reach nothing."""
+    """contacts: the documents disagree: the article's own example lets a cancelled order reach nothing."""
     services.set_switch(name="cancelled_goal", value="none")
     shop.orders({"id": "D-1", "order_status": "CANCELLED", "goals": [{"goal_action_id": "bad_lead"}]})
     shop.orders({"id": "D-2", "order_status": "SPAM"})
@@ -84,7 +84,7 @@ def test_switch_cancelled_goal_none(shop: Desk) -> None:
 
 
 def test_goals_are_never_rolled_back(shop: Desk) -> None:
-    """3.3: reports of orders follow the current status, goal reaches do not."""
+    """contacts: reports of orders follow the current status, goal reaches do not."""
     shop.orders({"order_status": "PAID", "revenue": 100})
     shop.orders({"order_status": "SPAM"})
     assert shop.order("D-1").type == "SPAM"
@@ -92,14 +92,15 @@ def test_goals_are_never_rolled_back(shop: Desk) -> None:
 
 
 def test_a_default_status_and_a_goal_need_no_mapping(shop: Desk) -> None:
-    """2.6: without a mapping PAID and its like may be sent, and identifiers of the counter's JavaScript goals."""
+    """mapOrderStatuses: without a mapping PAID and its like may be sent, and identifiers of the counter's JavaScript
+    goals."""
     shop.orders({"id": "D-1", "order_status": "IN_PROGRESS"}, {"id": "D-2", "order_status": "good_lead"})
     assert (shop.order("D-1").type, set(shop.reached("D-1"))) == ("IN_PROGRESS", {CREATED})
     assert (shop.order("D-2").type, set(shop.reached("D-2"))) == ("OTHER", {"good_lead"})
 
 
 def test_a_mapped_status_in_the_simple_format(desk: Desk) -> None:
-    """2.1: order_status may be a mapped status id too (inferred): a switch, on by default."""
+    """uploadSimpleOrders: order_status may be a mapped status id too (inferred): a switch, on by default."""
     mapping(desk, won="PAID")
     desk.visit(client_id="17")
     desk.send("D-1,2026-03-10 11:30:00,,17,,,won,,,,")
@@ -110,7 +111,7 @@ def test_a_mapped_status_in_the_simple_format(desk: Desk) -> None:
 
 
 def test_case_of_statuses_and_goals(shop: Desk) -> None:
-    """Chapter 5, question 5: the case of statuses and goals. By default it matters."""
+    """Left open: the case of statuses and goals. By default it matters."""
     mapping(shop, won="PAID")
     rows = [
         {"id": "D-1", "order_status": "Won"},
@@ -126,7 +127,7 @@ def test_case_of_statuses_and_goals(shop: Desk) -> None:
 
 
 def test_switch_first_other_created(shop: Desk) -> None:
-    """3.3, OTHER: whether a first upload with such a status reaches "Order created" is unclear."""
+    """contacts: OTHER: whether a first upload with such a status reaches "Order created" is unclear."""
     shop.orders({"id": "D-1", "order_status": "good_lead"})
     services.set_switch(name="first_other", value="created")
     shop.orders({"id": "D-1", "order_status": "good_lead"}, {"id": "D-2", "order_status": "good_lead", "revenue": 5})
@@ -135,7 +136,7 @@ def test_switch_first_other_created(shop: Desk) -> None:
 
 
 def test_switch_unknown_status_refuse(shop: Desk) -> None:
-    """Chapter 5, question 4, for both formats."""
+    """Left open by Metrica's documents, for both formats."""
     services.set_switch(name="unknown_status", value="refuse")
     mapping(shop, won="PAID")
     shop.orders({"order_status": "won"})
@@ -145,7 +146,7 @@ def test_switch_unknown_status_refuse(shop: Desk) -> None:
 
 
 def test_switch_future_order_refuse(shop: Desk) -> None:
-    """Chapter 5, question 15: nothing is said of the CRM formats; today's date without time is not the future."""
+    """Left open: nothing is said of the CRM formats; today's date without time is not the future."""
     tomorrow, today = {"create_date_time": local(shop.now + 24 * HOUR)}, {"create_date_time": local(shop.now)[:10]}
     shop.orders(tomorrow)
     services.set_switch(name="future_order", value="refuse")
@@ -156,7 +157,7 @@ def test_switch_future_order_refuse(shop: Desk) -> None:
 
 
 def test_finish_time_is_the_first_paid_upload(shop: Desk) -> None:
-    """2.4: when absent, finish_date_time is the time of the first upload in a status of the group PAID."""
+    """uploadOrders: when absent, finish_date_time is the time of the first upload in a status of the group PAID."""
     mapping(shop, won="PAID")
     shop.orders({"order_status": "IN_PROGRESS"})
     assert shop.order("D-1").finished_at is None
@@ -168,11 +169,11 @@ def test_finish_time_is_the_first_paid_upload(shop: Desk) -> None:
     shop.orders({"finish_date_time": "2026-03-09 10:00:00"}, now=first + 3 * HOUR)
     assert local(shop.order("D-1").finished_at) == "2026-03-09 10:00:00"
     shop.orders({}, now=first + 4 * HOUR)
-    assert shop.order("D-1").finished_at == first, "3.1: SAVE nulls what is left out"
+    assert shop.order("D-1").finished_at == first, "modes: SAVE nulls what is left out"
 
 
 def test_update_time_is_set_when_absent(shop: Desk) -> None:
-    """2.4: update_date_time is set automatically when absent."""
+    """uploadOrders: update_date_time is set automatically when absent."""
     shop.orders({"update_date_time": "2026-03-09 10:00:00"})
     assert local(shop.order("D-1").update_date_time) == "2026-03-09 10:00:00"
     shop.orders({}, now=shop.now + HOUR)
@@ -190,13 +191,13 @@ def test_update_time_is_set_when_absent(shop: Desk) -> None:
     ],
 )
 def test_income_of_goals(shop: Desk, fields: dict[str, int], income: int | None) -> None:
-    """3.4: with a cost the income is revenue - cost, otherwise revenue; a goal's own price goes first."""
+    """orders-data: with a cost the income is revenue - cost, otherwise revenue; a goal's own price goes first."""
     shop.orders({"goals": [{"goal_action_id": "deal_won", "price": 7.5}, {"goal_action_id": "branch_2"}], **fields})
     assert shop.reached("D-1") == {CREATED: income, PAID: income, "deal_won": Decimal("7.5"), "branch_2": income}
 
 
 def test_an_order_of_a_customer_that_was_never_uploaded(shop: Desk) -> None:
-    """Chapter 5, observed: such orders are accepted but attach to nobody. Default: a later customer changes nothing
+    """Observed: such orders are accepted but attach to nobody. Default: a later customer changes nothing
     until the order's own next upload."""
     shop.orders({"client_uniq_id": "C-9"})
     assert (shop.order("D-1").visit_id, shop.events("D-1")[0].notes) == (None, Note.NO_CUSTOMER)
@@ -207,7 +208,7 @@ def test_an_order_of_a_customer_that_was_never_uploaded(shop: Desk) -> None:
 
 
 def test_switch_later_contacts_rematch(shop: Desk) -> None:
-    """Chapter 5, question 11: whether unbound orders are matched again after a later upload of customers."""
+    """Left open: whether unbound orders are matched again after a later upload of customers."""
     services.set_switch(name="later_contacts", value="rematch")
     shop.orders(
         {"id": "D-1", "client_uniq_id": "C-9", "revenue": 10},
@@ -227,7 +228,7 @@ def test_switch_later_contacts_rematch(shop: Desk) -> None:
 
 
 def test_visits_before_the_first_customers_do_not_count(desk: Desk) -> None:
-    """3.5: orders are bound only to visits made after the first successful upload of customers."""
+    """contacts: orders are bound only to visits made after the first successful upload of customers."""
     early = desk.visit(3 * HOUR, client_id="17")
     with pytest.raises(FileRefused):
         desk.contacts({"uniq_id": ""}, now=desk.now - 5 * HOUR)
@@ -244,7 +245,7 @@ def test_visits_before_the_first_customers_do_not_count(desk: Desk) -> None:
 
 
 def test_the_simple_format_is_not_bounded_by_customers(desk: Desk) -> None:
-    """2.1: customers and orders come in one file there."""
+    """uploadSimpleOrders: customers and orders come in one file there."""
     visit = desk.visit(3 * HOUR, client_id="17")
     desk.contacts({"uniq_id": "C-1", "client_ids": ["17"]})
     desk.send("D-1,2026-03-10 11:30:00,C-1,17,,,PAID,,,,")
@@ -252,7 +253,7 @@ def test_the_simple_format_is_not_bounded_by_customers(desk: Desk) -> None:
 
 
 def test_a_customer_without_identifiers(shop: Desk) -> None:
-    """2.2: pass at least one identifier or nothing can be matched."""
+    """uploadContacts: pass at least one identifier or nothing can be matched."""
     shop.contacts({"uniq_id": "C-2", "name": "Anna"})
     shop.orders({"client_uniq_id": "C-2"})
     assert (shop.order("D-1").visit_id, shop.events("D-1")[0].notes) == (None, Note.NO_IDENTIFIERS)
@@ -260,7 +261,8 @@ def test_a_customer_without_identifiers(shop: Desk) -> None:
 
 
 def test_an_order_moves_to_another_customer(shop: Desk) -> None:
-    """2.1: an id lets you bind the order to another customer. What was reached before stays where it was."""
+    """uploadSimpleOrders: an id lets you bind the order to another customer. What was reached before stays where it
+    was."""
     first = shop.order
     shop.contacts({"uniq_id": "C-2", "client_ids": ["18"]})
     other = shop.visit(timedelta(minutes=30), client_id="18")
@@ -272,7 +274,7 @@ def test_an_order_moves_to_another_customer(shop: Desk) -> None:
 
 
 def test_a_bound_order_stays_when_its_customer_changes(shop: Desk) -> None:
-    """Chapter 5, question 11: a later change of identifiers is not said to move a bound order."""
+    """Left open: a later change of identifiers is not said to move a bound order."""
     shop.orders({})
     bound = shop.order("D-1").visit_id
     shop.visit(timedelta(minutes=30), client_id="18")
@@ -283,7 +285,7 @@ def test_a_bound_order_stays_when_its_customer_changes(shop: Desk) -> None:
 
 @pytest.mark.parametrize(("age", "bound"), [(timedelta(days=21), True), (timedelta(days=21, seconds=1), False)])
 def test_an_order_is_bound_within_21_days(desk: Desk, age: timedelta, bound: bool) -> None:
-    """3.5: an order made 22 days ago is not bound."""
+    """contacts: an order made 22 days ago is not bound."""
     desk.contacts({"uniq_id": "C-1", "client_ids": ["17"]}, now=desk.now - timedelta(days=30))
     desk.visit(timedelta(days=22), client_id="17")
     desk.orders({"create_date_time": local(desk.now - age)})
@@ -293,7 +295,7 @@ def test_an_order_is_bound_within_21_days(desk: Desk, age: timedelta, bound: boo
 
 @pytest.mark.parametrize(("age", "open_"), [(timedelta(days=111), True), (timedelta(days=111, seconds=1), False)])
 def test_a_bound_order_changes_for_111_days_from_the_visit(desk: Desk, age: timedelta, open_: bool) -> None:
-    """3.5: status, amount and products can be changed during the next 111 days counted from the visit's start."""
+    """contacts: status, amount and products can be changed during the next 111 days counted from the visit's start."""
     desk.contacts({"uniq_id": "C-1", "client_ids": ["17"]})
     desk.visit(timedelta(), client_id="17")
     desk.orders({"order_status": "IN_PROGRESS"})
@@ -315,7 +317,7 @@ def test_the_number_of_statements_does_not_grow_with_the_rows_of_a_chunk(shop: D
 
 @pytest.mark.parametrize("uploading_format", UploadFormat)
 def test_memory_does_not_grow_with_the_upload(desk: Desk, tmp_path: Path, uploading_format: UploadFormat) -> None:
-    """2.2 to 2.5: up to 1 GB in either format; rows wait on disk until all of them are known to be good."""
+    """uploadContacts: to 2.5: up to 1 GB in either format; rows wait on disk until all of them are known to be good."""
     if connection.vendor == "sqlite":
         connection.cursor().execute("PRAGMA cache_size=-2000")  # it would grow too, up to its own limit
 

@@ -19,7 +19,7 @@ GOOD = csv("D-1,2026-03-10 11:30:00,C-1,17,,,PAID,100,,,")
 @pytest.mark.parametrize(
     ("fault", "answer"),
     [
-        ({"kind": "quota_429"}, (429, "quota_requests_by_uid")),  # 1.6: 429 in Russian documents
+        ({"kind": "quota_429"}, (429, "quota_requests_by_uid")),  # quotas: 429 in Russian documents
         (
             {"kind": "quota_420", "error_type": "quota_parallel_requests"},
             (420, "quota_parallel_requests"),
@@ -43,7 +43,7 @@ def test_420_has_a_reason_and_retry_after_where_asked(api: Api) -> None:
     response = api.uploadings()
     assert (response.reason_phrase, response.headers["Retry-After"]) == ("Too Many Requests", "7")
     services.add_fault(kind="quota_429")
-    assert "Retry-After" not in api.uploadings().headers  # 1.6: no Retry-After header is documented
+    assert "Retry-After" not in api.uploadings().headers  # quotas: no Retry-After header is documented
 
 
 def test_failed(api: Api) -> None:

@@ -98,7 +98,7 @@ def test_any_sequence_of_uploads_follows_the_table(desk: Desk, uploads: list[tup
     ],
 )
 def test_the_table_itself(desk: Desk, mode: MergeMode, revenue: Decimal | None, phones: str) -> None:
-    """3.1: 1 with nothing uploaded gives null, 1, 1; 1,2 with 1,3 gives 1,3; 1,3; 1,2,3."""
+    """modes: 1 with nothing uploaded gives null, 1, 1; 1,2 with 1,3 gives 1,3; 1,3; 1,2,3."""
     desk.send('D-1,2026-03-10,,,,"79031234567,79031234568",PAID,1,,,')
     desk.send('D-1,2026-03-10,,,,"79031234567,79031234569",PAID,,,,', mode=mode)
     order = desk.order("D-1")
@@ -106,7 +106,7 @@ def test_the_table_itself(desk: Desk, mode: MergeMode, revenue: Decimal | None, 
 
 
 def test_a_column_that_is_not_there_is_nothing_uploaded(desk: Desk) -> None:
-    """3.1: SAVE turns what is left out into null; UPDATE leaves it."""
+    """modes: SAVE turns what is left out into null; UPDATE leaves it."""
     header = "id,create_date_time,client_ids"
     desk.send("D-1,2026-03-10,C-1,17,,,SPAM,5,2,deal_won,USD")
     desk.send("D-1,2026-03-10,17", header=header, mode=MergeMode.UPDATE)
@@ -125,7 +125,7 @@ def test_a_column_that_is_not_there_is_nothing_uploaded(desk: Desk) -> None:
 
 
 def test_orders_that_a_file_does_not_name_are_not_touched(desk: Desk) -> None:
-    """3.1: records absent from the upload are never touched, in any mode."""
+    """modes: records absent from the upload are never touched, in any mode."""
     desk.send("D-1,2026-03-10,,17,,,SPAM,5,,,")
     before = desk.order("D-1").updated_at
     for mode in MergeMode:

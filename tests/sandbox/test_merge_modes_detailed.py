@@ -148,7 +148,7 @@ def test_any_sequence_of_orders_follows_the_table(shop: Desk, uploads: list[tupl
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(orders, modes), min_size=1, max_size=4))
 def test_both_formats_of_a_row_do_the_same(shop: Desk, uploads: list[tuple[dict[str, Any], MergeMode]]) -> None:
-    """2.4, 2.5: one row as CSV and as JSON."""
+    """uploadOrders, uploadOrdersJson: one row as CSV and as JSON."""
     number = next(_numbers)
     for row, mode in uploads:
         goals, values = row.get("goals") or {}, row.get("attribute_values") or {}
@@ -201,7 +201,7 @@ def _money(amount: float | None) -> str:
     ],
 )
 def test_the_table_itself(desk: Desk, mode: MergeMode, name: str, phones: str) -> None:
-    """3.1: 1 with nothing uploaded gives null, 1, 1; 1,2 with 1,3 gives 1,3; 1,3; 1,2,3."""
+    """modes: 1 with nothing uploaded gives null, 1, 1; 1,2 with 1,3 gives 1,3; 1,3; 1,2,3."""
     desk.contacts({"uniq_id": "C-1", "name": "Anna", "phones": ["79031234567", "79031234568"]})
     desk.contacts({"uniq_id": "C-1", "phones": ["79031234567", "79031234569"]}, mode=mode)
     held = desk.customer("C-1")
@@ -210,7 +210,7 @@ def test_the_table_itself(desk: Desk, mode: MergeMode, name: str, phones: str) -
 
 @pytest.mark.parametrize("mode", MergeMode)
 def test_required_fields_are_required_in_every_mode(desk: Desk, mode: MergeMode) -> None:
-    """3.1: in every mode all required fields must be present, even unchanged ones."""
+    """modes: in every mode all required fields must be present, even unchanged ones."""
     desk.contacts({"uniq_id": "C-1"})
     desk.orders({})
     with pytest.raises(FileRefused):
@@ -223,7 +223,7 @@ def test_required_fields_are_required_in_every_mode(desk: Desk, mode: MergeMode)
 
 @pytest.mark.parametrize("mode", MergeMode)
 def test_what_an_upload_does_not_name_is_not_touched(desk: Desk, mode: MergeMode) -> None:
-    """3.1: records absent from the upload are never touched, in any mode."""
+    """modes: records absent from the upload are never touched, in any mode."""
     desk.contacts({"uniq_id": "C-1", "name": "Anna"})
     desk.orders({"id": "D-1", "order_status": "SPAM"})
     desk.contacts({"uniq_id": "C-2", "name": "Boris"}, mode=mode)
@@ -233,7 +233,7 @@ def test_what_an_upload_does_not_name_is_not_touched(desk: Desk, mode: MergeMode
 
 
 def test_creation_times_never_change(desk: Desk) -> None:
-    """2.4: immutable; 2.2 and modes: the date of a customer neither, by default of the switch."""
+    """uploadOrders: immutable; uploadContacts: and modes: the date of a customer neither, by default of the switch."""
     first, later = "2026-03-01 10:00:00", "2026-03-02 10:00:00"
     desk.contacts({"uniq_id": "C-1", "create_date_time": first})
     desk.orders({"create_date_time": first})
@@ -248,7 +248,7 @@ def test_creation_times_never_change(desk: Desk) -> None:
 
 
 def test_duplicates_of_one_upload_are_applied_in_random_order(desk: Desk) -> None:
-    """3.2: several rows with one identifier are applied in random order, customers and orders alike."""
+    """modes: several rows with one identifier are applied in random order, customers and orders alike."""
     names = {"Anna", "Boris", "Vera"}
     last_names, last_types = set(), set()
     for number in range(40):
@@ -262,7 +262,7 @@ def test_duplicates_of_one_upload_are_applied_in_random_order(desk: Desk) -> Non
 
 
 def test_an_order_of_the_other_format_keeps_to_the_table(desk: Desk) -> None:
-    """3.1: SAVE replaces everything that was sent about the record, whichever format it came in."""
+    """modes: SAVE replaces everything that was sent about the record, whichever format it came in."""
     desk.send("D-1,2026-03-10,C-1,17,,,PAID,5,,,")
     desk.orders({"products": {"sku-1": 1}}, mode=MergeMode.UPDATE)
     both = desk.order("D-1")

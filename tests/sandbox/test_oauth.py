@@ -1,4 +1,4 @@
-"""The sandbox's Yandex OAuth over real HTTP, each line quoting the fact of the contract (1.2 to 1.4) that it keeps."""
+"""The sandbox's Yandex OAuth over real HTTP, each line quoting the fact that it keeps (pages: authorization, code-url)."""
 
 import base64
 from collections.abc import Iterator
@@ -303,7 +303,7 @@ def test_refreshing_gives_both_tokens_anew(api: Api, person: Person) -> None:
 
 
 def test_an_expired_token_is_invalid_everywhere(api: Api, person: Person) -> None:
-    """1.2: a bad token is 403 invalid_token. 1.4: access and refresh token have the same lifetime."""
+    """authorization: a bad token is 403 invalid_token. 1.4: access and refresh token have the same lifetime."""
     given = person.grant()
     api.control("tokens", token=given["access_token"], expires_in=-1)
     mine = calls_as(api, given["access_token"])
@@ -340,7 +340,7 @@ def test_revoking(api: Api, person: Person) -> None:
 
 
 def test_a_person_takes_the_access_away(api: Api, person: Person) -> None:
-    """1.4: everything is revoked when the user revokes access. Tokens that no app got are the tester's own."""
+    """code-url: everything is revoked when the user revokes access. Tokens that no app got are the tester's own."""
     given = person.grant()
     assert api.control("tokens", login="north-metrica", revoked=True) == {"revoked": 1}
     assert error_of(calls_as(api, given["access_token"]).management("counters")) == (403, "invalid_token")
@@ -365,8 +365,8 @@ def test_an_app_has_twenty_tokens_of_devices(person: Person) -> None:
 # Scopes of the token, and what is answered to: list of counters, list of uploads, an upload.
 RIGHTS = [
     ("metrika:read", 200, 200, 403),
-    ("metrika:read metrika:offline_data", 200, 200, 200),  # 1.3: the proven combination
-    ("metrika:read metrika:write", 200, 200, 200),  # 1.3: offline_data is unnecessary when write is present
+    ("metrika:read metrika:offline_data", 200, 200, 200),  # authorization: the proven combination
+    ("metrika:read metrika:write", 200, 200, 200),  # authorization: offline_data is unnecessary when write is present
     ("metrika:offline_data", 403, 403, 200),
     ("metrika:expenses", 403, 403, 403),
 ]
@@ -374,7 +374,7 @@ RIGHTS = [
 
 @pytest.mark.parametrize(("scopes", "counters", "uploadings", "upload"), RIGHTS)
 def test_scopes_are_kept(api: Api, person: Person, scopes: str, counters: int, uploadings: int, upload: int) -> None:
-    """1.2: too small a scope is 403 access_denied, as having no access is."""
+    """authorization: too small a scope is 403 access_denied, as having no access is."""
     mine = calls_as(api, person.grant(scope=scopes)["access_token"])
     answers = [(mine.management("counters"), counters), (mine.uploadings(), uploadings), (mine.upload(GOOD), upload)]
     for answer, status in answers:
@@ -397,7 +397,7 @@ NEEDED = [
 
 @pytest.mark.parametrize(("method", "path", "needed"), NEEDED)
 def test_what_a_call_needs(method: str, path: str, needed: set[str]) -> None:
-    """1.3: read for what is read, write for counters and goals, write or offline_data for CRM data."""
+    """authorization: read for what is read, write for counters and goals, write or offline_data for CRM data."""
     assert enough(path=f"/sandbox{path}", method=method) == needed
 
 

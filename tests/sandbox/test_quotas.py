@@ -1,4 +1,4 @@
-"""Quotas over real HTTP, each with its error type, its release, and what it does not count (quotas page, 1.6)."""
+"""Quotas over real HTTP, each with its error type, its release, and what it does not count (quotas page, quotas)."""
 
 import threading
 import time
@@ -35,7 +35,8 @@ def statuses(calls: list[httpx.Response]) -> list[int]:
 
 
 def test_the_documented_numbers_are_on_by_default(db: None) -> None:
-    """1.6: 30 a second, 3 at once, 5,000 a day for a login and for a counter, 200 reports in 5 minutes, 3 accesses."""
+    """quotas: 30 a second, 3 at once, 5,000 a day for a login and for a counter, 200 reports in 5 minutes, 3
+    accesses."""
     assert limits.values() == {
         "requests_by_ip": 30,
         "parallel_requests": 3,
@@ -48,7 +49,7 @@ def test_the_documented_numbers_are_on_by_default(db: None) -> None:
 
 
 def test_thirty_calls_of_an_address_in_a_second(db: None) -> None:
-    """1.6: released when the last second's count drops below. What was refused is not counted: waiting helps."""
+    """quotas: released when the last second's count drops below. What was refused is not counted: waiting helps."""
     quota = quotas.Quota("requests_by_ip", "quota_requests_by_ip", "192.0.2.1", 1.0, slices=10)
     start = datetime(2026, 3, 10, 12, 0, 0, 50_000, tzinfo=UTC)
 
@@ -98,7 +99,7 @@ def test_calls_without_a_token_count_for_the_address(strict: Api) -> None:
 
 
 def test_three_calls_of_a_login_at_once(strict: Api) -> None:
-    """1.6: released when fewer than 3 run."""
+    """quotas: released when fewer than 3 run."""
     services.create_counter(metrica_id=7, owner_login="south", token="y0_south")
     services.add_fault(kind="latency", seconds=3, count=3)
     answers: list[httpx.Response] = []
@@ -146,7 +147,7 @@ def test_calls_of_a_killed_process_hold_no_place(strict: Api) -> None:
 
 
 def test_five_thousand_calls_of_a_login_in_a_day(api: Api) -> None:
-    """1.6: counted apart for client_read, client_write and report_read; a refused call does not count."""
+    """quotas: counted apart for client_read, client_write and report_read; a refused call does not count."""
     services.set_limit(name="requests_by_uid", value=3)
     reads = [api.management("counters"), api.uploadings(), api.management(f"counter/{NUMBER}"), api.uploadings()]
     assert statuses(reads) == [200, 200, 200, 429]
@@ -160,7 +161,7 @@ def test_five_thousand_calls_of_a_login_in_a_day(api: Api) -> None:
 
 
 def test_five_thousand_calls_to_a_counter_in_a_day(api: Api) -> None:
-    """1.6: the counter's count is of all logins together."""
+    """quotas: the counter's count is of all logins together."""
     counter = SandboxCounter.objects.get(metrica_id=NUMBER)
     services.add_access(counter=counter, login="guest", permission=Permission.EDIT, token="y0_guest")
     services.create_counter(metrica_id=7, owner_login="north-metrica")
@@ -189,7 +190,7 @@ def test_two_hundred_reports_in_five_minutes(api: Api) -> None:
 
 
 def test_days_end_at_midnight_in_greenwich(db: None) -> None:
-    """1.6: released at 00:00 GMT."""
+    """quotas: released at 00:00 GMT."""
     quota = quotas.Quota("requests_by_uid", "quota_requests_by_uid", "north:client_read", 86400.0)
     late, midnight = datetime(2026, 3, 10, 23, 59, 59, tzinfo=UTC), datetime(2026, 3, 11, tzinfo=UTC)
     quotas._count([quota], {"requests_by_uid": 1}, late)
@@ -198,7 +199,7 @@ def test_days_end_at_midnight_in_greenwich(db: None) -> None:
 
 
 def test_three_accesses_in_an_hour(api: Api) -> None:
-    """4.4: adding access is limited to 3 per hour per counter; 1.7: quota_grants_requests."""
+    """grants: adding access is limited to 3 per hour per counter; errors: quota_grants_requests."""
     path = f"counter/{NUMBER}/grants"
     answers = [api.send("POST", path, {"grant": {"user_login": f"guest{n}", "perm": "view"}}) for n in range(4)]
     if 200 in statuses(answers[3:]):
@@ -211,7 +212,7 @@ def test_three_accesses_in_an_hour(api: Api) -> None:
 
 
 def test_420_by_a_switch(api: Api) -> None:
-    """1.6: 429 in Russian documents, 420 in English ones."""
+    """quotas: 429 in Russian documents, 420 in English ones."""
     services.set_switch(name="quota_status", value="420")
     services.set_limit(name="requests_by_uid", value=0)
     answer = api.uploadings()
@@ -220,7 +221,7 @@ def test_420_by_a_switch(api: Api) -> None:
 
 
 def test_uploads_may_count_nowhere(api: Api) -> None:
-    """1.6: which group CDP uploads fall into is not stated."""
+    """quotas: which group CDP uploads fall into is not stated."""
     services.set_limit(name="requests_by_uid", value=1)
     assert statuses([api.upload(GOOD) for _ in range(2)]) == [200, 429]
     services.set_switch(name="upload_quota", value="none")

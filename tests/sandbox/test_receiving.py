@@ -33,7 +33,8 @@ def row(
 
 
 def test_the_three_row_sample(desk: Desk) -> None:
-    """2.1: row 2 reaches created and paid with 1800, deal_won with 5000, branch_2 with 1800; row 3 has no id."""
+    """uploadSimpleOrders: row 2 reaches created and paid with 1800, deal_won with 5000, branch_2 with 1800; row 3 has
+    no id."""
     sample_day = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
     for client_id, day in (("1700000000123456789", 4), ("1700000000987654321", 5)):
         services.add_visit(
@@ -69,7 +70,8 @@ def test_the_three_row_sample(desk: Desk) -> None:
 
 
 def test_the_worked_case_of_the_good_lead(desk: Desk) -> None:
-    """3.3: IN_PROGRESS, then good_lead, then PAID: the visit ends with three goals; the type follows each update."""
+    """contacts: IN_PROGRESS, then good_lead, then PAID: the visit ends with three goals; the type follows each
+    update."""
     visit = desk.visit(client_id="17")
     types = []
     for status in ("IN_PROGRESS", "good_lead", "PAID"):
@@ -81,7 +83,7 @@ def test_the_worked_case_of_the_good_lead(desk: Desk) -> None:
 
 
 def test_a_blank_status_is_paid(desk: Desk) -> None:
-    """2.1: default of order_status when empty: PAID."""
+    """uploadSimpleOrders: default of order_status when empty: PAID."""
     desk.visit(client_id="17")
     desk.send(row("D-1", ""))
     assert desk.order("D-1").type == "PAID"
@@ -93,21 +95,21 @@ def test_a_blank_status_is_paid(desk: Desk) -> None:
     [("IN_PROGRESS", {CREATED}), ("PAID", {CREATED, PAID}), ("CANCELLED", {CANCELLED}), ("SPAM", {SPAM})],
 )
 def test_default_statuses_and_their_goals(desk: Desk, status: str, goals: set[str]) -> None:
-    """3.3, table of statuses, by the newer builds of the documents."""
+    """contacts: the table of statuses, by the newer builds of the documents."""
     desk.visit(client_id="17")
     desk.send(row("D-1", status))
     assert (desk.order("D-1").type, set(desk.reached("D-1"))) == (status, goals)
 
 
 def test_a_row_without_id_is_a_new_order_each_time(desk: Desk) -> None:
-    """2.1: without id the order may be duplicated on re-upload."""
+    """uploadSimpleOrders: without id the order may be duplicated on re-upload."""
     for _ in range(2):
         desk.send(row("", "PAID"), row("", "PAID"))
     assert desk.counter.orders.filter(order_id=None).count() == 4
 
 
 def test_goals_stay_reached_when_the_status_moves_back(desk: Desk) -> None:
-    """3.3: goals are not rolled back; the order follows its current status."""
+    """contacts: goals are not rolled back; the order follows its current status."""
     desk.visit(client_id="17")
     desk.send(row("D-1", "PAID", revenue="100"))
     desk.send(row("D-1", "CANCELLED"))
@@ -116,7 +118,8 @@ def test_goals_stay_reached_when_the_status_moves_back(desk: Desk) -> None:
 
 
 def test_a_repeated_status_is_one_reach_and_two_events(desk: Desk) -> None:
-    """3.3: repeating the same status is not said to add reaches. 3.5: the amount may change: the income follows it."""
+    """contacts: repeating the same status is not said to add reaches. 3.5: the amount may change: the income follows
+    it."""
     desk.visit(client_id="17")
     desk.send(row("D-1", "IN_PROGRESS", revenue="100"))
     desk.send(row("D-1", "IN_PROGRESS", revenue="150.5"), now=desk.now + timedelta(hours=1))
@@ -143,14 +146,14 @@ def test_switch_repeated_goal_first(desk: Desk) -> None:
     [("5000", "3200", 1800), ("5000", "", 5000), ("5000", "0", 5000), ("", "", None), ("100", "150", -50)],
 )
 def test_income_of_goals(desk: Desk, revenue: str, cost: str, income: int | None) -> None:
-    """3.4: with a cost the income is revenue - cost, otherwise revenue; no revenue at all: no income."""
+    """orders-data: with a cost the income is revenue - cost, otherwise revenue; no revenue at all: no income."""
     desk.visit(client_id="17")
     desk.send(row("D-1", "IN_PROGRESS", revenue=revenue, cost=cost))
     assert desk.reached("D-1") == {CREATED: income}
 
 
 def test_the_currency_is_the_rows(desk: Desk) -> None:
-    """3.4: all amounts are in the row's currency; missing means RUB."""
+    """orders-data: all amounts are in the row's currency; missing means RUB."""
     desk.visit(client_id="17")
     desk.send("D-1,2026-03-10 11:30:00,,17,,,PAID,10,,,USD", "D-2,2026-03-10 11:30:00,,17,,,PAID,10,,,")
     currencies = SandboxReach.objects.filter(goal=PAID).values_list("order__order_id", "currency")
@@ -158,7 +161,7 @@ def test_the_currency_is_the_rows(desk: Desk) -> None:
 
 
 def test_goals_of_the_order_that_the_counter_lacks_are_not_counted(desk: Desk) -> None:
-    """4.3: a goal counts only what comes after its creation; one that does not exist counts nothing."""
+    """goals: a goal counts only what comes after its creation; one that does not exist counts nothing."""
     desk.visit(client_id="17")
     desk.send(row("D-1", "PAID", goals="deal_won,typo"))
     assert set(desk.reached("D-1")) == {CREATED, PAID, "deal_won"}
@@ -169,7 +172,7 @@ def test_goals_of_the_order_that_the_counter_lacks_are_not_counted(desk: Desk) -
 
 
 def test_an_unknown_status_is_taken_and_marked(desk: Desk) -> None:
-    """Chapter 5, question 4: unknown statuses in simple mode. Default: type OTHER, no goals, marked."""
+    """Left open: unknown statuses in simple mode. Default: type OTHER, no goals, marked."""
     desk.visit(client_id="17")
     desk.send(row("D-1", "Новый лид"))
     order = desk.order("D-1")
@@ -186,7 +189,7 @@ def test_switch_unknown_status_refuse(desk: Desk) -> None:
 
 
 def test_a_bad_row_refuses_the_file_whole(desk: Desk) -> None:
-    """Chapter 5, question 2: a bad row is fatal for the whole file; the error names line and column."""
+    """Left open: a bad row is fatal for the whole file; the error names line and column."""
     desk.send(row("D-1", "IN_PROGRESS"))
     with pytest.raises(FileRefused) as caught:
         desk.send(row("D-1", "PAID"), "D-2,2026-02-30,,17,,,PAID,1,,,", "D-3,2026-03-01,,17,,,PAID,many,,,")
@@ -214,7 +217,7 @@ def test_a_bad_row_refuses_the_file_whole(desk: Desk) -> None:
     ],
 )
 def test_an_unusable_file(desk: Desk, body: str, column: str) -> None:
-    """Chapter 5, question 1: a missing header or required column makes the file unusable."""
+    """Left open: a missing header or required column makes the file unusable."""
     header, _, lines = body.partition("\n")
     with pytest.raises(FileRefused) as caught:
         desk.send(*lines.splitlines(), header=header)
@@ -246,7 +249,7 @@ def test_failed_keeps_the_file_and_applies_nothing(desk: Desk) -> None:
 
 
 def test_duplicate_ids_of_one_file_are_applied_in_random_order(desk: Desk) -> None:
-    """3.2: several rows with one identifier are applied in random order."""
+    """modes: several rows with one identifier are applied in random order."""
     last = Counter()
     for seed in range(40):
         order_id = f"D-{seed}"
@@ -257,7 +260,7 @@ def test_duplicate_ids_of_one_file_are_applied_in_random_order(desk: Desk) -> No
 
 
 def test_creation_time_never_changes(desk: Desk) -> None:
-    """2.1: create_date_time cannot be changed after the first upload."""
+    """uploadSimpleOrders: create_date_time cannot be changed after the first upload."""
     desk.send(row("D-1"))
     desk.send("D-1,2026-03-01,,17,,,PAID,,,,")
     assert local(desk.order("D-1").create_date_time) == "2026-03-10 11:30:00"
@@ -286,7 +289,7 @@ def test_the_number_of_statements_does_not_grow_with_the_rows_of_a_chunk(desk: D
 
 
 def test_memory_does_not_grow_with_the_file(desk: Desk, tmp_path: Path) -> None:
-    """2.1: up to 1 GB and no limit of rows; rows wait on disk until all of them are known to be good."""
+    """uploadSimpleOrders: up to 1 GB and no limit of rows; rows wait on disk until all of them are known to be good."""
     if connection.vendor == "sqlite":
         connection.cursor().execute("PRAGMA cache_size=-2000")  # it would grow too, up to its own limit
 

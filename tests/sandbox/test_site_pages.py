@@ -119,7 +119,7 @@ def test_a_month_over_control(api: Api) -> None:
 
 
 def test_goals_are_made_and_deleted_on_the_page(at_desk: Desk, client: Client) -> None:
-    """4.3: goals made in the interface come back with contain."""
+    """goals: goals made in the interface come back with contain."""
     assert client.post(page("counter", NUMBER), {"identifier": "by_hand", "by_hand": "on"}).status_code == 302
     client.post(page("counter", NUMBER), {"identifier": "by_api", "name": "By API"})
     goals = {goal.identifier: goal for goal in SandboxGoal.objects.filter(type="action")}

@@ -1,4 +1,5 @@
-"""Switches of the uploads: chapter 5 leaves these things open; each has a default and another answer that works."""
+"""Switches of the uploads: Metrica's documents leave these things open; each has a default and another answer that
+works."""
 
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ def test_simple_attributes(desk: Desk) -> None:
 
 
 def test_attribute_type(desk: Desk) -> None:
-    """2.7: attributes have types; what becomes of a value that is none of its type is not said."""
+    """createAttributes: attributes have types; what becomes of a value that is none of its type is not said."""
     names = ("numeric", "date", "datetime", "email", "text")
     attributes = [schema.Attribute(name=f"a_{name}", type_name=name) for name in names]
     schema.create_attributes(counter=desk.counter, entity_type=EntityType.CONTACT, attributes=attributes)
