@@ -33,7 +33,9 @@ STATE_PROPERTIES: dict[str, Schema] = {
     "currency": _nullable({**TEXT, "description": "ISO 4217; null: the counter's."}),
     "goals": _nullable(_GOALS, "JavaScript goals besides those of the mapping."),
     "products": _nullable({"type": "object", "additionalProperties": {"type": "integer"}}),
-    "attributes": _nullable({"type": "object"}),
+    "attributes": _nullable(
+        {"type": "object"}, "Custom attributes of the order, by name; those that the counter declares are sent."
+    ),
 }
 ORDER: Schema = {
     "type": "object",
@@ -44,6 +46,9 @@ ORDER: Schema = {
         **STATE_PROPERTIES,
         "client_uniq_id": _nullable(_ID),
         "client_name": _nullable(TEXT),
+        "client_attributes": _nullable(
+            {"type": "object"}, "Custom attributes of the order's client, by name; null takes one away."
+        ),
         **{kind: _nullable(_LIST) for kind in IDENTIFIER_KINDS},
     },
     "required": ["id", "order_status"],

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.api.views import counters, goals, holds, meta, orders, statuses, uploads
+from apps.api.views import counters, declared, goals, holds, meta, orders, statuses, uploads
 
 app_name = "api"
 
@@ -11,8 +11,11 @@ _COUNTER = "counters/<int:metrica_id>/"
 urlpatterns = [
     path("counters/", counters.CountersView.as_view(), name="counters"),
     path(_COUNTER, counters.CounterView.as_view(), name="counter"),
+    path(f"{_COUNTER}attributes/", declared.AttributesView.as_view(), name="attributes"),
+    path(f"{_COUNTER}products/", declared.ProductsView.as_view(), name="products"),
     path(f"{_COUNTER}goals/", goals.GoalsView.as_view(), name="goals"),
     path(f"{_COUNTER}statuses/", statuses.StatusesView.as_view(), name="statuses"),
+    path(f"{_COUNTER}status-drift/", statuses.DriftView.as_view(), name="status-drift"),
     path(f"{_COUNTER}statuses/<path:crm_status>/", statuses.StatusView.as_view(), name="status"),
     path(f"{_COUNTER}orders/", orders.CounterOrdersView.as_view(), name="orders"),
     path(f"{_COUNTER}orders/<path:order_id>/statuses/", orders.EndsLikeStatusesView.as_view(), name="order-statuses"),

@@ -64,7 +64,15 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
         return queryset.filter(pk__in=search.find(queryset, search_term)), False
 
     def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
-        return {"identifiers": identifier_rows(obj.identifiers), "panels": draw(client_panels, request, obj)}
+        attributes = [
+            (name, ", ".join(map(str, value)) if isinstance(value, list) else value)
+            for name, value in obj.attributes.items()
+        ]
+        return {
+            "identifiers": identifier_rows(obj.identifiers),
+            "attributes": attributes,
+            "panels": draw(client_panels, request, obj),
+        }
 
     def prepare(self, request: HttpRequest, rows: Sequence[Client]) -> None:
         """All columns come with the rows."""

@@ -1,17 +1,28 @@
 """Clients of a counter's CRM and the identifiers by which Metrica can find their visits."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.agencies.tenancy import tenant_manager
+from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
+
+
+class ClientQuerySet(TenantQuerySet["Client"]):
+    def due(self) -> Self:
+        """Clients of whom Metrica does not have the present state, and that no file carries now (R2)."""
+        return self.filter(revision__gt=F("settled_revision"), sending_revision=0)
 
 
 class Client(models.Model):
     """A customer as the CRM knows them (R5: never merged by guess).
 
-    `identifiers` unites what every row with this uniq_id brought.
+    `identifiers` unites what every row with this uniq_id brought. In detailed mode clients are uploaded themselves, and
+    their rows are the outbox: a change raises `revision`, a file takes it as `sending_revision`, and what Metrica said
+    to that file makes it `settled_revision`. What changes while a file is under way is therefore due again.
     """
 
     counter = models.ForeignKey(
@@ -21,16 +32,39 @@ class Client(models.Model):
     name = models.CharField(_("name"), max_length=255, blank=True)
     # {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": [...], "phones_md5": [...]}, normalised
     identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    # {"age": "41", "cities": ["Perm", "Omsk"]}: values as Metrica takes them, see counters.attributes
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+    # Database defaults: whoever inserts by the thousand need not name these.
+    revision = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    sending_revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)  # 0: in no file now
+    settled_revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # The upload that carries or carried the client. Plain: clients know nothing of uploads.
+    upload_id = models.UUIDField(_("upload"), null=True, blank=True, editable=False)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True, editable=False)  # of any revision
+    reject_code = models.CharField(_("rejection code"), max_length=64, blank=True, db_default="", editable=False)
+    reject_message = models.TextField(_("why rejected"), blank=True, db_default="", editable=False)
+    # Since when the client has nearly as many orders as Metrica takes of one.
+    crowded_at = models.DateTimeField(_("nearly full"), null=True, blank=True, editable=False)
 
-    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id", base=ClientQuerySet)
 
     class Meta:
         verbose_name = _("client")
         verbose_name_plural = _("clients")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["counter", "uniq_id"], name="client_per_counter")]
+        indexes = [
+            models.Index(fields=["counter", "id"], name="client_due", condition=Q(revision__gt=F("settled_revision"))),
+            models.Index(fields=["upload_id"], name="client_upload", condition=Q(upload_id__isnull=False)),
+            models.Index(fields=["counter"], name="client_crowded", condition=Q(crowded_at__isnull=False)),
+            models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.uniq_id
+
+    @property
+    def is_due(self) -> bool:
+        return self.revision > self.settled_revision

@@ -1,8 +1,10 @@
 """Every write to clients, by the thousand. A client is who the CRM says it is; none is merged by guess (R5)."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 
 from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
 from apps.clients.models import Client
@@ -10,15 +12,24 @@ from apps.counters.models import Counter
 
 Identifiers = Mapping[str, Sequence[str]]
 
+OWN_CLIENT: Final = "goalpost-order-"
+MAX_UNIQ_ID: Final = 255
 MAX_OF_A_KIND = 100
 """More identifiers of one kind no person has; of a "client" that stands for everybody the latest are kept."""
+
+
+def own_client_id(order_id: str) -> str:
+    """The client id of an order that names none. Metrica's detailed format asks for one, and who the order belongs to
+    is not guessed (R5): the client is the order's own."""
+    plain = f"{OWN_CLIENT}{order_id}"
+    return plain if len(plain) <= MAX_UNIQ_ID else OWN_CLIENT + hashlib.sha256(order_id.encode()).hexdigest()
 
 
 @dataclass(slots=True, eq=False)
 class ClientRecord:
     """One client while rows are applied. `identifiers`: normalised, by kind, kinds without any left out.
 
-    `pk` is None until `ClientBook.save` for a new one.
+    `pk` is None until `ClientBook.save` for a new one. `revision` is None where only the key is known.
     """
 
     pk: int | None
@@ -27,12 +38,21 @@ class ClientRecord:
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
     was_known: bool = True  # had an identifier before
+    was_refused: bool = False  # Metrica did not take it
+    attributes: dict[str, Any] = field(default_factory=dict)
+    revision: int | None = None
 
-    def learn(self, *, name: str | None, identifiers: Identifiers) -> None:
-        """What a row said of the client: its name (None: nothing) and identifiers, which are added to those known."""
+    def learn(self, *, name: str | None, identifiers: Identifiers, attributes: Mapping[str, Any] | None = None) -> None:
+        """What a row said of the client: its name (None: nothing), identifiers, which are added to those known, and
+        attributes, of which each given one is set, and taken away by None."""
         if name is not None and name != self.name:
             self.name = name
             self.changed = True
+        if attributes:
+            merged = {key: value for key, value in {**self.attributes, **attributes}.items() if value is not None}
+            if merged != self.attributes:
+                self.attributes = merged
+                self.changed = True
         for kind, values in identifiers.items():
             known = self.identifiers.get(kind)
             if known is None:
@@ -42,6 +62,14 @@ class ClientRecord:
             elif any(value not in known for value in values):
                 self.identifiers[kind] = list(dict.fromkeys([*known, *values]))[-MAX_OF_A_KIND:]
                 self.changed = True
+
+    def has_all(self, identifiers: Identifiers) -> bool:
+        """True if these identifiers are all the client's too."""
+        known = self.identifiers
+        return all(value in known.get(kind, ()) for kind, values in identifiers.items() for value in values)
+
+
+_READ = ("pk", "counter_id", "uniq_id", "name", "identifiers", "attributes", "revision", "reject_code")
 
 
 class ClientBook:
@@ -56,6 +84,7 @@ class ClientBook:
         self._now = now
         self._by_uniq_id: dict[str, ClientRecord] = {}
         self._by_key: dict[int, ClientRecord] = {}
+        self.changed = 0  # how many clients `save` wrote
 
     def load(self, *, uniq_ids: Collection[str], keys: Collection[int] = ()) -> None:
         """Read and lock these clients, by the CRM's id or by primary key. At most two queries."""
@@ -65,12 +94,11 @@ class ClientBook:
         if not wanted:
             return
         found = Client.objects.select_for_update().filter(pk__among=wanted).order_by("pk")
-        for key, counter, uniq_id, name, identifiers in found.values_list(
-            "pk", "counter_id", "uniq_id", "name", "identifiers"
-        ):
+        for key, counter, uniq_id, name, identifiers, attributes, revision, refused in found.values_list(*_READ):
             if counter != self._counter.pk:
                 continue
             record = ClientRecord(key, uniq_id, name, identifiers, was_known=any(identifiers.values()))
+            record.attributes, record.revision, record.was_refused = attributes, revision, bool(refused)
             self._by_uniq_id[uniq_id] = self._by_key[key] = record
 
     def named(self, uniq_id: str) -> ClientRecord:
@@ -88,24 +116,34 @@ class ClientBook:
         return record
 
     def save(self) -> list[int]:
-        """Write what changed. Returns the keys of old clients that had no identifier before and have one now."""
+        """Write what changed, each change a further revision of its client. Returns the keys of old clients whose
+        orders may be free now: those that had no identifier before and have one now, and those that Metrica had
+        refused."""
+        times = (self._now, self._now)
         changed = [record for record in self._by_uniq_id.values() if record.changed]
+        self.changed = len(changed)
         old = [record for record in changed if record.pk is not None]
         new = sorted((record for record in changed if record.pk is None), key=lambda record: record.uniq_id)
+        for record in old:
+            record.revision = (record.revision or 0) + 1
         update_rows(
             Client,
-            ("id", "name", "identifiers", "updated_at"),
-            [(record.pk, record.name, record.identifiers, self._now) for record in old],
+            ("id", "name", "identifiers", "attributes", "revision", "updated_at"),
+            [(one.pk, one.name, one.identifiers, one.attributes, one.revision, self._now) for one in old],
         )
         if new:
             for record, key in zip(new, reserve_keys(Client, len(new)), strict=True):
-                record.pk = key
+                record.pk, record.revision = key, 1
             insert_rows(
                 Client,
-                ("id", "counter_id", "uniq_id", "name", "identifiers", "created_at", "updated_at"),
+                ("id", "counter_id", "uniq_id", "name", "identifiers", "attributes", "created_at", "updated_at"),
                 [
-                    (one.pk, self._counter.pk, one.uniq_id, one.name, one.identifiers, self._now, self._now)
+                    (one.pk, self._counter.pk, one.uniq_id, one.name, one.identifiers, one.attributes, *times)
                     for one in new
                 ],
             )
-        return [record.pk for record in old if record.pk is not None and not record.was_known and record.identifiers]
+        return [
+            record.pk
+            for record in old
+            if record.pk is not None and (record.was_refused or (not record.was_known and record.identifiers))
+        ]

@@ -134,6 +134,13 @@ class Counter(models.Model):
     # Grows with every change that may free held orders (zone, account, pause, mapping, goals).
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     next_upload_at = models.DateTimeField(_("next upload"), null=True, blank=True, editable=False)
+    # Detailed mode: Metrica binds orders only to visits after the first clients came.
+    first_clients_at = models.DateTimeField(_("first clients uploaded"), null=True, blank=True, editable=False)
+    # The declared attributes and the list of products: how often each changed, and which state of it Metrica has.
+    attributes_revision = models.PositiveIntegerField(default=0, editable=False)
+    attributes_sent = models.PositiveIntegerField(default=0, editable=False)
+    products_revision = models.PositiveIntegerField(default=0, editable=False)
+    products_sent = models.PositiveIntegerField(default=0, editable=False)
     last_passed_at = models.DateTimeField(_("last passed upload"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -157,6 +164,68 @@ class Counter(models.Model):
     def zone(self) -> ZoneInfo | None:
         """The counter's time zone, or None while it is unknown."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @property
+    def is_detailed(self) -> bool:
+        return self.mode == Mode.DETAILED
+
+
+class AttributeEntity(models.TextChoices):
+    """Metrica's `entity_type`."""
+
+    CONTACT = "CONTACT", _("Client")
+    ORDER = "ORDER", _("Order")
+
+
+class AttributeType(models.TextChoices):
+    """Metrica's `type_name` of a scalar attribute."""
+
+    TEXT = "text", _("Text")
+    NUMERIC = "numeric", _("Number")
+    DATE = "date", _("Date")
+    DATETIME = "datetime", _("Date and time")
+    EMAIL = "email", _("E-mail")
+
+
+class CustomAttribute(models.Model):
+    """A field of the counter's clients or orders that Metrica does not have by itself (detailed mode)."""
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="attributes", verbose_name=_("counter"))
+    entity = models.CharField(_("of"), max_length=8, choices=AttributeEntity.choices)
+    name = models.CharField(_("name"), max_length=255, help_text=_("Latin letters, digits, _, - and :"))
+    type = models.CharField(_("type"), max_length=10, choices=AttributeType.choices, default=AttributeType.TEXT)
+    multivalued = models.BooleanField(_("several values"), default=False)
+    humanized = models.CharField(_("title in Metrica"), max_length=255, blank=True)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("custom attribute")
+        verbose_name_plural = _("custom attributes")
+        ordering = ["entity", "pk"]
+        constraints = [models.UniqueConstraint(fields=["counter", "entity", "name"], name="attribute_per_counter")]
+
+    def __str__(self) -> str:
+        return self.humanized or self.name
+
+
+class Product(models.Model):
+    """The name of a product whose id orders carry: in Metrica's reports it stands instead of the id (detailed mode)."""
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="products", verbose_name=_("counter"))
+    name = models.CharField(_("product id"), max_length=255)
+    humanized = models.CharField(_("title in Metrica"), max_length=4096, blank=True)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["counter", "name"], name="product_per_counter")]
+
+    def __str__(self) -> str:
+        return self.humanized or self.name
 
 
 class ApiCall(models.Model):

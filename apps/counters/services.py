@@ -184,9 +184,6 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         if values["currency"] not in CURRENCIES:
             message = _("No ISO 4217 currency code. Write for example RUB, USD or EUR.")
             errors["currency"] = ValidationError(message, code="unknown_currency")
-    if values.get("mode") == Mode.DETAILED:
-        message = _("Only the simple mode can be delivered at present. Choose simple.")
-        errors["mode"] = ValidationError(message, code="mode_not_available")
     for name, choices in (("mode", Mode), ("delivery", DeliveryPolicy)):
         if name in values and values[name] not in choices.values:
             offered = {"choices": ", ".join(choices.values)}

@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 
+from apps.clients.models import Client
 from apps.clients.panels import client_panels
 from apps.counters import panels as counter_pages
 from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
-from apps.orders.admin_pages.acts import ADD_STATUS, IDENTIFY, MAP, REJECT, RELEASE, RESEND, RETRY
+from apps.orders.admin_pages.acts import ADD_STATUS, IDENTIFY, MAP, REJECT, RELEASE, RESEND, RETRY, SEND_CLIENT
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
@@ -14,6 +15,7 @@ from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_ti
 from apps.orders.models import HeldChange, Order
 
 offer(Order, ADD_STATUS, RESEND, RETRY)
+offer(Client, SEND_CLIENT)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.counter_marks.append(work_marks)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.ids import uuid7
-from apps.clients.services import ClientBook, ClientRecord
+from apps.clients.services import ClientBook, ClientRecord, own_client_id
 from apps.counters.models import Counter
 from apps.metrica import rules
 from apps.orders.results import RowResult
@@ -27,6 +27,12 @@ OUTSIDE_WINDOW = RowError(
     "create_date_time",
     "outside_binding_window",
     _("Metrica binds an order to a visit for 21 days only; this one is older and will stay unbound."),
+)
+
+NO_CLIENT = RowError(
+    "client_attributes",
+    "no_client",
+    _("The order has no client whose attributes these could be; name one in client_uniq_id."),
 )
 
 
@@ -48,6 +54,7 @@ class Applier:
 
     def __init__(self, *, counter: Counter, clients: ClientBook, now: datetime) -> None:
         self._currency = counter.currency
+        self._detailed = counter.is_detailed
         self._zone: ZoneInfo | None = counter.zone
         self._clients = clients
         self._now = now
@@ -70,6 +77,11 @@ class Applier:
             changed.append("identifiers")
         if row.client_given and self._take_client(row, standing, late=late):
             changed.append("client")
+        if row.client_uniq_id is None:
+            if self._detailed and changed and standing.client is None:
+                standing.client = self._clients.named(own_client_id(row.order_id))
+                standing.client.learn(name=None, identifiers=standing.identifiers)
+            self._tell_client(row, standing, result)
         if not changed:
             if corrected:
                 standing.dirty = True
@@ -119,8 +131,29 @@ class Applier:
         client: ClientRecord | None = None
         if row.client_uniq_id is not None:
             client = self._clients.named(row.client_uniq_id)
-            client.learn(name=None if late and client.name else row.client_name, identifiers=row.identifiers)
+            client.learn(
+                name=None if late and client.name else row.client_name,
+                identifiers=row.identifiers,
+                attributes=row.client_attributes,
+            )
+        elif standing.client is not None and standing.client.uniq_id == own_client_id(standing.order_id):
+            return False  # an order's own client stands for none
         if client is standing.client or (late and standing.client is not None):
             return False
         standing.client = client
         return True
+
+    def _tell_client(self, row: OrderRow, standing: Standing, result: RowResult) -> None:
+        """What a row says of the order's client without naming it. In detailed mode orders carry no identifiers, so
+        what one has of its own Metrica must learn of its client."""
+        client = standing.client
+        if client is None:
+            if row.client_attributes:
+                result.warnings = [*result.warnings, NO_CLIENT]
+        elif client.revision is not None or client.pk is None:
+            is_own = client.uniq_id == own_client_id(row.order_id)
+            client.learn(
+                name=row.client_name if is_own else None,
+                identifiers=row.identifiers if self._detailed else {},
+                attributes=row.client_attributes,
+            )

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
-from apps.clients.services import ClientBook
+from apps.clients.services import ClientBook, own_client_id
 from apps.counters.models import Counter
 from apps.orders import delivery, holds
 from apps.orders.applying import Applier, Change
@@ -22,7 +22,7 @@ from apps.orders.standing import Point, Standing, State
 
 _ORDER_READ = (
     *("pk", "order_id", "create_date_time", "create_date_only", "identifiers", "client_id"),
-    *("changes_count", "current_change_id"),
+    *("changes_count", "current_change_id", "client_revision"),
 )
 _POINT_READ = (
     *("order_id", "status_date_time", "seq", "id"),
@@ -30,7 +30,7 @@ _POINT_READ = (
 )
 _ORDER_MOVED = (
     *("id", "client_id", "create_date_time", "create_date_only", "identifiers", "order_status"),
-    *("status_date_time", "current_change_id", "changes_count", "updated_at"),
+    *("status_date_time", "current_change_id", "changes_count", "client_revision", "updated_at"),
 )
 _ORDER_NEW = (*_ORDER_MOVED, "counter_id", "order_id", "resend_due", "created_at")
 _CHANGE_NEW = (
@@ -40,7 +40,10 @@ _CHANGE_NEW = (
     *("counter_id", "received_at", "source", "received_by", "request_id", "forced", "reject_code", "reject_message"),
 )
 # Reasons whose cause lies in the order itself, so that a row can take it away.
-_OF_THE_ORDER = (HoldReason.NO_IDENTIFIERS, HoldReason.FUTURE_DATE, HoldReason.UPDATE_WINDOW_CLOSED)
+_OF_THE_ORDER = (
+    *(HoldReason.NO_IDENTIFIERS, HoldReason.FUTURE_DATE, HoldReason.UPDATE_WINDOW_CLOSED),
+    *(HoldReason.CLIENT_REFUSED, HoldReason.CLIENT_FULL),
+)
 
 Judges = Callable[[datetime], HoldJudge]
 
@@ -94,7 +97,9 @@ class Chunk:
             Order.objects.select_for_update().filter(pk__among=keys).order_by("pk") if keys else Order.objects.none()
         )
         current: dict[UUID, Standing] = {}
-        for key, order_id, created, day_only, identifiers, client, count, change in found.values_list(*_ORDER_READ):
+        for key, order_id, created, day_only, identifiers, client, count, change, revision in found.values_list(
+            *_ORDER_READ
+        ):
             standing = self._standings[order_id] = Standing(
                 order_id=order_id,
                 pk=key,
@@ -102,6 +107,7 @@ class Chunk:
                 created_date_only=day_only,
                 identifiers=identifiers,
                 client_key=client,
+                client_revision=revision,
                 changes_count=count,
                 whole=count <= 1,
                 had_identifiers=any(identifiers.values()),
@@ -115,14 +121,25 @@ class Chunk:
             self._standings[order_id] = Standing(order_id)
 
     def _load_clients(self, clients: ClientBook, rows: Iterable[OrderRow]) -> None:
-        """Clients that rows name, and those by which alone an order can be found. One query, or none."""
-        clearing = {row.order_id for row in rows if not all(row.identifiers.values())}
+        """Clients that rows name, and those by which alone an order can be found. In detailed mode also those that a
+        row tells something of, and the own client of an order without one. One query, or none."""
+        detailed = self._counter.is_detailed
+        asking = {
+            row.order_id
+            for row in rows
+            if not all(row.identifiers.values())
+            or row.client_attributes is not None
+            or (row.client_given and row.client_uniq_id is None)
+            or (detailed and row.identifiers)
+        }
         keys = {
             standing.client_key
             for standing in self._standings.values()
-            if standing.client_key is not None and (not standing.had_identifiers or standing.order_id in clearing)
+            if standing.client_key is not None and (not standing.had_identifiers or standing.order_id in asking)
         }
         named = {row.client_uniq_id for row in rows if row.client_uniq_id is not None}
+        if detailed:
+            named.update(own_client_id(row.order_id) for row in rows if row.client_uniq_id is None)
         clients.load(uniq_ids=named, keys=keys)
         for standing in self._standings.values():
             if standing.client_key is not None:
@@ -170,10 +187,14 @@ class Chunk:
     def _write(self, clients: ClientBook, now: datetime) -> None:
         newly_known = clients.save()
         used = [standing for standing in self._standings.values() if standing.dirty]
+        if clients.changed and self._counter.is_detailed:
+            announce_accepted(self._counter.pk)
         if not used and not newly_known:
             return
         judge = self._judges(now)
         self._judge(judge)
+        for standing in used:
+            standing.note_client(detailed=self._counter.is_detailed)
         mended = [one.pk for one in used if one.pk is not None and one.may_free_held()]
         lost = [one.pk for one in used if one.pk is not None and one.is_lost()]
         self._write_orders(used, now)
@@ -272,5 +293,6 @@ def _moved(standing: Standing, now: datetime) -> tuple[Any, ...]:
         current.at,
         current.id,
         standing.changes_count,
+        standing.client_revision,
         now,
     )

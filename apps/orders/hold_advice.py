@@ -20,6 +20,12 @@ _SENTENCES: dict[str, Text] = {
     HoldReason.UPDATE_WINDOW_CLOSED: _(
         "Metrica changes orders for 111 days. Send it anyway, or reject it so that it leaves the list."
     ),
+    HoldReason.CLIENT_REFUSED: _(
+        "Correct the client in the CRM and send it again; why Metrica refused it stands on the client's page."
+    ),
+    HoldReason.CLIENT_FULL: _(
+        "Metrica takes 100,000 orders of one client. Give the order a client of its own, or send it without client id."
+    ),
     HoldReason.BY_HAND: _("Release it when it may go."),
 }
 

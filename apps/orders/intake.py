@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit import trace
 from apps.audit.services import record
+from apps.counters.attributes import Declared
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
 from apps.orders.chunks import Chunk
@@ -105,7 +106,8 @@ class _Call:
         self._came = (source, (actor_label or current.actor.label)[:255], current.request_id[:64])
         self._now = now
         self._dry_run = dry_run
-        self._reader = RowReader(zone=counter.zone, now=now or timezone.now())
+        declared = Declared.of(counter) if counter.is_detailed else None
+        self._reader = RowReader(zone=counter.zone, now=now or timezone.now(), declared=declared)
         self._resolver: Resolver | None = None
         self._tally = _Tally()
         self._recorded = dry_run

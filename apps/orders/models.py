@@ -34,6 +34,8 @@ class HoldReason(models.TextChoices):
     NO_IDENTIFIERS = "no_identifiers", _("Neither ClientID nor e-mail nor phone is known")
     FUTURE_DATE = "future_date", _("The status lies in the future")
     UPDATE_WINDOW_CLOSED = "update_window_closed", _("Metrica takes no more updates of this order")
+    CLIENT_REFUSED = "client_refused", _("Metrica did not take the client")
+    CLIENT_FULL = "client_full", _("The client has too many orders for Metrica")
     BY_HAND = "by_hand", _("Held by a person")
 
 
@@ -77,6 +79,10 @@ class Order(models.Model):
     changes_count = models.PositiveIntegerField(_("status changes"), default=0)
     # The state to send once more: a late change went out after the current one, or a person asked for it (R4).
     resend_due = models.BooleanField(default=False, editable=False)
+    # Detailed mode: the revision of its client without which the order must not go; 0: not made ready for that mode.
+    client_revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # When it first got a status of type PAID, once that was sent in detailed mode; never moved again.
+    finish_date_time = models.DateTimeField(_("paid since"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("last received"), default=timezone.now, editable=False)
 

@@ -10,16 +10,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.clients.services import MAX_OF_A_KIND
+from apps.counters.attributes import UNDECLARED, AttributeValueError, Declared, UndeclaredAttribute
+from apps.counters.models import AttributeEntity
 from apps.metrica.dates import DateError, Moment, parse_any
 from apps.metrica.identifiers import NORMALIZERS, IdentifierError
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
-from apps.orders.fields import READERS, BadField, listed, text
+from apps.orders.fields import READERS, BadField, attributes, listed, text
 
 MAX_AHEAD: Final = timedelta(days=366)
 _REST_OF_MINUTE: Final = timedelta(seconds=59, microseconds=999_999)  # a day alone is read as 23:59:00
 FIELDS: Final = frozenset(
     {
-        *("id", "create_date_time", "order_status", "status_date_time", "client_uniq_id", "client_name"),
+        *("id", "create_date_time", "order_status", "status_date_time"),
+        *("client_uniq_id", "client_name", "client_attributes"),
         *IDENTIFIER_KINDS,
         *READERS,
     }
@@ -53,16 +56,20 @@ class OrderRow:
     client_uniq_id: str | None = None
     client_given: bool = False
     client_name: str | None = None
+    client_attributes: dict[str, Any] | None = None  # those given; None takes one away
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[RowError] = ()
 
 
 class RowReader:
-    """Reads the rows of one call for one counter. `zone`: the counter's, None while it is unknown; `now`: aware."""
+    """Reads the rows of one call for one counter. `zone`: the counter's, None while it is unknown; `now`: aware.
+    `declared`: the counter's custom attributes, None where it sends none (simple mode) and any are kept as they
+    come."""
 
-    def __init__(self, *, zone: ZoneInfo | None, now: datetime) -> None:
+    def __init__(self, *, zone: ZoneInfo | None, now: datetime, declared: Declared | None = None) -> None:
         self._zone = zone
+        self._declared = declared
         self._latest = now + MAX_AHEAD
         self._told: set[str] = set()
         self._moments: dict[str, Moment] = {}
@@ -97,6 +104,10 @@ class RowReader:
                     row.state[name] = read(value)
                 except BadField as error:
                     errors.append(RowError(name, error.code, error.message))
+        if raw.get("client_attributes"):
+            self._client_attributes(raw["client_attributes"], row, errors)
+        if self._declared is not None:
+            self._check_attributes(self._declared, row, warnings, errors)
         if not _NAMES.issuperset(raw):
             self._unknown(raw, warnings)
         if warnings:
@@ -176,6 +187,30 @@ class RowReader:
                 if error.code != "blank":
                     errors.append(RowError("client_name", error.code, error.message))
                 row.client_name = ""
+
+    @staticmethod
+    def _client_attributes(value: Any, row: OrderRow, errors: list[RowError]) -> None:
+        try:
+            row.client_attributes = attributes(value)
+        except BadField as error:
+            errors.append(RowError("client_attributes", error.code, error.message))
+
+    @staticmethod
+    def _check_attributes(declared: Declared, row: OrderRow, warnings: list[RowError], errors: list[RowError]) -> None:
+        """Values in the form that Metrica takes. One of the wrong type keeps the row out, as a wrong amount does; one
+        that is not declared is kept, told, and not sent."""
+        given: list[tuple[str, str, dict[str, Any]]] = [
+            ("attributes", AttributeEntity.ORDER, row.state.get("attributes") or {}),
+            ("client_attributes", AttributeEntity.CONTACT, row.client_attributes or {}),
+        ]
+        for field_name, entity, values in given:
+            for name, value in values.items():
+                try:
+                    values[name] = declared.checked(entity, name, value)
+                except UndeclaredAttribute:
+                    warnings.append(RowError(f"{field_name}.{name}", "undeclared_attribute", UNDECLARED))
+                except AttributeValueError as error:
+                    errors.append(RowError(f"{field_name}.{name}", error.code, error.message))
 
     @staticmethod
     def _identifiers(kind: str, value: Any, row: OrderRow, warnings: list[RowError]) -> None:

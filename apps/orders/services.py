@@ -5,12 +5,16 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.services import record
+from apps.clients.models import Client
+from apps.counters.models import Counter
 from apps.orders import delivery
 from apps.orders.events import announce_accepted
-from apps.orders.holds import judged_now
+from apps.orders.holds import HoldJudge, judged_now, reassess
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 
@@ -83,6 +87,25 @@ def resend_current(*, orders: Collection[Order]) -> int:
     for counter_id in {order.counter_id for order in orders}:
         announce_accepted(counter_id)
     return done
+
+
+@transaction.atomic
+def send_client_again(*, client: Client) -> None:
+    """Have a client that Metrica refused, or one that it has, uploaded once more; what is held for its sake is
+    freed."""
+    Client.objects.filter(pk=client.pk).update(revision=F("revision") + 1)
+    record(
+        action="client.resend_requested",
+        agency=client.counter.agency_id,
+        obj=client,
+        details={"refused_for": client.reject_code},
+    )
+    held = StatusChange.objects.filter(
+        counter=client.counter_id, delivery=Delivery.HELD, hold_reason=HoldReason.CLIENT_REFUSED, order__client=client
+    )
+    counter = Counter.objects.select_related("account").get(pk=client.counter_id)
+    reassess(held, judge=HoldJudge(counter=counter, now=timezone.now()), counter=counter)
+    announce_accepted(client.counter_id)
 
 
 def _record(action: str, change: StatusChange, details: dict[str, str]) -> None:

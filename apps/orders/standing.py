@@ -52,6 +52,7 @@ class Standing:
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     client_key: int | None = None  # of the client that the order had when it was read
     client: ClientRecord | None = None
+    client_revision: int = 0  # of the order, see models
     changes_count: int = 0
     current: Point | None = None
     history: list[Point] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Standing:
     was_identified: bool = False  # by its own identifiers or its client's, when it was read
     frozen: bool = False  # something of it was sent
     corrected: bool = False  # a row gave it another creation time
+    other_client: bool = False  # in detailed mode: than when it was read
     dirty: bool = False
 
     def needs_history(self, row: OrderRow, *, now: datetime) -> bool:
@@ -157,7 +159,18 @@ class Standing:
 
     def may_free_held(self) -> bool:
         """True if the rows brought what held changes of the order may have lacked."""
-        return self.corrected or (not self.was_identified and self.is_identified())
+        return self.corrected or self.other_client or (not self.was_identified and self.is_identified())
+
+    def note_client(self, *, detailed: bool) -> None:
+        """After the clients are saved: which revision of its client the order needs at Metrica before itself, or 0
+        where it has yet to be made ready for the detailed mode (no client, or identifiers that the client lacks)."""
+        client = self.client
+        if not detailed or client is None:
+            self.client_revision = 0
+            return
+        self.other_client = client.pk != self.client_key
+        if client.revision is not None:
+            self.client_revision = client.revision if client.has_all(self.identifiers) else 0
 
     def is_lost(self) -> bool:
         """True if the rows took away the last thing to find the visitor by."""

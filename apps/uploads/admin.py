@@ -9,13 +9,14 @@ from apps.orders.models import Order
 from apps.uploads.admin_pages import facts
 from apps.uploads.admin_pages.acts import CANCEL, RETRY, UPLOAD_COUNTER, UPLOAD_ORDER, UPLOAD_ORDERS
 from apps.uploads.admin_pages.job import UploadJobAdmin
+from apps.uploads.admin_pages.mode import TO_DETAILED, TO_SIMPLE, detailed_panel
 from apps.uploads.admin_pages.recent import recent_jobs_panel
 from apps.uploads.models import UploadJob
 
 offer(UploadJob, CANCEL, RETRY)
 offer(Order, UPLOAD_ORDER)
-counter_pages.counter_actions(UPLOAD_COUNTER)
-counter_pages.counter_panels.append(recent_jobs_panel)
+counter_pages.counter_actions(UPLOAD_COUNTER, TO_DETAILED, TO_SIMPLE)
+counter_pages.counter_panels.extend([detailed_panel, recent_jobs_panel])
 order_pages.order_bulk_acts.append(UPLOAD_ORDERS)
 order_pages.upload_facts.append(facts.of_uploads)
 order_pages.resend_facts.append(facts.of_resends)

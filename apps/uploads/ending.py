@@ -14,6 +14,8 @@ from apps.uploads.services import request_if_wanted
 
 log = structlog.get_logger(__name__)
 
+_NUMBERS = ("changes", "delivered", "held", "rejected", "resent", "clients", "clients_refused")
+
 
 def finish(*, lease: Lease) -> None:
     """Nothing is due any more."""
@@ -21,6 +23,8 @@ def finish(*, lease: Lease) -> None:
     code = ""
     if Upload.objects.filter(job=job, state=UploadState.REFUSED, rows=1, resends__isnull=False).exists():
         code = "resend_refused"
+    elif job.clients_refused:
+        code = "clients_refused"
     elif next(due_resends(counter=job.counter, only_orders=job.only_orders), None):
         code = "resend_blocked"  # the planner could not write them
     whole = not (job.held or job.rejected or code)
@@ -54,7 +58,7 @@ def _end(lease: Lease, *, state: JobState, code: str = "", message: str = "", gi
             after={"state": state},
             details={
                 "counter": job.counter.metrica_id,
-                **{name: getattr(job, name) for name in ("changes", "delivered", "held", "rejected", "resent")},
+                **{name: getattr(job, name) for name in _NUMBERS},
                 "code": code,
             },
         )

@@ -56,7 +56,7 @@ class Draft:
 def name_of(upload: Upload, counter: Counter, *, suffix: str = "") -> str:
     """Where the upload's file lies: always the same, so that what a crash left there is found again."""
     month = f"{upload.created_at:%Y-%m}"
-    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}/{upload.pk}{suffix}.csv.gz"
+    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}/{upload.pk}{suffix}.{upload.format}.gz"
 
 
 def forget(name: str) -> None:
@@ -66,7 +66,7 @@ def forget(name: str) -> None:
 
 @contextlib.contextmanager
 def plain(upload: Upload) -> Iterator[BinaryIO]:
-    """The upload's plain CSV, at its start, checked against its checksum. Raises FileUnusable."""
+    """The upload's plain file, at its start, checked against its checksum. Raises FileUnusable."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as temporary:
         checksum = hashlib.sha256()
         try:

@@ -63,11 +63,15 @@ class UploadJob(models.Model):
     held = models.PositiveIntegerField(_("held"), default=0)
     rejected = models.PositiveIntegerField(_("rejected"), default=0)
     resent = models.PositiveIntegerField(_("sent again"), default=0)
+    clients = models.PositiveIntegerField(_("clients delivered"), default=0)
+    clients_refused = models.PositiveIntegerField(_("clients refused"), default=0)
     error_code = models.CharField(_("error"), max_length=64, blank=True)
     error_message = models.TextField(_("what went wrong"), blank=True)
     # Where planning stands: the wave, and the order (primary key) up to which the wave has been put into files.
     wave = models.PositiveIntegerField(_("wave"), default=1, editable=False)
     wave_cursor = models.BigIntegerField(default=0, editable=False)
+    # Detailed mode: the clients that were due have been put into files, so orders come next.
+    clients_planned = models.BooleanField(default=False, editable=False)
     # Whoever holds the lease owns the job; `fence` grows with each claim, so a worker thought dead cannot write on.
     fence = models.PositiveIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -117,6 +121,13 @@ class UploadState(models.TextChoices):
 
 class UploadKind(models.TextChoices):
     SIMPLE_ORDERS = "simple_orders", _("Orders, simple format")
+    CONTACTS = "contacts", _("Clients")
+    ORDERS = "orders", _("Orders, detailed format")
+
+
+class UploadFormat(models.TextChoices):
+    CSV = "csv", "CSV"
+    JSON = "json", "JSON"
 
 
 UNSETTLED = (UploadState.PREPARED, UploadState.SENDING, UploadState.UNKNOWN)
@@ -138,6 +149,7 @@ class Upload(models.Model):
     )
     wave = models.PositiveIntegerField(_("wave"))
     kind = models.CharField(_("kind"), max_length=16, choices=UploadKind.choices, default=UploadKind.SIMPLE_ORDERS)
+    format = models.CharField(_("format"), max_length=4, choices=UploadFormat.choices, default=UploadFormat.CSV)
     state = models.CharField(_("state"), max_length=10, choices=UploadState.choices, default=UploadState.PREPARED)
     rows = models.PositiveIntegerField(_("rows"), default=0)
     bytes = models.BigIntegerField(_("bytes"), default=0)

@@ -1,37 +1,30 @@
 """Puts what is due into the next file (R4, R5): claims changes by the chunk and writes their rows as they come.
 
 A file holds at most one row of an order. A wave is one walk over the counter's orders; a wave with more rows than a
-file should have becomes several files. Memory stays flat whatever waits. A file that was not finished is given up at
-the next claim of the job: what it had taken waits again.
+file should have becomes several files. In detailed mode the clients that are due go before each file of orders.
 """
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import reset_queries
 from django.db.models import F
-from django.utils import timezone
 
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
-from apps.metrica.wire.simple_orders import SimpleOrdersWriter
 from apps.orders import delivery
-from apps.uploads import files
 from apps.uploads.ahead import read_ahead
+from apps.uploads.contacts import plan_contacts
+from apps.uploads.detailed import DETAILED, DetailedMaker
+from apps.uploads.formats import JSON_ROWS, smallest_format
+from apps.uploads.gate import ClientGate, OpenGate
 from apps.uploads.lease import Lease
-from apps.uploads.models import Resend, Upload, UploadJob
-from apps.uploads.rows import ChangeRow, RowMaker
-from apps.uploads.scribe import Scribe
-from apps.uploads.selection import Due, due_changes, due_resends
-from apps.uploads.waits import seconds_for
-
-ROWS_PER_FILE = 300_000
-BYTES_PER_FILE = 512 * 1024 * 1024
-"""Metrica takes 1 GB. What is under way while the limit is noticed goes into the file as well."""
+from apps.uploads.making import FileInMaking, file_in_making
+from apps.uploads.models import Resend, Upload, UploadFormat, UploadJob, UploadKind
+from apps.uploads.rows import SIMPLE, ChangeRow, Reading, RowMaker
+from apps.uploads.selection import Due, due_changes, due_resends, rows_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +36,21 @@ class Plan:
 
 
 @dataclass
-class _File:
-    """The file being planned, and what has become of the changes looked at for it."""
+class _Orders:
+    """What has become of the changes looked at for a file of orders."""
 
-    lease: Lease
-    job: UploadJob
-    upload: Upload
-    writer: SimpleOrdersWriter
+    file: FileInMaking
     maker: RowMaker
-    scribe: Scribe
+    gate: OpenGate | ClientGate
+    reading: Reading
     claimed: int = 0
     held: int = 0
     rejected: int = 0
     passed_over: int = 0
+    later: int = 0
     resends: list[ChangeRow] = field(default_factory=list)
     cursor: int = 0
     wave_ended: bool = False
-
-    @property
-    def full(self) -> bool:
-        return self.claimed + len(self.resends) >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
-
-    def begin(self) -> None:
-        """The upload's own row is there before the first change points to it."""
-        if self.upload._state.adding:
-            self.upload.save(force_insert=True)
 
 
 def plan_file(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
@@ -75,129 +58,143 @@ def plan_file(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
 
     Each chunk is one committed step of the lease; raises LeaseLost.
     """
-    zone = counter.zone
-    assert zone is not None, "a counter without a zone is blocked"
-    maker = RowMaker(counter=counter, resolver=Resolver.for_counter(counter))
-    upload = Upload(job_id=job.pk, wave=job.wave, created_at=timezone.now())
-    with _collector_resting(), files.Draft() as draft:
-        writer = SimpleOrdersWriter(draft.stream, zone=zone)
-        with Scribe(writer=writer, maker=maker) as scribe:
-            file = _File(lease=lease, job=job, upload=upload, writer=writer, maker=maker, scribe=scribe)
-            _take_changes(file, counter)
-            if file.wave_ended and not file.full:
-                _take_resends(file, counter)
-            scribe.finish()
-        _reject_unwritable(file)
-        if not writer.rows:
-            return _nothing_written(file)
-        lease.extend(seconds=seconds_for(writer.bytes_written))
-        return _keep(file, name=draft.keep(files.name_of(upload, counter)))
+    if counter.is_detailed and not job.clients_planned:
+        upload = plan_contacts(lease=lease, job=job, counter=counter)
+        if upload is not None:
+            return Plan(upload_id=upload.pk, progress=True)
+    return _plan_orders(lease=lease, job=job, counter=counter)
 
 
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """Rows hold no cycles, and are gone as soon as they are written: to search a million of them for cycles again and
-    again would cost a good part of the time."""
-    was_at_work = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_at_work:
-            gc.enable()
+def _plan_orders(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
+    resolver = Resolver.for_counter(counter)
+    maker: RowMaker
+    gate: OpenGate | ClientGate
+    if counter.is_detailed:
+        maker, reading = DetailedMaker.of(counter, resolver), DETAILED
+        gate = ClientGate(counter=counter, resolver=resolver)
+        waiting = rows_waiting(counter=counter, only_orders=job.only_orders, limit=JSON_ROWS + 1)
+        kind, file_format = UploadKind.ORDERS, smallest_format(waiting)
+    else:
+        maker, gate, reading = RowMaker(counter=counter, resolver=resolver), OpenGate(), SIMPLE
+        kind, file_format = UploadKind.SIMPLE_ORDERS, UploadFormat.CSV
+    with file_in_making(
+        lease=lease,
+        job=job,
+        counter=counter,
+        kind=kind,
+        file_format=file_format,
+        maker=maker,
+    ) as file:
+        orders = _Orders(file, maker, gate, reading)
+        _take_changes(orders)
+        if orders.wave_ended and not file.full:
+            _take_resends(orders)
+        written = file.complete()
+        _reject_unwritable(orders)
+        return _keep(orders) if written else _nothing_written(orders)
 
 
-def _take_changes(file: _File, counter: Counter) -> None:
+def _take_changes(orders: _Orders) -> None:
+    file = orders.file
     job = file.job
-    chunks = due_changes(counter=counter, only_orders=job.only_orders, cursor=job.wave_cursor)
+    chunks = due_changes(
+        counter=file.counter, only_orders=job.only_orders, cursor=job.wave_cursor, reading=orders.reading
+    )
     with closing(read_ahead(chunks)) as coming:
         for due in coming:
-            file.scribe.write(_claimed(file, due))
-            file.cursor = due.cursor
+            file.write(_claimed(orders, due))
+            orders.cursor = due.cursor
             reset_queries()  # while developing, Django would keep the text of every query
             if file.full:
                 return
-    file.wave_ended = True
+    orders.wave_ended = True
 
 
-def _claimed(file: _File, due: Due) -> list[ChangeRow]:
+def _claimed(orders: _Orders, due: Due) -> list[ChangeRow]:
     """Takes what can go of the chunk, and holds what cannot (R8). One committed step."""
+    file = orders.file
     held: dict[str, list[str]] = defaultdict(list)
-    good: list[ChangeRow] = []
+    speakable: list[ChangeRow] = []
     for row in due.rows:
-        if problem := file.maker.problem(row):
+        if problem := orders.maker.problem(row):
             held[problem].append(row.id)
         else:
-            good.append(row)
+            speakable.append(row)
     with file.lease.step(more_follow=True):
         file.begin()
-        for reason, change_ids in held.items():
-            file.held += delivery.hold(change_ids=change_ids, reason=reason)
+        found = orders.gate.sort(speakable)
+        orders.later += found.later
+        for reason, change_ids in [*held.items(), *found.held.items()]:
+            orders.held += delivery.hold(change_ids=change_ids, reason=reason)
         if due.passed_over:
-            file.passed_over += delivery.supersede(change_ids=due.passed_over)
+            orders.passed_over += delivery.supersede(change_ids=due.passed_over)
+        good = found.good
         claimed = delivery.claim(change_ids=[row.id for row in good], upload_id=file.upload.pk)
-    file.claimed += len(claimed)
-    return good if len(claimed) == len(good) else [row for row in good if row.id in claimed]
+        orders.claimed += len(claimed)
+        rows = good if len(claimed) == len(good) else [row for row in good if row.id in claimed]
+        orders.maker.note(rows)
+    return rows
 
 
-def _take_resends(file: _File, counter: Counter) -> None:
-    for rows in due_resends(counter=counter, only_orders=file.job.only_orders):
+def _take_resends(orders: _Orders) -> None:
+    file = orders.file
+    for rows in due_resends(counter=file.counter, only_orders=file.job.only_orders, reading=orders.reading):
         # A state that could be said once and cannot be now stays flagged: it goes when its status is mapped again.
-        good = [row for row in rows if not file.maker.problem(row)]
+        speakable = [row for row in rows if not orders.maker.problem(row)]
         with file.lease.step():
             file.begin()
-        file.resends += good
-        file.scribe.write(good)
+            found = orders.gate.sort(speakable)
+            orders.later += found.later
+        orders.resends += found.good
+        file.write(found.good)
         if file.full:
             return
 
 
-def _reject_unwritable(file: _File) -> None:
+def _reject_unwritable(orders: _Orders) -> None:
+    file = orders.file
     if not (unwritable := file.scribe.unwritable):
         return
     with file.lease.step():
         for one in unwritable:
-            file.rejected += delivery.reject(
+            orders.rejected += delivery.reject(
                 upload_id=file.upload.pk, change_ids=[one.row.id], code="unwritable", message=one.why
             )
     left_out = {one.row.id for one in unwritable}
-    file.resends = [row for row in file.resends if row.id not in left_out]
+    orders.resends = [row for row in orders.resends if row.id not in left_out]
 
 
-def _keep(file: _File, *, name: str) -> Plan:
-    upload, writer = file.upload, file.writer
-    with file.lease.step():
-        Upload.objects.filter(pk=upload.pk).update(
-            file=name,
-            rows=writer.rows,
-            bytes=writer.bytes_written,
-            sha256=writer.sha256(),
-            mapping=file.maker.mapping(),
-        )
+def _keep(orders: _Orders) -> Plan:
+    upload = orders.file.upload
+    kept = orders.file.store()
+    with orders.file.lease.step():
+        Upload.objects.filter(pk=upload.pk).update(**kept)
         Resend.objects.bulk_create(
-            (Resend(upload_id=upload.pk, order_id=row.order, change_id=row.id) for row in file.resends),
+            (Resend(upload_id=upload.pk, order_id=row.order, change_id=row.id) for row in orders.resends),
             batch_size=1000,
         )
-        _note_progress(file)
+        _note_progress(orders)
     return Plan(upload_id=upload.pk, progress=True)
 
 
-def _nothing_written(file: _File) -> Plan:
+def _nothing_written(orders: _Orders) -> Plan:
     """Nothing was due, or all of it was kept back. What was kept back no longer waits, so a later change of the same
-    order may be due now: there was progress."""
+    order may be due now, and so are the clients that orders wait for: there was progress."""
+    file = orders.file
     cursor = file.job.wave_cursor
-    if cursor or not file.upload._state.adding:
+    if cursor or not file.upload._state.adding or file.job.clients_planned:
         with file.lease.step():
             Upload.objects.filter(pk=file.upload.pk).delete()
-            _note_progress(file)
-    return Plan(progress=bool(cursor or file.held or file.rejected or file.passed_over))
+            _note_progress(orders)
+    return Plan(progress=bool(cursor or orders.held or orders.rejected or orders.passed_over or orders.later))
 
 
-def _note_progress(file: _File) -> None:
-    UploadJob.objects.filter(pk=file.job.pk).update(
-        wave=F("wave") + (1 if file.wave_ended else 0),
-        wave_cursor=0 if file.wave_ended else file.cursor,
-        changes=F("changes") + file.claimed,
-        held=F("held") + file.held,
-        rejected=F("rejected") + file.rejected,
+def _note_progress(orders: _Orders) -> None:
+    UploadJob.objects.filter(pk=orders.file.job.pk).update(
+        wave=F("wave") + (1 if orders.wave_ended else 0),
+        wave_cursor=0 if orders.wave_ended else orders.cursor,
+        clients_planned=False,
+        changes=F("changes") + orders.claimed,
+        held=F("held") + orders.held,
+        rejected=F("rejected") + orders.rejected,
     )

@@ -52,8 +52,28 @@ _OWN = [
     ),
     Problem(
         "resend_blocked",
-        _("The current state of an order is to be sent once more, but its status means nothing at Metrica any more."),
-        _("Map the status again, or send a new status of the order from the CRM."),
+        _("The current state of an order is to be sent once more, but cannot be said to Metrica any more."),
+        _("Map its status again, mend its client if that was refused, or send a new status of the order from the CRM."),
+    ),
+    Problem(
+        "clients_refused",
+        _("Metrica did not take some of the clients. Their orders are held."),
+        _("Open the counter's refused clients, correct them in the CRM and send them again."),
+    ),
+    Problem(
+        "statuses_out_of_step",
+        _("At Metrica somebody else changed statuses that this counter uses, so no order was sent."),
+        _("Open the counter's page, press “Compare with Metrica”, and choose for each status which side is right."),
+    ),
+    Problem(
+        "statuses_not_taken",
+        _("Metrica said that it took the statuses, but shows others than were sent, so no order was sent."),
+        _("Open the counter's page, press “Compare with Metrica”, and look at what differs."),
+    ),
+    Problem(
+        "attribute_differs",
+        _("Metrica has a custom attribute of this name with another type or number of values."),
+        _("Take the attribute out of the counter and declare it under another name, or as Metrica has it."),
     ),
     Problem(
         "unwritable",

@@ -85,7 +85,7 @@ def look_up(metrica: MetricaClient, *, upload: Upload, counter: Counter) -> Foun
         for uploading in _listed(metrica, counter=counter, zone=zone, since=since, latest=latest)
         if uploading.passed
         and uploading.elements_count == upload.rows
-        and uploading.uploading_format in ("CSV", "")
+        and uploading.uploading_format in (upload.format.upper(), "")
         and uploading.uploading_source in ("API", "")
     }
     # The number of a counter may be known to several agencies here: an upload of any of them is not ours.

@@ -1,10 +1,12 @@
 """From a status change to its row on the wire: always the full row (R5), on the clock of the counter (R9)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -40,39 +42,59 @@ class ChangeRow(NamedTuple):
     client_identifiers: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the changes for one kind of file are read: what to ask of StatusChange with `values_list`, and what becomes
+    of the values. The rows of every reading begin with the fields of ChangeRow."""
+
+    columns: Callable[[], list[Combinable]]
+    make: Callable[[Iterable[Any]], Any]
+
+
 def columns() -> list[Combinable]:
     """What to ask of StatusChange for a ChangeRow, with `values_list`."""
-    created: Combinable = F("order__create_date_time")
-    if connection.vendor == "postgresql":
-        # EXTRACT counts in numeric, which takes a fifth of the whole query.
-        created = Func(
-            F("order__create_date_time"),
-            template="FLOOR(DATE_PART('epoch', %(expressions)s))::bigint",
-            output_field=BigIntegerField(),
-        )
     return [
-        _text("id"),
+        as_text("id"),
         F("order_id"),
         F("order_status"),
-        _text("revenue"),
-        _text("cost"),
+        as_text("revenue"),
+        as_text("cost"),
         F("currency"),
-        _text("goals"),
+        as_text("goals"),
         F("order__order_id"),
-        created,
+        second_of("order__create_date_time"),
         F("order__create_date_only"),
-        _text("order__identifiers"),
+        as_text("order__identifiers"),
         F("order__client__uniq_id"),
-        _text("order__client__identifiers"),
+        as_text("order__client__identifiers"),
     ]
 
 
-def _text(name: str) -> Combinable:
+SIMPLE = Reading(columns, ChangeRow._make)
+
+
+def as_text(name: str) -> Combinable:
     return Cast(name, TextField())
+
+
+def second_of(name: str) -> Combinable:
+    """The moment as seconds of the epoch on PostgreSQL, as Django has it elsewhere; see `aware`."""
+    if connection.vendor != "postgresql":
+        return F(name)
+    # EXTRACT counts in numeric, which takes a fifth of the whole query.
+    template = "FLOOR(DATE_PART('epoch', %(expressions)s))::bigint"
+    return Func(F(name), template=template, output_field=BigIntegerField())
+
+
+def aware(moment: int | datetime) -> datetime:
+    return datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else moment
 
 
 class RowMaker:
     """Makes rows for one counter. Keep it for one file: it remembers what each status meant."""
+
+    attributes: Mapping[str, bool] = MappingProxyType({})
+    """Custom attributes that a row may have, each with whether it has several values."""
 
     def __init__(self, *, counter: Counter, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -89,18 +111,14 @@ class RowMaker:
             return HoldReason.NO_IDENTIFIERS
         return ""
 
-    def make(self, row: ChangeRow) -> SimpleOrder:
+    def make(self, row: Any) -> Any:
         """The row of a change that has no problem."""
         status, created = row.order_status, row.create_date_time
-        meaning = self.used.get(status)
-        if meaning is None:
-            meaning = self._resolver.meaning(status)
-            assert meaning is not None, "asked for a change with a problem"
-            self.used[status] = meaning
+        meaning = self.used.get(status) or self.meaning(status)
         client_ids, emails, phones, emails_md5, phones_md5 = self._identifiers(row)
         return SimpleOrder(
             row.order_id,
-            datetime.fromtimestamp(created, UTC) if isinstance(created, int) else created,
+            aware(created),
             row.create_date_only,
             meaning.wire_status,
             row.client_uniq_id or "",
@@ -111,9 +129,21 @@ class RowMaker:
             phones_md5,
             None if row.revenue is None else Decimal(row.revenue),
             None if row.cost is None else Decimal(row.cost),
-            _goals(meaning, row.goals) if meaning.wire_goals or row.goals != "[]" else (),
+            goals_cell(meaning, row.goals) if meaning.wire_goals or row.goals != "[]" else (),
             row.currency or self._currency,
         )
+
+    def meaning(self, status: str) -> Meaning:
+        """Of a status that has no problem; noted as used."""
+        meaning = self.used.get(status)
+        if meaning is None:
+            meaning = self._resolver.meaning(status)
+            assert meaning is not None, "asked for a change with a problem"
+            self.used[status] = meaning
+        return meaning
+
+    def note(self, rows: Sequence[ChangeRow]) -> None:
+        """These rows have just been claimed for the file, in a step that is still open."""
 
     def mapping(self) -> dict[str, Any]:
         """What each status meant in this file, for the upload's record."""
@@ -121,26 +151,26 @@ class RowMaker:
 
     def _identifiers(self, row: ChangeRow) -> Sequence[Sequence[str]]:
         """Per kind the order's own, or where it has none of a kind, its client's."""
-        own = _parsed(row.identifiers)
+        own = parsed(row.identifiers)
         if row.client_identifiers is not None and row.client_identifiers != "{}":
-            of_client = _parsed(row.client_identifiers)
+            of_client = parsed(row.client_identifiers)
             found = [own.get(kind) or of_client.get(kind) or () for kind in IDENTIFIER_KINDS]
         else:
             found = [own.get(kind) or () for kind in IDENTIFIER_KINDS]
-        return _hashed(found) if self._hash else found
+        return hashed(found) if self._hash else found
 
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """The JSON of a database, which needs no skipping of spaces and no check of what follows."""
     return _scan(text, 0)[0]
 
 
 @lru_cache(maxsize=10_000)
-def _goals(meaning: Meaning, extras: str) -> Sequence[GoalPrice]:
-    return goals_of(meaning, _parsed(extras))
+def goals_cell(meaning: Meaning, extras: str) -> Sequence[GoalPrice]:
+    return goals_of(meaning, parsed(extras))
 
 
 def goals_of(meaning: Meaning, extras: Sequence[Mapping[str, Any]]) -> Sequence[GoalPrice]:
@@ -157,7 +187,7 @@ def goals_of(meaning: Meaning, extras: Sequence[Mapping[str, Any]]) -> Sequence[
     return [GoalPrice(goal, price) for goal, price in prices.items()]
 
 
-def _hashed(found: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+def hashed(found: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     client_ids, emails, phones, emails_md5, phones_md5 = found
     return (client_ids, (), (), _with_hashes(emails_md5, emails), _with_hashes(phones_md5, phones))
 

@@ -10,19 +10,22 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.db.models import F
 from django.utils import timezone
 
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
+from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import ending, files, settle, stopping
+from apps.uploads import ending, files, schema, settle, stopping
 from apps.uploads.lease import Lease, LeaseLost, claim
-from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.planner import plan_file
 from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
 from apps.uploads.selection import something_due
 from apps.uploads.sender import JobFailed, send
+from apps.uploads.settle import note_trouble
 from apps.uploads.waits import after, backoff
 
 log = structlog.get_logger(__name__)
@@ -44,12 +47,14 @@ class _Pause(Exception):
         self.until = until
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Turn:
-    """One claim of the job by this worker."""
+    """One claim of the job by this worker. `in_step`: the revision of the counter at which Metrica was last found to
+    know its statuses, attributes and products; None: not looked at yet."""
 
     lease: Lease
     began: float
+    in_step: int | None = None
 
     @property
     def over(self) -> bool:
@@ -81,7 +86,7 @@ def _work(turn: _Turn) -> None:
     job, counter = _facts(turn.lease)
     try:
         if job.breakdowns >= MOST_BREAKDOWNS:
-            raise JobFailed(code="internal_error", message=job.error_message)
+            raise JobFailed(code=job.error_code or "internal_error", message=job.error_message)
         _recover(turn.lease, job, counter)
         while _step(turn):
             if turn.over:
@@ -110,10 +115,30 @@ def _step(turn: _Turn) -> bool:
         _forward(lease, upload, counter)
         return True
     _wait_between_waves(turn, job, counter)
+    if (
+        counter.is_detailed
+        and turn.in_step != counter.revision
+        and something_due(counter=counter, only_orders=job.only_orders)
+    ):
+        _bring_in_step(turn, job, counter)
+        return True
     if plan_file(lease=lease, job=job, counter=counter).progress:
         return True
     ending.finish(lease=lease)
     return False
+
+
+def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
+    """Metrica knows what the rows will name before they come. Where it cannot be asked now, it is asked later."""
+    turn.lease.extend(seconds=schema.MOST_SECONDS)
+    try:
+        schema.bring_in_step(counter=counter)
+    except (TransientError, UnknownOutcome) as error:
+        with turn.lease.step():
+            UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
+            note_trouble(turn.lease, error)
+        raise _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after))) from error
+    turn.in_step = Counter.objects.values_list("revision", flat=True).get(pk=counter.pk)
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
@@ -154,7 +179,8 @@ def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     """Metrica promises no order between uploads, so a counter may want a pause after each wave (R4)."""
     if not counter.wave_pause_seconds or job.wave_cursor:
         return
-    last = Upload.objects.filter(job=job, state=UploadState.PASSED).order_by("-finished_at").first()
+    passed = Upload.objects.filter(job=job, state=UploadState.PASSED).exclude(kind=UploadKind.CONTACTS)
+    last = passed.order_by("-finished_at").first()
     if last is None or last.finished_at is None:
         return
     until = last.finished_at + timedelta(seconds=counter.wave_pause_seconds)

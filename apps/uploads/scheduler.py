@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django_q.models import Task
 
 from apps.audit import chain
+from apps.clients.models import Client
 from apps.counters import schedule
 from apps.counters import tasks as account_tasks
-from apps.counters.models import AccountState, Counter
+from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import holds
 from apps.orders.models import Delivery, Order, StatusChange
@@ -95,8 +96,9 @@ def start_as_they_come() -> None:
     the last job failed."""
     waiting = StatusChange.objects.filter(counter=OuterRef("pk"), delivery=Delivery.WAITING)
     repeats = Order.objects.filter(counter=OuterRef("pk"), resend_due=True)
+    clients = Client.objects.due().filter(counter=OuterRef("pk"))
     counters = Counter.objects.active().filter(
-        Exists(waiting) | Exists(repeats),
+        Exists(waiting) | Exists(repeats) | (Q(mode=Mode.DETAILED) & Exists(clients)),
         ~_has_job(),
         schedule=schedule.AS_THEY_COME,
         account__state=AccountState.CONNECTED,
@@ -146,7 +148,10 @@ def keep_house() -> None:
 
 
 def tell_others() -> None:
-    ticked.send(sender=None, now=timezone.now())
+    """Each listener has its turn, whatever happens to another; Django logs what broke off."""
+    answers = ticked.send_robust(sender=None, now=timezone.now())
+    if broken := [answer for _listener, answer in answers if isinstance(answer, Exception)]:
+        raise broken[0]
 
 
 def _following(counter: Counter, due_at: datetime, now: datetime) -> datetime | None:

@@ -5,13 +5,12 @@ The thread touches no database. What it is given it writes in that order.
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from apps.metrica.wire.simple_orders import SimpleOrdersWriter, UnwritableOrder
-from apps.uploads.rows import ChangeRow, RowMaker
+from apps.uploads.formats import UNWRITABLE, Writer
 
 _CHUNKS_AHEAD = 2
 
@@ -20,23 +19,23 @@ _CHUNKS_AHEAD = 2
 class Unwritable:
     """A row that no file can hold, and why."""
 
-    row: ChangeRow
+    row: Any
     why: str
 
 
 class Scribe:
     """Takes rows by the chunk. Use it as a context manager; after `finish` the file is complete."""
 
-    def __init__(self, *, writer: SimpleOrdersWriter, maker: RowMaker) -> None:
+    def __init__(self, *, writer: Writer, make: Callable[[Any], Any]) -> None:
         self.unwritable: list[Unwritable] = []
         self._writer = writer
-        self._maker = maker
-        self._chunks: queue.Queue[Sequence[ChangeRow] | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
+        self._make = make
+        self._chunks: queue.Queue[Sequence[Any] | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
         self._thread.start()
 
-    def write(self, rows: Sequence[ChangeRow]) -> None:
+    def write(self, rows: Sequence[Any]) -> None:
         """Hand a chunk over; waits while two are still to be written. Raises what the thread raised."""
         if self._error is not None:
             raise self._error
@@ -70,13 +69,13 @@ class Scribe:
             except BaseException as error:
                 self._error = error
 
-    def _write(self, rows: Sequence[ChangeRow]) -> None:
+    def _write(self, rows: Sequence[Any]) -> None:
         while rows:
             before = self._writer.rows
             try:
-                self._writer.write_many(map(self._maker.make, rows))
+                self._writer.write_many(map(self._make, rows))
                 return
-            except UnwritableOrder as error:
+            except UNWRITABLE as error:
                 written = self._writer.rows - before
                 self.unwritable.append(Unwritable(rows[written], str(error)))
                 rows = rows[written + 1 :]

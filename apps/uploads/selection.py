@@ -8,10 +8,11 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from apps.clients.models import Client
 from apps.counters.models import Counter, DeliveryPolicy
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads.models import Upload
-from apps.uploads.rows import ChangeRow, columns
+from apps.uploads.rows import SIMPLE, ChangeRow, Reading
 
 CHUNK = 5_000
 """Changes read and claimed together: large enough to be fast, small enough for flat memory and short transactions."""
@@ -27,13 +28,16 @@ class Due:
     cursor: int
 
 
-def due_changes(*, counter: Counter, only_orders: Sequence[int] | None, cursor: int) -> Iterator[Due]:
+def due_changes(
+    *, counter: Counter, only_orders: Sequence[int] | None, cursor: int, reading: Reading = SIMPLE
+) -> Iterator[Due]:
     """The wave's changes after the order `cursor`, by order: the earliest that waits, or the newest alone where the
     counter wants the latest state only. One or two queries a chunk; later chunks see what was accepted meanwhile."""
     latest_only = counter.delivery == DeliveryPolicy.LATEST_ONLY
     in_time = ("-status_date_time", "-seq") if latest_only else ("status_date_time", "seq")
     waiting = _waiting(counter).order_by("order_id", *in_time)
-    for page, end in _pages(waiting, only_orders=only_orders, cursor=cursor):
+    rows_of = waiting.values_list(*reading.columns())
+    for page, end in _pages(rows_of, only_orders=only_orders, cursor=cursor):
         rows: list[ChangeRow] = []
         skipped: list[str] = []
         last = 0
@@ -42,7 +46,7 @@ def due_changes(*, counter: Counter, only_orders: Sequence[int] | None, cursor: 
                 skipped.append(values[0])
             else:
                 last = values[1]
-                rows.append(ChangeRow._make(values))
+                rows.append(reading.make(values))
         if not latest_only:
             yield Due(rows, [], end)
             continue
@@ -50,7 +54,9 @@ def due_changes(*, counter: Counter, only_orders: Sequence[int] | None, cursor: 
         yield Due([row for row in rows if row.id not in outdated], [*skipped, *outdated], end)
 
 
-def due_resends(*, counter: Counter, only_orders: Sequence[int] | None) -> Iterator[list[ChangeRow]]:
+def due_resends(
+    *, counter: Counter, only_orders: Sequence[int] | None, reading: Reading = SIMPLE
+) -> Iterator[list[ChangeRow]]:
     """Orders whose state is to be sent once more and of which nothing else waits or is under way: their newest
     delivered change. Two queries a chunk."""
     newest = StatusChange.objects.filter(order=OuterRef("pk"), delivery=Delivery.DELIVERED)
@@ -68,17 +74,47 @@ def due_resends(*, counter: Counter, only_orders: Sequence[int] | None) -> Itera
     cursor = 0
     while found := list(orders.filter(pk__gt=cursor).values_list("pk", "newest")[:CHUNK]):
         changes = StatusChange.objects.filter(pk__in=[change for _order, change in found])
-        yield [ChangeRow._make(values) for values in changes.order_by("order_id").values_list(*columns())]
+        yield [reading.make(values) for values in changes.order_by("order_id").values_list(*reading.columns())]
         cursor = found[-1][0]
 
 
+def due_clients(*, counter: Counter, only_orders: Sequence[int] | None) -> Iterator[list[int]]:
+    """Clients (primary keys) of whom Metrica lacks the present state: all there are, or those of these orders. One
+    query a chunk. A chunk's clients are to be taken, or refused, before the next one is asked for."""
+    clients = Client.objects.due().filter(counter=counter).order_by("pk")
+    if only_orders is not None:
+        clients = clients.filter(pk__in=Order.objects.filter(pk__in=only_orders, counter=counter).values("client_id"))
+    cursor = 0
+    while found := list(clients.filter(pk__gt=cursor).values_list("pk", flat=True)[:CHUNK]):
+        yield found
+        cursor = found[-1]
+
+
+def rows_waiting(*, counter: Counter, only_orders: Sequence[int] | None, limit: int) -> int:
+    """How many rows the counter's next file of orders may have, at most `limit`. Two cheap queries."""
+    waiting, flagged = _of(counter, only_orders)
+    found = waiting.order_by().values_list("order_id", flat=True)[:limit]
+    return min(limit, len(found) + len(flagged.values_list("pk", flat=True)[:limit]))
+
+
 def something_due(*, counter: Counter, only_orders: Sequence[int] | None = None) -> bool:
-    """True if an upload of the counter would have anything to do. At most three cheap queries."""
+    """True if an upload of the counter would have anything to do. At most four cheap queries."""
+    waiting, flagged = _of(counter, only_orders)
+    return (
+        waiting.exists()
+        or flagged.exists()
+        or Upload.objects.unsettled().filter(job__counter=counter).exists()
+        or (counter.is_detailed and next(due_clients(counter=counter, only_orders=only_orders), None) is not None)
+    )
+
+
+def _of(counter: Counter, only_orders: Sequence[int] | None) -> tuple[QuerySet[StatusChange], QuerySet[Order]]:
+    """Changes that wait, and orders whose state is to be sent once more."""
     waiting = StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING)
     flagged = Order.objects.filter(counter=counter, resend_due=True)
     if only_orders is not None:
         waiting, flagged = waiting.filter(order_id__in=only_orders), flagged.filter(pk__in=only_orders)
-    return waiting.exists() or flagged.exists() or Upload.objects.unsettled().filter(job__counter=counter).exists()
+    return waiting, flagged
 
 
 def _waiting(counter: Counter) -> QuerySet[StatusChange]:
@@ -93,13 +129,12 @@ def _waiting(counter: Counter) -> QuerySet[StatusChange]:
 
 
 def _pages(
-    changes: QuerySet[StatusChange], *, only_orders: Sequence[int] | None, cursor: int
+    rows: QuerySet[StatusChange, tuple], *, only_orders: Sequence[int] | None, cursor: int
 ) -> Iterator[tuple[list[tuple], int]]:
     """Values of a ChangeRow by the chunk, and the order (primary key) that the chunk ends with.
 
     A chunk may end within the changes of its last order; the rest of that order is then left for another wave.
     """
-    rows = changes.values_list(*columns())
     if only_orders is not None:
         wanted = sorted(set(only_orders))
         for start in range(bisect_right(wanted, cursor), len(wanted), CHUNK):

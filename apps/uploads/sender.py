@@ -10,7 +10,7 @@ from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import disconnect_account
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome, UploadRefused
-from apps.uploads import files, settle, splitter
+from apps.uploads import files, formats, settle, splitter
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadState
 from apps.uploads.waits import seconds_for
@@ -37,7 +37,7 @@ def send(*, lease: Lease, upload: Upload, counter: Counter) -> None:
         with files.plain(upload) as file:
             _note_attempt(lease, upload, seconds)
             with metrica_client(account, counter=counter, subject=upload.pk, total_timeout=seconds) as metrica:
-                uploading = metrica.upload_simple_orders(counter.metrica_id, file, filename=f"{upload.pk}.csv")
+                uploading = formats.upload(metrica, counter.metrica_id, file, of=upload)
     except files.FileUnusable as error:
         fail(lease=lease, upload=upload, counter=counter, code=error.code)
     except UploadRefused as error:

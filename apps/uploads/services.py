@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit import trace
 from apps.audit.services import record
+from apps.clients.models import Client
 from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
@@ -81,12 +82,14 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
 
 
 def _something_to_send(counter: Counter) -> bool:
-    """A change that waits, or a state to be sent once more (R4).
+    """A change that waits, a client who changed, or a state to be sent once more (R4).
 
     A repeat that the last job could not write, or that Metrica refused, is tried again only after the counter's holds
     were reviewed: before that nothing has changed, and the next job would end like the last.
     """
     if StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).exists():
+        return True
+    if counter.is_detailed and Client.objects.due().filter(counter=counter).exists():
         return True
     if not Order.objects.filter(counter=counter, resend_due=True).exists():
         return False

@@ -1,4 +1,5 @@
-"""What became of a file: each outcome is one committed step that moves the upload, its changes and the job together."""
+"""What became of a file: each outcome is one committed step that moves the upload, what it carries and the job
+together."""
 
 from datetime import datetime
 
@@ -12,24 +13,20 @@ from apps.counters.models import Counter
 from apps.counters.services import note_passed_upload
 from apps.metrica.client import Uploading
 from apps.metrica.errors import MetricaError
-from apps.orders import delivery
-from apps.orders.models import Order
+from apps.uploads import cargo
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadJob, UploadState
-from apps.uploads.selection import CHUNK
 from apps.uploads.waits import after, backoff
 
 log = structlog.get_logger(__name__)
 
 
 def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploading, adopted: bool = False) -> None:
-    """Metrica has the file: its changes are delivered. `adopted`: found in Metrica's list, not in an answer (R6)."""
+    """Metrica has the file: what it carries is delivered. `adopted`: found in Metrica's list, not in an answer (R6)."""
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.PASSED, http_status=200, uploading_id=uploading.uploading_id, at=now)
-        delivered = delivery.settle_delivered(upload_id=upload.pk, at=now)
-        resent = _resent(upload)
-        _count(upload, delivered=delivered, resent=resent)
+        _count(upload, **cargo.delivered(upload, counter=counter, at=now))
         Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
         if counter.account_id is not None:
             note_passed_upload(account_id=counter.account_id, at=now)
@@ -47,16 +44,14 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
 
 
 def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
-    """Metrica refused a file of one row: that change is rejected in Metrica's words (R7).
+    """Metrica refused a file of one row: that change or client is rejected in Metrica's words (R7).
 
     Where the row was a state sent once more, the change stays delivered; it is not tried again by itself.
     """
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.REFUSED, error=error, at=now)
-        count = delivery.reject(upload_id=upload.pk, code=error.code, message=str(error))
-        Order.objects.filter(resends__upload=upload).update(resend_due=False)
-        _count(upload, rejected=count)
+        _count(upload, **cargo.refused(upload, code=error.code, message=str(error)))
         _progressed(lease)
         _record("upload.refused", upload, counter, code=error.code, said=error.detail)
     log.warning("upload refused", upload=str(upload.pk), counter=counter.metrica_id, rows=upload.rows, code=error.code)
@@ -72,7 +67,7 @@ def given_up(
 
 def give_up(*, upload: Upload, counter: Counter, code: str, message: str, status: int | None = None) -> None:
     """The same within a step that does more."""
-    returned = delivery.give_back(upload_id=upload.pk)
+    returned = cargo.give_back(upload)
     _end(upload, state=UploadState.FAILED, http_status=status, code=code, message=message, at=timezone.now())
     _record("upload.failed", upload, counter, code=code, returned=returned)
     log.warning("upload given up", upload=str(upload.pk), counter=counter.metrica_id, code=code, waiting_again=returned)
@@ -89,7 +84,7 @@ def retry_later(*, lease: Lease, upload: Upload, counter: Counter, error: Metric
             error_code=error.code,
             error_message=str(error),
         )
-        _note_trouble(lease, error)
+        note_trouble(lease, error)
     log.warning(
         "upload will be repeated",
         upload=str(upload.pk),
@@ -113,7 +108,7 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
             error_message=str(error) if error else "",
         )
         if error:
-            _note_trouble(lease, error)
+            note_trouble(lease, error)
         _record("upload.unknown", upload, counter, attempt=upload.attempts)
     log.warning(
         "outcome of upload unknown, asking Metrica",
@@ -144,21 +139,13 @@ def look_again(*, lease: Lease, upload: Upload, seconds: float, error: MetricaEr
     with lease.step():
         Upload.objects.filter(pk=upload.pk).update(lookups=F("lookups") + 1, not_before=wait)
         if error:
-            _note_trouble(lease, error)
+            note_trouble(lease, error)
     return wait
 
 
 def exhausted(upload: Upload) -> bool:
     """True once the file was sent as often as is allowed."""
     return upload.attempts >= settings.UPLOAD_MAX_ATTEMPTS
-
-
-def _resent(upload: Upload) -> int:
-    """The orders whose state this file repeated have their newest state at Metrica now."""
-    changes = list(upload.resends.values_list("change_id", flat=True))
-    for start in range(0, len(changes), CHUNK):
-        delivery.settle_resent(change_ids=changes[start : start + CHUNK])
-    return len(changes)
 
 
 def _end(
@@ -188,7 +175,7 @@ def _count(upload: Upload, **numbers: int) -> None:
     UploadJob.objects.filter(pk=upload.job_id).update(**{name: F(name) + number for name, number in numbers.items()})
 
 
-def _note_trouble(lease: Lease, error: MetricaError) -> None:
+def note_trouble(lease: Lease, error: MetricaError) -> None:
     """A job that waits says what for."""
     UploadJob.objects.filter(pk=lease.job_id).update(error_code=error.code, error_message=str(error))
 
@@ -205,6 +192,7 @@ def _record(action: str, upload: Upload, counter: Counter, **details: object) ->
         details={
             "counter": counter.metrica_id,
             "job": str(upload.job_id),
+            "kind": upload.kind,
             "wave": upload.wave,
             "rows": upload.rows,
             "bytes": upload.bytes,

@@ -99,6 +99,9 @@ class Story:
                 goals=["good_lead", "deal_won"],
             )
         self._control("accesses", counter=WINDOWS, login=NEW_LOGIN, permission="view")
+        # The dental clinics' clients come to Metrica today, and by its rules only later visits would count for their
+        # orders; the sandbox lets earlier ones count, so that a history can be shown.
+        self._control("switches", name="first_contacts", value="any")
         visit = (self._now - timedelta(days=6)).replace(tzinfo=ZONE).isoformat()
         self._control("visits", counter=WINDOWS, started_at=visit, client_id="1700000000123456789")
         self._control("visits", counter=DENTAL, started_at=visit, client_id="1700000000987654321")
@@ -124,8 +127,11 @@ class Story:
             "client_uniq_id": "P-15",
             "client_name": "Anna",
             "client_ids": ["1700000000987654321"],
+            "client_attributes": {"came_from": "a friend"},
             "revenue": "12400.00",
             "cost": "7000.00",
+            "products": {"implant": 1, "x-ray": 2},
+            "attributes": {"doctor": "Dr. Zubov"},
         }
         self._push(DENTAL, visit, CLINIC, began)
 

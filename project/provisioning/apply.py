@@ -21,11 +21,13 @@ from apps.agencies.services import (
     update_agency,
 )
 from apps.audit import trace
+from apps.counters.declaring import set_attributes, set_products
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import connect_account, create_counter, update_account, update_counter
 from apps.goals.models import StatusMapping
 from apps.goals.services import replace_statuses
+from apps.uploads.modes import switch_mode
 from project.provisioning.document import Account, AgencyEntry, CounterEntry, Key, Person, ProvisionError
 
 
@@ -147,6 +149,8 @@ def _counter(agency: Agency, entry: CounterEntry) -> Iterator[Difference]:
             if entry.account is not None:
                 wanted["account"] = account
             before = {name: getattr(counter, name) for name in wanted}
+            if (mode := wanted.pop("mode", None)) is not None:
+                switch_mode(counter=counter, mode=mode)
             counter = update_counter(counter=counter, **wanted)
             for name, old in before.items():
                 if getattr(counter, name) != old:
@@ -157,6 +161,12 @@ def _counter(agency: Agency, entry: CounterEntry) -> Iterator[Difference]:
             if done["changed"] or done["removed"]:
                 sign = "~" if known else "+"
                 yield Difference(sign, f"{place}: {done['changed']} statuses set, {done['removed']} removed")
+        if entry.attributes is not None and set_attributes(counter=counter, attributes=entry.attributes):
+            yield Difference("~", f"{place}: {len(entry.attributes)} custom attributes set")
+        if entry.products is not None:
+            done = set_products(counter=counter, products=entry.products)
+            if done["changed"] or done["removed"]:
+                yield Difference("~", f"{place}: {done['changed']} products set, {done['removed']} removed")
 
 
 def _sorted(numbers: list[int] | None) -> list[int] | None:

@@ -48,6 +48,8 @@ class CounterEntry:
     name: str
     settings: dict[str, Any]
     statuses: list[dict[str, Any]] | None
+    attributes: list[dict[str, Any]] | None = None
+    products: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +198,16 @@ def _counter(table: _Table) -> CounterEntry:
     statuses = None
     if "statuses" in table._left:
         statuses = [_status(one) for one in table.tables("statuses")]
+    attributes = [_attribute(one) for one in table.tables("attributes")] if "attributes" in table._left else None
+    products = [_product(one) for one in table.tables("products")] if "products" in table._left else None
     counter = CounterEntry(
         metrica_id=metrica_id,
         account=table.take("account", str),
         name=table.take("name", str, str(metrica_id)),
         settings={name: value for name, value in settings.items() if value is not None},
         statuses=statuses,
+        attributes=attributes,
+        products=products,
     )
     table.finish()
     return counter
@@ -217,3 +223,24 @@ def _status(table: _Table) -> dict[str, Any]:
     }
     table.finish()
     return status
+
+
+def _attribute(table: _Table) -> dict[str, Any]:
+    attribute = {
+        "entity": table.take("entity", str, "", required=True),
+        "name": table.take("name", str, "", required=True),
+        "type": table.take("type", str, ""),
+        "multivalued": table.take("multivalued", bool, False),
+        "humanized": table.take("humanized", str, ""),
+    }
+    table.finish()
+    return attribute
+
+
+def _product(table: _Table) -> dict[str, Any]:
+    product = {
+        "name": table.take("name", str, "", required=True),
+        "humanized": table.take("humanized", str, ""),
+    }
+    table.finish()
+    return product

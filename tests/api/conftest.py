@@ -53,6 +53,9 @@ class Caller:
     def put(self, path: str, body: Any = None, **headers: str) -> Answer:
         return self("PUT", path, body, **headers)
 
+    def patch(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self("PATCH", path, body, **headers)
+
     def delete(self, path: str, **headers: str) -> Answer:
         return self("DELETE", path, **headers)
 

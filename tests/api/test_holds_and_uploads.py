@@ -95,8 +95,8 @@ def test_a_job_shows_its_files_and_what_went_wrong(api, counter):
     assert (passed["state"], passed["rows"], passed["uploading_id"], passed["error"]) == ("passed", 2, "17", None)
     assert failed["error"]["code"] == "file_missing" and failed["error"]["message"] and failed["error"]["next_step"]
     assert set(passed) == {
-        *("id", "wave", "kind", "state", "rows", "bytes", "sha256", "attempts", "http_status", "uploading_id"),
-        *("error", "started_at", "finished_at"),
+        *("id", "wave", "kind", "format", "state", "rows", "bytes", "sha256", "attempts", "http_status"),
+        *("uploading_id", "error", "started_at", "finished_at"),
     }
 
 

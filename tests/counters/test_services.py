@@ -13,7 +13,6 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("mode", "detailed", "mode_not_available"),
         ("mode", "both", "invalid_choice"),
         ("delivery", "never", "invalid_choice"),
         ("schedule", "soon", "bad_schedule"),

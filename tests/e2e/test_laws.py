@@ -1,11 +1,15 @@
 """What must hold whatever happens: random changes, mappings, faults and breakdowns, all the way over real HTTP.
 
 R2 nothing lost, R3 the timeline only grows, R4 in order and the current state last, R6 nothing sent twice but what had
-an unknown outcome, R7 a bad row hurts nobody else.
+an unknown outcome, R7 a bad row hurts nobody else. In detailed mode no order goes before its client, and the last row
+of a client is how it is.
 """
 
 import contextlib
+import csv
+import io
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,6 +23,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from apps.audit import chain
+from apps.clients.models import Client
 from apps.counters.models import ApiCall
 from apps.counters.services import connect_account, pause, resume
 from apps.goals.resolve import Resolver
@@ -27,7 +32,7 @@ from apps.orders import holds
 from apps.orders.intake import accept_all
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.sandbox import services as sandbox
-from apps.sandbox.models import SandboxFault, SandboxOrderEvent
+from apps.sandbox.models import SandboxFault, SandboxOrderEvent, SandboxUploading
 from apps.uploads.models import JobState, Resend, Upload, UploadJob
 from apps.uploads.runner import run_job
 from apps.uploads.selection import something_due
@@ -42,6 +47,7 @@ STATUSES = {
     "lost": ("CANCELLED", ()),
 }
 ORDERS = ("N-1", "N-2", "N-3", "N-bad")
+CLIENTS = (None, None, "C-1", "C-2")
 FAULTS = ("cut_after", "cut_before", "quota_429", "cut_after", "quota_420", "server_error", "bad_token")
 TOKEN = "token-of-the-laws"
 
@@ -51,7 +57,7 @@ pushes = st.tuples(
     st.just("push"),
     st.sampled_from(ORDERS),
     st.sampled_from(sorted(STATUSES)),
-    st.one_of(st.none(), st.integers(0, 12)),
+    st.tuples(st.one_of(st.none(), st.integers(0, 12)), st.sampled_from(CLIENTS)),
 )
 dying = st.one_of(st.none(), st.integers(1, 90))
 runs = st.tuples(st.just("run"), dying, st.one_of(st.none(), st.sampled_from(FAULTS)), st.integers(1, 2))
@@ -89,7 +95,7 @@ def dying_at(statement: int | None) -> Iterator[None]:
 class World:
     """One counter with its sandbox, driven step by step; `clock` counts the steps."""
 
-    def __init__(self, *, url: str, policy: str) -> None:
+    def __init__(self, *, url: str, policy: str, mode: str) -> None:
         number = next(numbers)
         goals = ["good_lead", "meeting", "any_contact", "deal_won"]
         self.token = f"{TOKEN}-{number}"
@@ -97,7 +103,7 @@ class World:
         sandbox.add_fault(kind="refuse_row", order_id="N-bad", counter=number, count=None)
         self.agency = make_agency()
         self.account = make_account(self.agency, token=self.token, base_url=f"{url}/sandbox")
-        self.counter = make_counter(self.agency, account=self.account, metrica_id=number, delivery=policy)
+        self.counter = make_counter(self.agency, account=self.account, metrica_id=number, delivery=policy, mode=mode)
         self.began = timezone.now() - timedelta(days=3)
         self.clock = 0
         self.money = itertools.count(1)
@@ -113,15 +119,19 @@ class World:
         set_status(counter=self.counter, crm_status=status, type=order_type, goal_action_ids=goals)
         holds.review(self.counter)
 
-    def push(self, order_id: str, status: str, hours: int | None) -> None:
-        """A row with an amount of its own, by which it is found again at the other end."""
+    def push(self, order_id: str, status: str, when_and_whose: tuple[int | None, str | None]) -> None:
+        """A row with an amount of its own, by which it is found again at the other end, and maybe a client with a name
+        of its own."""
+        hours, client = when_and_whose
         row: dict[str, Any] = {
             "id": order_id,
             "create_date_time": self.began.isoformat(),
             "order_status": status,
             "client_ids": ["1700000000123456789"],
-            "revenue": str(next(self.money)),
+            "revenue": str(amount := next(self.money)),
         }
+        if client is not None:
+            row.update(client_uniq_id=client, client_name=f"name {amount}")
         if hours is not None:
             row["status_date_time"] = (self.began + timedelta(hours=hours)).isoformat()
         [result] = accept_all(counter=self.counter, rows=[row], source="api").results
@@ -206,9 +216,13 @@ def snapshot(change: StatusChange) -> tuple[Any, ...]:
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(history=histories, policy=st.sampled_from(["every_status", "latest_only"]))
-def test_nothing_is_lost_reordered_or_sent_twice(live_server, settings_for_speed, history, policy):
-    world = World(url=live_server.url, policy=policy)
+@given(
+    history=histories,
+    policy=st.sampled_from(["every_status", "latest_only"]),
+    mode=st.sampled_from(["simple", "detailed"]),
+)
+def test_nothing_is_lost_reordered_or_sent_twice(live_server, settings_for_speed, history, policy, mode):
+    world = World(url=live_server.url, policy=policy, mode=mode)
     for step in history:
         world.step(*step)
     world.settle()
@@ -239,6 +253,8 @@ def test_nothing_is_lost_reordered_or_sent_twice(live_server, settings_for_speed
         check_repetitions(timeline, rows)
     event(f"orders with late statuses: {Resend.objects.filter(order__counter=world.counter).exists()}")
     event(f"outcome unknown: {ApiCall.objects.filter(counter=world.counter, outcome='unknown').exists()}")
+    if mode == "detailed":
+        check_clients(world)
     seal_all()
     assert chain.verify(world.agency).ok
 
@@ -275,6 +291,29 @@ def check_repetitions(timeline: list[StatusChange], rows: list[UUID]) -> None:
         calls = ApiCall.objects.filter(subject__in=carried_by | parents, method="POST")
         unknown = calls.filter(outcome__in=["unknown", "pending"]).count()
         assert rows.count(change.pk) <= 1 + resent.count() + unknown
+
+
+def check_clients(world: World) -> None:
+    """Each order came after its client, and the last row of each client is what is known of it now."""
+    names: dict[str, str] = {}
+    uploadings = SandboxUploading.objects.filter(counter__metrica_id=world.counter.metrica_id, status="PASSED")
+    for uploading in uploadings.order_by("pk"):
+        for row in rows_of(uploading):
+            if uploading.kind == "contacts":
+                names[row["uniq_id"]] = row.get("name", "")
+            elif uploading.kind == "orders":
+                assert row["client_uniq_id"] in names
+    clients = Client.objects.filter(counter=world.counter)
+    assert not clients.due().exists()
+    assert names == dict(clients.values_list("uniq_id", "name"))
+
+
+def rows_of(uploading: SandboxUploading) -> list[dict[str, Any]]:
+    with uploading.body.open() as body:
+        text = body.read().decode()
+    if uploading.uploading_format == "JSON":
+        return [row for rows in json.loads(text).values() for row in rows]
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def seal_all() -> None:

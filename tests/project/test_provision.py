@@ -166,6 +166,40 @@ def test_what_is_wrong_is_named_and_nothing_is_half_done(provision, change, sent
     assert not Agency.objects.exists()
 
 
+DETAILED = (
+    FILE.replace('schedule = "5m"', 'schedule = "5m"\n  mode = "detailed"')
+    + """
+    [[agencies.counters.attributes]]
+    entity = "CONTACT"
+    name = "age"
+    type = "numeric"
+
+    [[agencies.counters.products]]
+    name = "implant"
+    humanized = "Implant"
+"""
+)
+
+
+@pytest.mark.django_db
+def test_the_detailed_mode_with_what_it_declares(provision):
+    provision(DETAILED)
+    counter = Counter.objects.get()
+    assert counter.mode == "detailed"
+    assert list(counter.attributes.values_list("entity", "name", "type")) == [("CONTACT", "age", "numeric")]
+    assert list(counter.products.values_list("name", "humanized")) == [("implant", "Implant")]
+    assert provision(DETAILED) == ["Nothing differs."]
+
+
+@pytest.mark.django_db
+def test_a_counter_is_switched_as_on_its_page(provision):
+    provision()
+    lines = provision(DETAILED)
+    assert "~ north: counter 40000001: mode simple → detailed" in lines
+    assert AuditEntry.objects.filter(action="counter.mode_switched").count() == 1
+    assert Counter.objects.get().mode == "detailed"
+
+
 def test_an_account_that_was_connected_by_oauth_keeps_its_tokens(provision, db: None):
     """The file's token is older, and nobody renews it."""
     provision()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.metrica.wire.simple_orders import read_simple_orders
-from apps.uploads import files, planner, selection
+from apps.uploads import files, making, selection
 from apps.uploads.ahead import read_ahead
 from tests.uploads.conftest import Shop
 
@@ -68,7 +68,7 @@ def test_many_small_chunks_are_one_file_with_every_order_once(shop: Shop, monkey
 
 def test_a_full_file_ends_between_chunks_and_the_next_one_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "CHUNK", 2)
-    monkeypatch.setattr(planner, "ROWS_PER_FILE", 6)
+    monkeypatch.setattr(making, "ROWS_PER_FILE", 6)
     for number in range(20):
         shop.push(f"F-{number:02}", "a1")
     job = shop.upload()

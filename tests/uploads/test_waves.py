@@ -108,7 +108,7 @@ def test_a_job_for_some_orders_touches_no_others(shop: Shop) -> None:
 
 def test_a_wave_larger_than_a_file_becomes_several_files(shop: Shop, monkeypatch: object) -> None:
     """Each order is in one file of a wave, and its next status waits for the whole wave."""
-    monkeypatch.setattr("apps.uploads.planner.ROWS_PER_FILE", 4)  # type: ignore[attr-defined]
+    monkeypatch.setattr("apps.uploads.making.ROWS_PER_FILE", 4)  # type: ignore[attr-defined]
     monkeypatch.setattr("apps.uploads.selection.CHUNK", 2)  # type: ignore[attr-defined]
     for number in range(10):
         shop.push(f"F-{number}", "a1", "a2")

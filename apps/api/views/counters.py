@@ -1,16 +1,20 @@
-"""GET counters/ and counters/{metrica_id}/."""
+"""counters/ and counters/{metrica_id}/: listed, read, changed."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.base import ApiView
+from apps.api.base import ApiView, text_field
 from apps.api.formats import clock_or_none
-from apps.api.openapi import PAGE_PARAMETERS, described, of, page_of
+from apps.api.openapi import PAGE_PARAMETERS, TEXT, Schema, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
-from apps.counters.models import Counter
-from apps.counters.services import block_reason
+from apps.api.problems import FieldError, field_error, invalid
+from apps.counters.models import Counter, DeliveryPolicy, Mode
+from apps.counters.services import block_reason, update_counter
+from apps.uploads.modes import switch_mode
 
 
 class AccountShape(TypedDict):
@@ -19,7 +23,8 @@ class AccountShape(TypedDict):
 
 
 class CounterShape(TypedDict):
-    """`blocked`: the hold reason that everything of this counter has now, or null."""
+    """`blocked`: the hold reason that everything of this counter has now, or null. `first_clients_at`: in detailed
+    mode, orders are bound only to visits after it."""
 
     metrica_id: int
     name: str
@@ -37,6 +42,7 @@ class CounterShape(TypedDict):
     blocked: str | None
     next_upload_at: str | None
     last_passed_at: str | None
+    first_clients_at: str | None
 
 
 def counter_shape(counter: Counter) -> CounterShape:
@@ -59,7 +65,22 @@ def counter_shape(counter: Counter) -> CounterShape:
         "blocked": block_reason(counter) or None,
         "next_upload_at": clock_or_none(counter.next_upload_at, counter.zone),
         "last_passed_at": clock_or_none(counter.last_passed_at, counter.zone),
+        "first_clients_at": clock_or_none(counter.first_clients_at, counter.zone),
     }
+
+
+_TEXTS = ("name", "site", "time_zone", "delivery", "schedule", "currency", "mode")
+PATCH_BODY: Schema = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("name", "site", "time_zone", "schedule", "currency"), TEXT),
+        "mode": {"type": "string", "enum": Mode.values},
+        "delivery": {"type": "string", "enum": DeliveryPolicy.values},
+        "hash_identifiers": {"type": "boolean"},
+        "wave_pause_seconds": {"type": "integer", "minimum": 0, "maximum": 2147483647},
+    },
+    "additionalProperties": False,
+}
 
 
 class CountersView(ApiView):
@@ -87,3 +108,41 @@ class CounterView(ApiView):
     @described(name="read_counter", summary="One counter", answers={200: of(CounterShape)}, tags=["counters"])
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(counter_shape(self.counter(metrica_id)))
+
+    @described(
+        name="change_counter",
+        summary="Change settings of a counter",
+        description="What is left out stays. `mode` switches between simple and detailed: a file that is under way is "
+        "finished as it is, and what comes after it goes in the new mode.",
+        body=PATCH_BODY,
+        answers={200: of(CounterShape)},
+        errors=[400, 404, 415],
+        examples=[example("Detailed mode, every hour", {"mode": "detailed", "schedule": "1h"})],
+        tags=["counters"],
+    )
+    def patch(self, request: Request, metrica_id: int) -> Response:
+        counter = self.counter(metrica_id)
+        values = _read(self.payload_object(known=PATCH_BODY["properties"]))
+        with transaction.atomic():
+            if (mode := values.pop("mode", None)) is not None:
+                switch_mode(counter=counter, mode=mode)
+            if values:
+                update_counter(counter=counter, **values)
+        return Response(counter_shape(self.counter(metrica_id)))
+
+
+def _read(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings out of a body, as the services take them. Raises a Problem (400)."""
+    errors: list[FieldError] = []
+    found: dict[str, Any] = {name: text_field(values, name, errors) for name in _TEXTS if name in values}
+    if "hash_identifiers" in values:
+        found["hash_identifiers"] = values["hash_identifiers"]
+        if not isinstance(values["hash_identifiers"], bool):
+            errors.append(field_error("hash_identifiers", "not_a_boolean", _("Write true or false.")))
+    if "wave_pause_seconds" in values:
+        seconds = found["wave_pause_seconds"] = values["wave_pause_seconds"]
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds < 2**31:
+            errors.append(field_error("wave_pause_seconds", "not_a_number", _("Write a whole number of seconds.")))
+    if errors:
+        raise invalid(errors)
+    return found

@@ -32,6 +32,7 @@ class UploadShape(TypedDict):
     id: str
     wave: int
     kind: str
+    format: str
     state: str
     rows: int
     bytes: int
@@ -59,6 +60,8 @@ class JobShape(TypedDict):
     held: int
     rejected: int
     resent: int
+    clients: int
+    clients_refused: int
     error: ErrorShape | None
     uploads: list[UploadShape]
 
@@ -88,12 +91,15 @@ def job_shape(job: UploadJob) -> JobShape:
         "held": job.held,
         "rejected": job.rejected,
         "resent": job.resent,
+        "clients": job.clients,
+        "clients_refused": job.clients_refused,
         "error": _error(job.error_code, job.error_message),
         "uploads": [
             {
                 "id": str(upload.pk),
                 "wave": upload.wave,
                 "kind": upload.kind,
+                "format": upload.format,
                 "state": upload.state,
                 "rows": upload.rows,
                 "bytes": upload.bytes,

@@ -18,6 +18,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import panels, services
+from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
@@ -102,7 +103,7 @@ RESUME = Act(
     shown=lambda request, counter: counter.paused_at is not None,
     main=True,
 )
-offer(Counter, PAUSE, RESUME)
+offer(Counter, PAUSE, RESUME, PRODUCTS)
 
 
 def next_step(counter: Counter) -> tuple[str, str, str]:
@@ -169,7 +170,9 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         ]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        return panels.counter_inlines if obj is not None else []
+        if obj is None:
+            return []
+        return [*panels.counter_inlines, AttributeInline] if obj.is_detailed else panels.counter_inlines
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)

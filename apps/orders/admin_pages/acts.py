@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.clients.models import Client
 from apps.counters.ui.acts import Act, ActForm
 from apps.counters.ui.bulk import BulkAct
 from apps.goals import services as goal_services
@@ -259,4 +260,21 @@ RETRY = Act(
     question=lambda request, order: _("Rejected statuses of this order go once more, with what is known of it by now."),
     do=_retry,
     shown=_has(Delivery.REJECTED),
+)
+
+
+def _send_client(request: HttpRequest, client: Client, values: Mapping[str, Any]) -> str:
+    services.send_client_again(client=client)
+    return _now("The client goes to Metrica with the next upload.")
+
+
+SEND_CLIENT = Act(
+    name="send",
+    title=_("Send again"),
+    icon="replay",
+    question=lambda request, client: _(
+        "The client is uploaded once more as it is known here. Orders that were held because of it are released."
+    ),
+    do=_send_client,
+    shown=lambda request, client: client.counter.is_detailed and not client.is_due,
 )

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.clients.models import Client
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
@@ -31,12 +32,13 @@ from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.models import Delivery, StatusChange
 from apps.uploads import files
-from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob, UploadState
+from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadFormat, UploadJob, UploadState
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
 SHOWN_CALLS = 20
 _PIECE = 256 * 1024
+_CONTENT_TYPES: dict[str, str] = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class FileLine:
     calls: list[ApiCall]
     problem: Problem | None
     rejected: list[StatusChange]
+    refused: list[Client]
 
     @property
     def call(self) -> ApiCall | None:
@@ -58,7 +61,7 @@ class FileLine:
 
     @property
     def was_split(self) -> bool:
-        return self.upload.state == UploadState.REFUSED and self.upload.rows > 1 and not self.rejected
+        return self.upload.state == UploadState.REFUSED and self.upload.rows > 1 and not (self.rejected or self.refused)
 
     @property
     def own_words(self) -> str:
@@ -128,7 +131,7 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
         return [download, *super().get_urls()]
 
     def download(self, request: HttpRequest, job_id: Any, upload_id: Any) -> HttpResponseBase:
-        """The plain CSV exactly as it went to Metrica."""
+        """The plain file exactly as it went to Metrica."""
         upload = Upload.objects.visible_to(actor_of(request)).filter(job=job_id, pk=upload_id).first()
         if upload is None or not upload.file:
             raise Http404
@@ -139,8 +142,8 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
             problem = describe(error.code)
             messages.error(request, f"{problem.message} {problem.next_step}" if problem else error.code)
             return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job_id]))
-        response = StreamingHttpResponse(_pieces(stream, opened), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.csv"'
+        response = StreamingHttpResponse(_pieces(stream, opened), content_type=_CONTENT_TYPES[upload.format])
+        response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.{upload.format}"'
         response["Content-Length"] = str(upload.bytes)
         return response
 
@@ -204,14 +207,17 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
         if call.subject is not None and len(calls[call.subject]) < SHOWN_CALLS:
             calls[call.subject].append(call)
     rejected: dict[Any, list[StatusChange]] = defaultdict(list)
+    clients: dict[Any, list[Client]] = defaultdict(list)
     refused = [upload.pk for upload in uploads if upload.state == UploadState.REFUSED]
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
         for change in changes.select_related("order")[:SHOWN_UPLOADS]:
             rejected[change.upload_id].append(change)
+        for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
+            clients[client.upload_id].append(client)
     waves: dict[int, list[FileLine]] = defaultdict(list)
     for upload in uploads:
-        line = FileLine(upload, calls[upload.pk], describe(upload.error_code), rejected[upload.pk])
+        line = FileLine(upload, calls[upload.pk], describe(upload.error_code), rejected[upload.pk], clients[upload.pk])
         waves[upload.wave].append(line)
     return [Wave(number, lines) for number, lines in sorted(waves.items())]
 

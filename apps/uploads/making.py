@@ -1,0 +1,103 @@
+"""One file being made: its own row in the database, its bytes on their way to the storage, and what goes into it.
+
+Memory stays flat whatever waits. A file that was not finished is given up at the next claim of the job: what it had
+taken waits again.
+"""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from apps.counters.models import Counter
+from apps.uploads import files
+from apps.uploads.formats import Maker, Writer, finish, open_writer
+from apps.uploads.lease import Lease
+from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind
+from apps.uploads.scribe import Scribe
+from apps.uploads.waits import seconds_for
+
+ROWS_PER_FILE = 300_000
+BYTES_PER_FILE = 512 * 1024 * 1024
+"""Metrica takes 1 GB. What is under way while the limit is noticed goes into the file as well."""
+
+
+@dataclass
+class FileInMaking:
+    """`taken`: rows handed to the scribe so far."""
+
+    lease: Lease
+    job: UploadJob
+    counter: Counter
+    upload: Upload
+    writer: Writer
+    maker: Maker
+    scribe: Scribe
+    draft: files.Draft
+    taken: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+
+    def begin(self) -> None:
+        """The upload's own row is there before the first thing that it carries points to it."""
+        if self.upload._state.adding:
+            self.upload.save(force_insert=True)
+
+    def write(self, rows: Sequence[Any]) -> None:
+        self.taken += len(rows)
+        self.scribe.write(rows)
+
+    def complete(self) -> bool:
+        """Wait until all is written. False where that is nothing."""
+        self.scribe.finish()
+        finish(self.writer)
+        return self.writer.rows > 0
+
+    def store(self) -> dict[str, Any]:
+        """Move the bytes into the storage. Returns what the upload's row has to say of them."""
+        self.lease.extend(seconds=seconds_for(self.writer.bytes_written))
+        return {
+            "file": self.draft.keep(files.name_of(self.upload, self.counter)),
+            "rows": self.writer.rows,
+            "bytes": self.writer.bytes_written,
+            "sha256": self.writer.sha256(),
+            "mapping": self.maker.mapping(),
+        }
+
+
+@contextmanager
+def file_in_making(
+    *,
+    lease: Lease,
+    job: UploadJob,
+    counter: Counter,
+    kind: UploadKind,
+    file_format: UploadFormat,
+    maker: Maker,
+) -> Iterator[FileInMaking]:
+    """A new file. Leaving it unfinished leaves no bytes anywhere."""
+    zone = counter.zone
+    assert zone is not None, "a counter without a zone is blocked"
+    upload = Upload(job_id=job.pk, wave=job.wave, kind=kind, format=file_format, created_at=timezone.now())
+    with _collector_resting(), files.Draft() as draft:
+        writer = open_writer(kind, file_format, draft.stream, zone=zone, attributes=maker.attributes)
+        with Scribe(writer=writer, make=maker.make) as scribe:
+            yield FileInMaking(lease, job, counter, upload, writer, maker, scribe, draft)
+
+
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Rows hold no cycles, and are gone as soon as they are written: to search a million of them for cycles again and
+    again would cost a good part of the time."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()

@@ -1,0 +1,87 @@
+"""Takes the rows of a kept file, some at a time, and makes files of the same format of them, row by row as they
+were."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO, Protocol
+
+from apps.uploads.models import UploadFormat
+
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of the new file, and the keys of the rows that begin in it."""
+
+    data: bytes
+    keys: list[str]
+
+
+class Scissors(Protocol):
+    def __init__(self, source: BinaryIO, key_column: str) -> None: ...
+
+    def next(self, count: int) -> Iterator[Piece]:
+        """A whole file of the next `count` rows, in pieces."""
+
+
+class CsvScissors:
+    """In flat memory."""
+
+    def __init__(self, source: BinaryIO, key_column: str) -> None:
+        self._records = csv.reader(io.TextIOWrapper(source, encoding="utf-8", newline=""), strict=True)
+        self._header = next(self._records)
+        self._key = self._header.index(key_column)
+
+    def next(self, count: int) -> Iterator[Piece]:
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer)
+        writer.writerow(self._header)
+        keys: list[str] = []
+        for cells in islice(self._records, count):
+            keys.append(cells[self._key])
+            writer.writerow(cells)
+            if buffer.tell() > _PIECE:
+                yield Piece(buffer.getvalue().encode(), keys)
+                keys = []
+                buffer.seek(0)
+                buffer.truncate()
+        yield Piece(buffer.getvalue().encode(), keys)
+
+
+class JsonScissors:
+    """JSON goes in small files only (see planner), so this one is read whole."""
+
+    def __init__(self, source: BinaryIO, key_column: str) -> None:
+        text = source.read().decode()
+        document = json.loads(text)
+        [(self._name, _rows)] = document.items()
+        self._key = key_column
+        self._elements = _elements(text)
+
+    def next(self, count: int) -> Iterator[Piece]:
+        rows = list(islice(self._elements, count))
+        body = ",".join(text for _row, text in rows)
+        data = f"{{{json.dumps(self._name)}:[{body}]}}".encode()
+        yield Piece(data, [str(row[self._key]) for row, _text in rows])
+
+
+def _elements(text: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each element of the document's one list, with the very text that says it."""
+    decode = json.JSONDecoder().raw_decode
+    place = text.index("[") + 1
+    while True:
+        while text[place] in " \t\r\n,":
+            place += 1
+        if text[place] == "]":
+            return
+        row, end = decode(text, place)
+        yield row, text[place:end]
+        place = end
+
+
+SCISSORS: dict[UploadFormat, type[Scissors]] = {UploadFormat.CSV: CsvScissors, UploadFormat.JSON: JsonScissors}

@@ -1,0 +1,74 @@
+"""PATCH counters/{id}/, and what a counter in detailed mode declares: custom attributes and products."""
+
+import pytest
+
+from apps.audit.models import AuditEntry
+from apps.counters.models import Counter
+
+COUNTER = "counters/40000001/"
+
+
+def test_the_mode_is_switched_with_the_trace_of_what_it_brings(api, counter):
+    answer = api.patch(COUNTER, {"mode": "detailed", "schedule": "1h"})
+    assert answer.status == 200
+    assert (answer.body["mode"], answer.body["schedule"], answer.body["first_clients_at"]) == ("detailed", "1h", None)
+    [entry] = AuditEntry.objects.filter(action="counter.mode_switched")
+    assert entry.after == {"mode": "detailed"}
+    assert api.patch(COUNTER, {"mode": "detailed"}).status == 200
+    assert AuditEntry.objects.filter(action="counter.mode_switched").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"mode": "both"}, "mode", "invalid_choice"),
+        ({"schedule": "soon"}, "schedule", "bad_schedule"),
+        ({"time_zone": "Mars"}, "time_zone", "unknown_time_zone"),
+        ({"currency": "XXX"}, "currency", "unknown_currency"),
+        ({"name": 5}, "name", "not_a_text"),
+        ({"name": ""}, "name", "blank"),
+        ({"hash_identifiers": "yes"}, "hash_identifiers", "not_a_boolean"),
+        ({"wave_pause_seconds": -1}, "wave_pause_seconds", "not_a_number"),
+        ({"metrica_id": 5}, "metrica_id", "unknown_field"),
+    ],
+)
+def test_what_does_not_fit_is_told_by_field_and_changes_nothing(api, counter, body, field, code):
+    answer = api.patch(COUNTER, {"mode": "detailed", **body})
+    assert answer.status == 400
+    assert [(error["field"], error["code"]) for error in answer.body["errors"]] == [(field, code)]
+    counter.refresh_from_db()
+    assert counter.mode == "simple"
+
+
+def test_attributes_are_replaced_as_a_list(api, counter):
+    wanted = [{"entity": "CONTACT", "name": "age", "type": "numeric"}, {"entity": "ORDER", "name": "branch"}]
+    answer = api.put(f"{COUNTER}attributes/", wanted)
+    assert answer.status == 200
+    assert answer.body == {
+        "results": [
+            {"entity": "CONTACT", "name": "age", "type": "numeric", "multivalued": False, "humanized": ""},
+            {"entity": "ORDER", "name": "branch", "type": "text", "multivalued": False, "humanized": ""},
+        ],
+        "at_metrica": False,
+    }
+    Counter.objects.update(attributes_sent=1)
+    assert api.get(f"{COUNTER}attributes/").body["at_metrica"] is True
+    assert api.put(f"{COUNTER}attributes/", []).body["results"] == []
+
+
+def test_a_bad_attribute_or_product_is_told(api, counter):
+    answer = api.put(f"{COUNTER}attributes/", [{"entity": "ORDER"}, {"entity": "ORDER", "name": "a", "multivalued": 1}])
+    assert answer.status == 400
+    told = [(error["index"], error["field"], error["code"]) for error in answer.body["errors"]]
+    assert told == [(0, "name", "required"), (1, "multivalued", "not_a_boolean")]
+    assert api.put(f"{COUNTER}attributes/", [{"entity": "ORDER", "name": "revenue"}]).status == 400
+    answer = api.put(f"{COUNTER}products/", [{"name": "Laptop TG12"}])
+    assert (answer.status, answer.body["errors"][0]["code"]) == (400, "bad_name")
+    assert "Laptop TG12" in answer.body["errors"][0]["message"]
+    assert api.put(f"{COUNTER}products/", {"name": "a"}).body["code"] == "not_an_array"
+
+
+def test_products_are_replaced_as_a_list(api, counter):
+    assert api.put(f"{COUNTER}products/", [{"name": "sku-1", "humanized": "Mug"}, {"name": "sku-2"}]).status == 200
+    answer = api.put(f"{COUNTER}products/", [{"name": "sku-2", "humanized": "Cup"}])
+    assert answer.body == {"results": [{"name": "sku-2", "humanized": "Cup"}], "at_metrica": False}
