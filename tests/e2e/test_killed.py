@@ -49,7 +49,7 @@ def check_all_arrived(installation: Installation, counter: int, prefix: str, cou
         assert order["order_status"] == "CANCELLED"
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, authorization, 1.6])
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.6, 0.9, 1.2, 1.6])
 def test_a_worker_killed_in_the_middle_is_succeeded_by_another(installation: Installation, delay: float) -> None:
     counter = installation.counter()
     installation.control("faults", kind="latency", counter=counter, count=6, seconds=0.4, endpoint="upload")
