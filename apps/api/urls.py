@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{_COUNTER}products/", declared.ProductsView.as_view(), name="products"),
     path(f"{_COUNTER}goals/", goals.GoalsView.as_view(), name="goals"),
     path(f"{_COUNTER}statuses/", statuses.StatusesView.as_view(), name="statuses"),
+    path(f"{_COUNTER}status-drift/", statuses.DriftView.as_view(), name="status-drift"),
     path(f"{_COUNTER}statuses/<path:crm_status>/", statuses.StatusView.as_view(), name="status"),
     path(f"{_COUNTER}orders/", orders.CounterOrdersView.as_view(), name="orders"),
     path(f"{_COUNTER}orders/<path:order_id>/statuses/", orders.EndsLikeStatusesView.as_view(), name="order-statuses"),

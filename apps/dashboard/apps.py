@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class DashboardConfig(AppConfig):
     name = "apps.dashboard"
     verbose_name = _("Home")
+
+    def ready(self) -> None:
+        from apps.dashboard.comparison.nightly import on_tick
+        from apps.uploads.events import ticked
+
+        ticked.connect(on_tick, dispatch_uid="dashboard.compare")

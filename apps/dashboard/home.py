@@ -14,6 +14,8 @@ from apps.agencies.actor import Right
 from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import block_reason
+from apps.dashboard.admin_pages.comparison import percent, tone_of
+from apps.dashboard.models import Comparison
 from apps.goals.models import StatusMapping
 from apps.orders import numbers
 from apps.orders.models import HoldReason, Order
@@ -34,6 +36,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Matched:
+    """The share of the orders that Metrica matched in 28 days, with the comparison behind it."""
+
+    text: str
+    tone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One counter on the board. `trouble`: the higher, the sooner somebody should look; 0: all is well."""
 
@@ -42,10 +53,12 @@ class Line:
     block: str
     held: list[Held]
     waits_long: bool
+    matched: Matched
 
     @property
     def trouble(self) -> int:
-        return 4 * bool(self.block) + 2 * bool(self.work.held or self.work.rejected) + self.waits_long
+        unmatched = self.matched.tone == "warn"
+        return 4 * bool(self.block) + 2 * bool(self.work.held or self.work.rejected) + (self.waits_long or unmatched)
 
     @property
     def next_upload(self) -> str:
@@ -67,7 +80,7 @@ class FirstStep:
 
 
 def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
-    """For unfold's dashboard: the index page's context with the board in it. Five queries, seven for a beginner."""
+    """For unfold's dashboard: the index page's context with the board in it. Six queries, eight for a beginner."""
     actor = actor_of(request)
     now = timezone.now()
     counters = list(
@@ -76,7 +89,11 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     more, counters = len(counters) > SHOWN_COUNTERS, counters[:SHOWN_COUNTERS]
     keys = [counter.pk for counter in counters]
     work = numbers.work_of(keys, rejected_within=REJECTED_WITHIN)
-    lines = [_line(counter, work.get(counter.pk, numbers.Work()), now) for counter in counters]
+    compared = Comparison.objects.in_bulk(keys)
+    lines = [
+        _line(counter, work.get(counter.pk, numbers.Work()), compared.get(counter.pk) or Comparison(), now)
+        for counter in counters
+    ]
     lines.sort(key=lambda line: (-line.trouble, line.counter.name.lower()))
     accounts = list(MetricaAccount.objects.visible_to(actor).order_by("login"))
     jobs = recent_jobs(keys)
@@ -95,7 +112,7 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _line(counter: Counter, work: numbers.Work, now: datetime) -> Line:
+def _line(counter: Counter, work: numbers.Work, comparison: Comparison, now: datetime) -> Line:
     holds = reverse("admin:orders_heldchange_changelist")
     held = [
         Held(
@@ -111,6 +128,11 @@ def _line(counter: Counter, work: numbers.Work, now: datetime) -> Line:
         block=block_reason(counter),
         held=held,
         waits_long=work.oldest is not None and now - work.oldest > LONG_WAIT,
+        matched=Matched(
+            text=percent(comparison.matched),
+            tone=tone_of(comparison),
+            url=reverse("admin:dashboard_comparison_change", args=[counter.pk]),
+        ),
     )
 
 

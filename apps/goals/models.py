@@ -122,6 +122,7 @@ class StepState(models.Model):
     """When a counter's statuses and goals were compared with Metrica's last, and what came of it."""
 
     counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    address = models.CharField(max_length=500, blank=True)  # of the Metrica that this is about
     looked_at = models.DateTimeField(null=True, blank=True)  # at the statuses
     mapping_digest = models.CharField(max_length=64, blank=True)  # of the mapping that was compared
     drift = models.JSONField(default=list, blank=True)  # lines that wait for a person, see apps.goals.status_lines

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -32,7 +33,7 @@ ASK_AGAIN: Final = timedelta(minutes=5)
 """How long a difference that waits for a person is taken to be there still."""
 
 _OUT_OF_STEP = _("At Metrica somebody else changed statuses that this counter uses: %(statuses)s.")
-_CHOOSE = _("Open the counter's page, press “Compare with Metrica”, and choose for each status which side is right.")
+_CHOOSE = _("Open the counter's page, press “Compare statuses”, and choose for each status which side is right.")
 _NOT_TAKEN = _("Metrica said that it took the statuses, but shows others than were sent: %(statuses)s.")
 _CHANGED_MEANWHILE = _("The statuses at Metrica are others now than those that were shown.")
 _LOOK_ONCE_MORE = _("Look at the differences once more, then choose.")
@@ -168,7 +169,14 @@ def _ours(counter: Counter) -> dict[str, tuple[str, Said]]:
     }
 
 
+def _address(counter: Counter) -> str:
+    return (counter.account.base_url if counter.account else "") or settings.METRICA_URL
+
+
 def _agreed(counter: Counter) -> dict[str, Said]:
+    """What both sides agreed on. With another Metrica (the sandbox before it, say) nothing was ever agreed."""
+    if not StepState.objects.filter(counter=counter, address=_address(counter)).exists():
+        return {}
     return {
         row.metrica_id: Said(row.type, row.name, tuple(row.goal_action_ids))
         for row in AgreedStatus.objects.filter(counter=counter)
@@ -187,9 +195,8 @@ def _look(counter: Counter, client: MetricaClient, ours: dict[str, tuple[str, Sa
 
 
 def _digest_of(counter: Counter, ours: Mapping[str, tuple[str, Said]]) -> str:
-    """Of our side as it stands against this very Metrica: another account's address begins anew."""
-    address = counter.account.base_url if counter.account else ""
-    return digest(((metrica_id, said) for metrica_id, (_name, said) in ours.items()), counter.metrica_id, address)
+    """Of our side as it stands against this very Metrica."""
+    return digest(((metrica_id, said) for metrica_id, (_name, said) in ours.items()), _address(counter))
 
 
 def _same(look: _Look) -> list[str]:
@@ -264,6 +271,9 @@ def _take(counter: Counter, lines: Iterable[Line]) -> None:
 @transaction.atomic
 def _note(counter: Counter, look: _Look, *, agreed: Collection[str], pushed: Collection[Line] = ()) -> StepState:
     """Keep what was seen: what both sides agree on, and what waits for a person."""
+    address = _address(counter)
+    if StepState.objects.filter(counter=counter).exclude(address=address).exists():
+        AgreedStatus.objects.filter(counter=counter).delete()
     _agree(counter, {metrica_id: look.ours[metrica_id][1] for metrica_id in agreed})
     look.agreed = {**look.agreed, **{metrica_id: look.ours[metrica_id][1] for metrica_id in agreed}}
     if pushed:
@@ -274,6 +284,7 @@ def _note(counter: Counter, look: _Look, *, agreed: Collection[str], pushed: Col
     state, _new = StepState.objects.update_or_create(
         counter=counter,
         defaults={
+            "address": address,
             "looked_at": timezone.now(),
             "mapping_digest": "" if still_to_go else _digest_of(counter, look.ours),
             "drift": drift,

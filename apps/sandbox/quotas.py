@@ -128,10 +128,13 @@ def _count(quotas: Sequence[Quota], numbers: dict[str, int | None], now: datetim
                 for value in (key, connection.ops.adapt_datetimefield_value(now + timedelta(seconds=2 * rows[key])))
             ],
         )
-    for quota in counted:
+    windows = [quota.keys(moment) for quota in counted]
+    keys = [key for window in windows for key in window]
+    found = dict(SandboxUsage.objects.filter(key__in=keys).values_list("key", "used"))
+    for quota, window in zip(counted, windows, strict=True):
         most = numbers[quota.limit]
         assert most is not None
-        if used(quota, now=now) > most:
+        if sum(found.get(key, 0) for key in window) > most:
             raise exceeded(quota.error_type)
     if random.randrange(_CLEAN_EACH) == 0:  # noqa: S311 - no secret
         SandboxUsage.objects.filter(expires_at__lt=now).delete()

@@ -38,6 +38,10 @@ class AttributeRefused(ValueError):
         self.taken = taken
 
 
+class TooManyStatuses(ValueError):
+    """The counter would have more mapped statuses than the switch `mapped_statuses` allows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """A CRM status: its id, its type, up to ten JavaScript goals that it reaches besides the type's own."""
@@ -60,9 +64,13 @@ class Attribute:
 
 @transaction.atomic
 def map_statuses(*, counter: SandboxCounter, statuses: Sequence[Status]) -> None:
-    """Takes over the mapping: by the switch `status_mapping`, beside the earlier one or in its place."""
+    """Takes over the mapping: by the switch `status_mapping`, beside the earlier one or in its place.
+
+    Raises TooManyStatuses, by the switch `mapped_statuses`.
+    """
     _locked(counter)
-    if switches.values()["status_mapping"] == "replace":
+    moved = switches.values()
+    if moved["status_mapping"] == "replace":
         SandboxStatus.objects.filter(counter=counter).exclude(status_id__in=[status.id for status in statuses]).delete()
     now = timezone.now()
     SandboxStatus.objects.bulk_create(
@@ -82,6 +90,9 @@ def map_statuses(*, counter: SandboxCounter, statuses: Sequence[Status]) -> None
         unique_fields=["counter", "status_id"],
         update_fields=["humanized", "type", "goal_action_ids", "updated_at"],
     )
+    most = moved["mapped_statuses"]
+    if most != "any" and SandboxStatus.objects.filter(counter=counter).count() > int(most):
+        raise TooManyStatuses(f"A counter has at most {most} mapped statuses.")
 
 
 @transaction.atomic

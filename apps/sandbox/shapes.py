@@ -154,6 +154,7 @@ def reach(row: SandboxReach) -> dict[str, Any]:
         "visit": row.visit_id,
         "order": row.order.order_id or "",
         "order_key": str(row.order_id),
+        "order_type": row.order.type,
         "goal": row.goal,
         "income": plain(row.income),
         "currency": row.currency,

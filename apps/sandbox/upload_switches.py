@@ -1,6 +1,7 @@
 """Switches of the uploads and of the schema behind them. Each says why its default is the default.
 
-A status that moves back never undoes a goal: the contacts page says so, so there is no switch for it.
+A status that moves back never undoes a goal: the contacts page says so, so there is no switch for it. Lists of a
+counter's own (CUSTOM_LIST) cannot be made at Metrica by any documented call, so not here either.
 """
 
 from django.utils.translation import gettext_lazy as _
@@ -132,6 +133,15 @@ UPLOAD_SWITCHES = (
         {
             "merge": _("changes the statuses that it names and leaves the others"),
             "replace": _("takes the place of the old one"),
+        },
+    ),
+    # No number is named.
+    Switch(
+        "mapped_statuses",
+        _("Mapped statuses that a counter may have"),
+        {
+            "any": _("any number"),
+            "100": _("at most 100; what goes beyond is answered with limit_exceeded"),
         },
     ),
     # The schema says array; the published samples pass one text.

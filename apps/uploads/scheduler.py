@@ -148,7 +148,10 @@ def keep_house() -> None:
 
 
 def tell_others() -> None:
-    ticked.send(sender=None, now=timezone.now())
+    """Each listener has its turn, whatever happens to another; Django logs what broke off."""
+    answers = ticked.send_robust(sender=None, now=timezone.now())
+    if broken := [answer for _listener, answer in answers if isinstance(answer, Exception)]:
+        raise broken[0]
 
 
 def _following(counter: Counter, due_at: datetime, now: datetime) -> datetime | None:

@@ -1,7 +1,6 @@
 """The mapping's editor: history, what waits there for a person, a draft tried out, both sides compared."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -13,13 +12,14 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.counters.models import Counter, MetricaAccount, Mode
+from apps.counters.services import connect_account
 from apps.goals import status_sync
 from apps.goals.models import Goal, MappingVersion, StatusMapping, StepState
 from apps.goals.services import set_status
 from apps.orders.models import Order
 from tests.admin.conftest import Place
 from tests.admin.pages import errors, form_data, messages, words
-from tests.goals.metrica import StatusesAtMetrica
+from tests.goals.metrica import TOKEN, Statuses, known_to_sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -200,18 +200,20 @@ class TestLateGoals:
         assert "Goals count from their creation on" not in words(browser.get(page(place.counter)))
 
 
+@pytest.mark.django_db(transaction=True)
 class TestComparison:
     @pytest.fixture
-    def metrica(self, place: Place) -> Iterator[StatusesAtMetrica]:
-        held = StatusesAtMetrica()
-        with held.serve() as server:
-            MetricaAccount.objects.filter(pk=place.account.pk).update(base_url=server.url)
-            Counter.objects.filter(pk=place.counter.pk).update(mode=Mode.DETAILED)
-            place.counter = Counter.objects.select_related("account").get(pk=place.counter.pk)
-            status_sync.ensure_in_step(counter=place.counter)
-            yield held
+    def metrica(self, place: Place, live_server: Any) -> Statuses:
+        """The place's counter, in step with the sandbox."""
+        at_metrica = known_to_sandbox(place.counter.metrica_id)
+        login = place.account.login
+        connect_account(agency=place.agency, login=login, token=TOKEN, base_url=f"{live_server.url}/sandbox")
+        Counter.objects.filter(pk=place.counter.pk).update(mode=Mode.DETAILED)
+        place.counter = Counter.objects.select_related("account").get(pk=place.counter.pk)
+        status_sync.ensure_in_step(counter=place.counter)
+        return Statuses(at_metrica)
 
-    def drift(self, place: Place, metrica: StatusesAtMetrica) -> None:
+    def drift(self, place: Place, metrica: Statuses) -> None:
         """Somebody changes a status at Metrica, and the next delivery finds it."""
         metrica.put("won", "SPAM", "Won", "theirs")
         state = StepState.objects.filter(counter=place.counter)
@@ -227,27 +229,27 @@ class TestComparison:
             data[block["field"].html_name] = chosen.get(block["line"].metrica_id, block["field"].value())
         return data
 
-    def test_a_change_at_metrica_is_shown_line_by_line(self, place: Place, browser: Browser, metrica: Any):
+    def test_a_change_at_metrica_is_shown_line_by_line(self, place: Place, browser: Browser, metrica: Statuses):
         self.drift(place, metrica)
-        calls = metrica.calls
+        calls = metrica.calls()
         assert "Nothing leaves until you choose which side is right: won" in words(browser.get(page(place.counter)))
-        assert metrica.calls == calls  # the page itself asks nobody
+        assert metrica.calls() == calls  # the page itself asks nobody
         text = words(browser.get(act(place.counter, "compare")))
         assert "won Somebody changed it at Metrica." in text
         assert "Order type Paid Spam Name won Won Goals goal_Mine theirs" in text
 
-    def test_ours_overwrites_and_both_versions_are_in_the_log(self, place: Place, browser: Browser, metrica: Any):
+    def test_ours_overwrites_and_both_versions_are_in_the_log(self, place: Place, browser: Browser, metrica: Statuses):
         self.drift(place, metrica)
         data = self.choices(browser, place.counter, won="ours")
         answer = browser.post(act(place.counter, "compare"), data, follow=True)
         assert "are in step" in messages(answer)
-        assert metrica.statuses["won"]["type"] == "PAID"
+        assert metrica["won"]["type"] == "PAID"
         entry = AuditEntry.objects.filter(action="statuses.pushed_to_metrica").latest("id")
         assert (entry.before["won"]["type"], entry.after["won"]["type"]) == ("SPAM", "PAID")
         assert entry.actor_label == place.owner.email
         assert "Nothing leaves until" not in words(browser.get(page(place.counter)))
 
-    def test_theirs_is_taken_and_both_versions_are_in_the_log(self, place: Place, browser: Browser, metrica: Any):
+    def test_theirs_is_taken_and_both_versions_are_in_the_log(self, place: Place, browser: Browser, metrica: Statuses):
         self.drift(place, metrica)
         data = self.choices(browser, place.counter, won="theirs")
         assert "are in step" in messages(browser.post(act(place.counter, "compare"), data, follow=True))
@@ -256,31 +258,31 @@ class TestComparison:
         entry = AuditEntry.objects.get(action="statuses.taken_from_metrica")
         assert (entry.before["won"]["type"], entry.after["won"]["type"]) == ("PAID", "SPAM")
 
-    def test_deciding_later_changes_nothing(self, place: Place, browser: Browser, metrica: Any):
+    def test_deciding_later_changes_nothing(self, place: Place, browser: Browser, metrica: Statuses):
         self.drift(place, metrica)
         answer = browser.post(act(place.counter, "compare"), self.choices(browser, place.counter), follow=True)
         assert "1 status still differs" in messages(answer)
-        assert metrica.statuses["won"]["type"] == "SPAM"
+        assert metrica["won"]["type"] == "SPAM"
         assert StatusMapping.objects.get(counter=place.counter, metrica_id="won").type == "PAID"
 
-    def test_what_changed_since_it_was_shown_is_shown_again(self, place: Place, browser: Browser, metrica: Any):
+    def test_what_changed_since_it_was_shown_is_shown_again(self, place: Place, browser: Browser, metrica: Statuses):
         self.drift(place, metrica)
         data = self.choices(browser, place.counter, won="ours")
         metrica.put("won", "CANCELLED")
         answer = browser.post(act(place.counter, "compare"), data)
         assert "are others now" in errors(answer)
-        assert metrica.statuses["won"]["type"] == "CANCELLED"
+        assert metrica["won"]["type"] == "CANCELLED"
 
-    def test_a_forged_comparison_is_not_believed(self, place: Place, browser: Browser, metrica: Any):
+    def test_a_forged_comparison_is_not_believed(self, place: Place, browser: Browser, metrica: Statuses):
         answer = browser.post(act(place.counter, "compare"), {"seen": "x:y:z", "line0": "ours"})
         assert "cannot be read any more" in errors(answer)
 
-    def test_when_metrica_does_not_answer_the_question_says_so(self, place: Place, browser: Browser, metrica: Any):
+    def test_when_metrica_does_not_answer_the_question_says_so(self, place: Place, browser: Browser, metrica: Statuses):
         MetricaAccount.objects.filter(pk=place.account.pk).update(base_url="http://127.0.0.1:1")
         text = words(browser.get(act(place.counter, "compare")))
         assert "No connection" in text or "connection" in text.lower()
 
     def test_in_simple_mode_there_is_nothing_to_compare(self, place: Place, browser: Browser):
-        assert "Compare with Metrica" not in words(browser.get(page(place.counter)))
+        assert "Compare statuses" not in words(browser.get(page(place.counter)))
         answer = browser.get(act(place.counter, "compare"), follow=True)
         assert "cannot be done any more" in messages(answer)

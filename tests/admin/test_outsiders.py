@@ -9,11 +9,13 @@ from django.contrib import admin
 from django.db import models
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver
+from django.utils import timezone
 
 from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
+from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Upload, UploadJob
@@ -38,6 +40,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
+    Comparison: lambda place: Comparison.objects.get(counter=place.counter),
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User}
@@ -56,6 +59,7 @@ def full(place: Place) -> Place:
     )
     place.push(f"{place.mark}-2", f"{place.mark} unknown status")
     place.job(order=order)
+    Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
     return place
 
 
@@ -82,8 +86,10 @@ def address(model: type[models.Model], pattern: str, obj: models.Model, place: P
 
 def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
-    watched = [MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client]
-    watched.append(MappingVersion)
+    watched = [
+        *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
+        *(MappingVersion, Comparison),
+    ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 
 

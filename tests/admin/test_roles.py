@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apps.counters.models import Counter, MetricaAccount
+from apps.dashboard.models import Comparison
 from apps.goals.models import MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
@@ -19,6 +20,8 @@ OPERATING = [
     ("counters_counter", "upload"),
     ("counters_counter", "read"),
     ("counters_counter", "compare"),
+    ("counters_counter", "compare-orders"),
+    ("dashboard_comparison", "compare"),
     ("counters_counter", "create-goals"),
     ("counters_counter", "map"),
     ("counters_counter", "simulate"),
@@ -50,6 +53,7 @@ def objects(place: Place) -> dict[str, Any]:
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
         "uploads_uploadjob": place.job(),
+        "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
 
 

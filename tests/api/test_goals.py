@@ -10,7 +10,7 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.goals.models import Goal
 from apps.goals.services import set_status
 from apps.sandbox import services as sandbox
-from apps.sandbox.models import SandboxCounter, SandboxGoal
+from apps.sandbox.models import SandboxCounter, SandboxGoal, SandboxStatus
 from tests.api.conftest import Caller
 from tests.metrica.servers import answering, envelope
 
@@ -106,3 +106,25 @@ def test_without_an_account_it_says_so(api: Caller, agency: Agency, counter: Cou
     Counter.objects.filter(pk=counter.pk).update(account=None)
     answer = api.post(GOALS, {"identifier": "a"})
     assert (answer.status, answer.body["code"]) == (502, "unauthorized")
+
+
+def test_the_mapping_is_compared_with_metricas(api: Caller, counter: Counter, at_metrica: SandboxCounter):
+    set_status(counter=counter, crm_status="won", type="PAID")
+    SandboxStatus.objects.create(counter=at_metrica, status_id="won", humanized="Won", type="SPAM")
+    answer = api.get("counters/40000001/status-drift/")
+    assert answer.status == 200
+    assert answer.body == {
+        "in_step": False,
+        "results": [
+            {
+                "metrica_id": "won",
+                "crm_status": "won",
+                "kind": "differs",
+                "blocks": True,
+                "ours": {"type": "PAID", "name": "won", "goal_action_ids": []},
+                "theirs": {"type": "SPAM", "name": "Won", "goal_action_ids": []},
+            }
+        ],
+    }
+    SandboxStatus.objects.update(type="PAID", humanized="won")
+    assert api.get("counters/40000001/status-drift/").body == {"in_step": True, "results": []}

@@ -14,7 +14,7 @@ from apps.agencies.services import revoke_api_key
 from apps.api import urls
 from apps.uploads.models import JobState, UploadJob
 from tests.api.conftest import Caller
-from tests.factories import SYSTEM, make_agency, make_counter, make_key
+from tests.factories import SYSTEM, make_account, make_agency, make_counter, make_key
 
 WHEN = (datetime.now(UTC) - timedelta(days=3)).isoformat()
 ORDER = {"id": "D-1", "create_date_time": WHEN, "order_status": "Новый лид", "client_ids": ["17000000001"]}
@@ -35,6 +35,7 @@ TABLE = {
     ("products", "PUT"): ([{"name": "sku-1"}], "counter", 200),
     ("goals", "GET"): (None, "counter", 200),
     ("goals", "POST"): ({"identifier": ""}, "counter", 400),
+    ("status-drift", "GET"): (None, "counter", 503),  # nobody answers at the account's address
     ("statuses", "GET"): (None, "counter", 200),
     ("statuses", "PUT"): ([], "counter", 200),
     ("status", "GET"): (None, "counter", 200),
@@ -61,6 +62,7 @@ ADDRESSES = {
     "attributes": "counters/40000001/attributes/",
     "products": "counters/40000001/products/",
     "goals": "counters/40000001/goals/",
+    "status-drift": "counters/40000001/status-drift/",
     "statuses": "counters/40000001/statuses/",
     "status": "counters/40000001/statuses/known/",
     "orders": "counters/40000001/orders/",
@@ -81,7 +83,7 @@ PATTERNS = [pattern for pattern in urls.urlpatterns if isinstance(pattern, URLPa
 def world(db):
     """An agency with a counter, a status, an order and an ended upload job; and a key of each kind."""
     agency = make_agency("north")
-    counter = make_counter(agency, metrica_id=40000001)
+    counter = make_counter(account=make_account(agency, base_url="http://127.0.0.1:1"), metrica_id=40000001)
     make_counter(agency, metrica_id=40000009)
     closed = make_agency("closed")
     both = make_key(agency)[1]

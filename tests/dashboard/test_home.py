@@ -83,7 +83,7 @@ def test_a_beginner_reads_what_to_do_first(login: Any, db: None):
     owner, analyst = login(make_member(agency)), login(make_member(agency, "analyst"))
     steps = owner.get(HOME).context["first_steps"]
     assert [step.done for step in steps] == [False] * 5
-    assert steps[0].url == "/admin/counters/metricaaccount/add/"
+    assert steps[0].url == "/admin/counters/metricaaccount/yandex/"
     assert "Connect a Metrica account" in words(owner.get(HOME))
     watched = analyst.get(HOME)
     assert "An owner of the agency does these steps" in words(watched)
@@ -100,12 +100,12 @@ def test_steps_that_are_done_are_marked_until_the_first_upload(place: Place, bro
 def test_home_costs_the_same_for_many_counters(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.push("A-1", "unknown", "won")
     place.job()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         browser.get(HOME)
     for number in range(12):
         counter = make_counter(place.agency, account=place.account, name=f"More {number}")
         place.push(f"B-{number}", "won", "unknown", counter=counter)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert len(lines(browser)) == 13
 
 

@@ -5,22 +5,17 @@ from typing import Any
 import pytest
 
 from apps.counters.models import Counter
-from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxCounter
-from tests.factories import make_account, make_counter
-
-TOKEN = "y0_goals"
+from tests.goals.metrica import counter_of, known_to_sandbox
 
 
 @pytest.fixture
-def at_metrica(live_server: Any, transactional_db: None) -> SandboxCounter:
+def at_metrica(transactional_db: None) -> SandboxCounter:
     """The counter as the sandbox has it, and its owner's."""
-    sandbox.set_limit(name="requests_by_ip", value=None)
-    return sandbox.create_counter(metrica_id=40000001, name="Shop", owner_login="goals", token=TOKEN)
+    return known_to_sandbox()
 
 
 @pytest.fixture
 def counter(at_metrica: SandboxCounter, live_server: Any) -> Counter:
     """The same counter here."""
-    account = make_account(token=TOKEN, base_url=f"{live_server.url}/sandbox")
-    return make_counter(account=account, metrica_id=at_metrica.metrica_id)
+    return counter_of(at_metrica, live_server.url)

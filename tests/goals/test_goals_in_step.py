@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -17,6 +18,7 @@ from apps.metrica.client import GoalDraft
 from apps.metrica.errors import PermanentError
 from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxGoal
+from tests.goals.metrica import TOKEN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,9 +32,6 @@ def use(counter: Counter, *goals: str) -> None:
 
 
 def delete(goal: SandboxGoal) -> None:
-    import httpx
-
-    from tests.goals.conftest import TOKEN
 
     account = Counter.objects.get().account
     url = f"{account.base_url}/management/v1/counter/{goal.counter.metrica_id}/goal/{goal.pk}"

@@ -1,6 +1,9 @@
 """The history of the mapping: a version for each change, and the way back."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 
 from apps.agencies.actor import Actor
@@ -162,3 +165,12 @@ def test_differences_of_equal_mappings_are_none():
     rows = [StatusRow("a", "PAID", ("g",), position=0), StatusRow("b", "SPAM", position=1)]
     assert difference(rows, [StatusRow("a", "PAID", ("g",), position=5), StatusRow("b", "SPAM", position=9)]) == []
     assert [line["kind"] for line in difference(rows, list(reversed(rows)))] == ["reordered"]
+
+
+def test_statuses_mapped_before_ids_were_derived_get_theirs(counter):
+    for number, (status, metrica_id) in enumerate([("Новый", ""), ("новый", ""), ("x", "novyy_2"), ("won", "")]):
+        StatusMapping.objects.create(
+            counter=counter, crm_status=status, type="PAID", metrica_id=metrica_id, position=number
+        )
+    import_module("apps.goals.migrations.0002_statuses_and_goals_in_step").name_statuses(apps, None)
+    assert [row[3] for row in mapping(counter)] == ["novyy", "novyy_3", "novyy_2", "won"]

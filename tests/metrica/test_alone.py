@@ -32,6 +32,13 @@ SimpleOrdersWriter(file, zone=zone).write(order)
 file.seek(0)
 assert [row.order for row in read_simple_orders(file, zone=zone)] == [order]
 
+from apps.metrica.wire.contacts import Contact, ContactsJsonWriter, read_contacts_json
+body = io.BytesIO()
+with ContactsJsonWriter(body, zone=zone) as writer:
+    writer.write(Contact("C-1", name="Анна"))
+body.seek(0)
+assert [item.record.name for item in read_contacts_json(body, zone=zone)] == ["Анна"]
+
 print([str(goal.label) for goal in SystemGoal])
 print(str(OrderType.PAID.label), "|", str(CATALOGUE["invalid_token"].next_step))
 try:

@@ -3,12 +3,19 @@
 import pytest
 
 from apps.metrica.vocabulary import (
+    CONTACT_COLUMNS,
     CURRENCIES,
     DEFAULT_STATUSES,
     ID_PATTERN,
     IDENTIFIER_KINDS,
+    MAX_ORDERS_PER_CLIENT,
+    MAX_PRODUCTS,
+    ORDER_COLUMNS,
     SIMPLE_COLUMNS,
+    AttributeGroup,
+    AttributeType,
     Delimiter,
+    EntityType,
     MergeMode,
     OrderType,
 )
@@ -31,6 +38,24 @@ def test_the_header_is_the_official_one_with_the_hashes_after_the_phones() -> No
         "order_status,revenue,cost,goals,currency"
     )
     assert set(IDENTIFIER_KINDS) < set(SIMPLE_COLUMNS)
+
+
+def test_the_headers_of_the_detailed_format() -> None:
+    assert ",".join(CONTACT_COLUMNS) == (
+        "uniq_id,name,birth_date,create_date_time,update_date_time,client_ids,emails,phones,emails_md5,phones_md5"
+    )
+    assert ",".join(ORDER_COLUMNS) == (
+        "id,client_uniq_id,client_type,create_date_time,update_date_time,finish_date_time,"
+        "order_status,revenue,cost,currency,products,goals"
+    )
+    assert (MAX_ORDERS_PER_CLIENT, MAX_PRODUCTS) == (100_000, 160_000)
+
+
+def test_attributes() -> None:
+    assert [str(entity) for entity in EntityType] == ["CONTACT", "COMPANY", "ORDER", "SIMPLE_ORDER"]
+    assert {str(kind) for kind in AttributeType} == {"numeric", "date", "datetime", "email", "text", "product"}
+    assert [str(group) for group in AttributeGroup] == ["PREDEFINED", "CUSTOM_LIST", "SYSTEM_LIST"]
+    assert len({str(kind.label) for kind in AttributeType}) == len(AttributeType)
 
 
 def test_modes_and_delimiters() -> None:

@@ -172,6 +172,10 @@ def test_switches_of_the_mapping(api: Api) -> None:
     services.set_switch(name="default_statuses", value="listed")
     listed = api.cdp("GET", "schema/order_statuses").json()["order_statuses"]
     assert [row["id"] for row in listed] == ["IN_PROGRESS", "CANCELLED", "SPAM", "PAID"]
+    services.set_switch(name="mapped_statuses", value="100")
+    many = {"order_statuses": [{"id": f"s{number}", "type": "OTHER"} for number in range(101)]}
+    assert error_of(api.cdp("POST", "schema/order_statuses", many)) == (400, "limit_exceeded")
+    assert [row["id"] for row in api.look("statuses", counter=NUMBER)["statuses"]] == ["PAID"], "nothing is half done"
     services.set_switch(name="bare_goal", value="refuse")
     assert error_of(api.cdp("POST", "schema/order_statuses", status(goal_action_ids="a"))) == (400, "invalid_parameter")
 

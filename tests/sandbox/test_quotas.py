@@ -280,4 +280,4 @@ def test_counting_costs_few_queries(counter: SandboxCounter, client: Client) -> 
     with CaptureQueriesContext(connection) as captured, quotas.taken(found, login="north-metrica"):
         pass
     statements = [query["sql"] for query in captured if not query["sql"].upper().startswith(("SAVEPOINT", "RELEASE"))]
-    assert len(statements) <= 8, statements
+    assert len(statements) <= 6, statements

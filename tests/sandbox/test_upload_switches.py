@@ -1,5 +1,6 @@
 """Switches of the uploads: chapter 5 leaves these things open; each has a default and another answer that works."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ def test_every_switch_is_documented_and_shown(db: None, client: Client) -> None:
         assert len(switch.values) > 1
         assert f"<code>{switch.name}</code>" in html
     assert len(SWITCHES) == len({*SWITCHES})
+
+
+def test_every_switch_stands_in_the_document() -> None:
+    """docs/sandbox.md: the name, the values with the default first, and why."""
+    lines = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text().splitlines()
+    for switch in SWITCHES.values():
+        values = ", ".join(f"`{value}`" for value in switch.values)
+        assert any(line.startswith(f"| `{switch.name}` | {values} | ") for line in lines), switch.name
 
 
 def test_refusal(api: Api) -> None:

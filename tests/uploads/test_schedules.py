@@ -353,6 +353,23 @@ def test_the_tick_seals_the_audit_log_and_keeps_house(shop: Shop) -> None:
     assert isinstance(heard[0], datetime)
 
 
+def test_a_listener_that_breaks_takes_nobodys_turn(shop: Shop) -> None:
+    def broken(**_details: Any) -> None:
+        raise RuntimeError("a listener")
+
+    heard: list[Any] = []
+    events.ticked.connect(broken, dispatch_uid="broken")
+    events.ticked.connect(lambda **details: heard.append(details["now"]), weak=False, dispatch_uid="test")
+    try:
+        with pytest.raises(scheduler.TickFailed) as failed:
+            scheduler.tick()
+    finally:
+        events.ticked.disconnect(dispatch_uid="test")
+        events.ticked.disconnect(dispatch_uid="broken")
+    assert failed.value.stages == ["tell_others"]
+    assert len(heard) == 1
+
+
 @pytest.mark.django_db
 def test_one_of_those_who_tick_has_the_turn() -> None:
     assert heartbeats.turn_of("tick", every=60)

@@ -11,7 +11,7 @@ from apps.api.base import ApiView, checked_object, is_plain, text_field
 from apps.api.openapi import TEXT, Schema, described, example, of
 from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid, not_found, renaming
 from apps.counters.models import Counter
-from apps.goals import services
+from apps.goals import services, status_sync
 from apps.goals.models import StatusMapping
 from apps.metrica.rules import system_goals
 from apps.metrica.vocabulary import MAX_GOALS_PER_STATUS, OrderType
@@ -49,7 +49,10 @@ def status_shape(mapping: StatusMapping) -> StatusShape:
 _FIELDS: dict[str, Schema] = {
     "type": {"type": "string", "enum": [order_type.value for order_type in OrderType]},
     "name": TEXT,
-    "metrica_id": {**TEXT, "description": "The status's id at Metrica, for the detailed mode; derived if left out."},
+    "metrica_id": {
+        **TEXT,
+        "description": "The status's id at Metrica, for the detailed mode; kept or derived if left out.",
+    },
     "goals": {"type": "array", "items": TEXT, "maxItems": MAX_GOALS_PER_STATUS},
 }
 ONE_BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["type"], "additionalProperties": False}
@@ -136,6 +139,55 @@ class StatusView(ApiView):
         counter = self.counter(metrica_id)
         services.remove_status(counter=counter, crm_status=_one(counter, crm_status).crm_status)
         return Response(status=204)
+
+
+class SideShape(TypedDict):
+    type: str
+    name: str
+    goal_action_ids: list[str]
+
+
+class DriftLineShape(TypedDict):
+    """`kind`: ours_only, theirs_only or differs. `blocks`: somebody else changed at Metrica what the mapping says, and
+    nothing is delivered until a person has chosen. `crm_status` is empty where the status is at Metrica alone.
+    """
+
+    metrica_id: str
+    crm_status: str
+    kind: str
+    blocks: bool
+    ours: SideShape | None
+    theirs: SideShape | None
+
+
+class DriftShape(TypedDict):
+    in_step: bool
+    results: list[DriftLineShape]
+
+
+class DriftView(ApiView):
+    @described(
+        name="compare_mapping",
+        summary="What differs between the mapping here and at Metrica",
+        description="Asks Metrica now; nothing is changed at either side. For the detailed mode.",
+        answers={200: of(DriftShape)},
+        errors=[404, 502, 503],
+        tags=["statuses"],
+    )
+    def get(self, request: Request, metrica_id: int) -> Response:
+        comparison = status_sync.compare(counter=self.counter(metrica_id))
+        results = [
+            {
+                "metrica_id": line.metrica_id,
+                "crm_status": line.crm_status,
+                "kind": line.kind,
+                "blocks": line.blocks,
+                "ours": line.ours.to_json() if line.ours else None,
+                "theirs": line.theirs.to_json() if line.theirs else None,
+            }
+            for line in comparison.lines
+        ]
+        return Response({"in_step": not results, "results": results})
 
 
 def _all(counter: Counter) -> StatusListShape:

@@ -75,9 +75,11 @@ _offered: dict[type[models.Model], list[Act]] = defaultdict(list)
 
 
 def offer(model: type[models.Model], *acts: Act) -> None:
-    """Let the pages of this model have these acts."""
-    known = {act.name for act in _offered[model]}
-    _offered[model].extend(act for act in acts if act.name not in known)
+    """Let the pages of this model have these acts. Two of one name would share an address: raises ValueError."""
+    for act in acts:
+        if any(act.name == other.name for other in _offered[model]):
+            raise ValueError(f"{model.__name__} has an act “{act.name}” already.")
+        _offered[model].append(act)
 
 
 def acts_of(model: type[models.Model]) -> list[Act]:

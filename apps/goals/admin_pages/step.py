@@ -131,7 +131,7 @@ def _settle(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -
 
 COMPARE = Act(
     name="compare",
-    title=_("Compare with Metrica"),
+    title=_("Compare statuses"),
     icon="difference",
     question=lambda request, counter: _(
         "What the counter's statuses mean here and at Metrica. Nothing is changed before you choose."

@@ -32,7 +32,10 @@ def map_order_statuses(call: Call) -> dict[str, Any]:
     rows = json_body.objects(body, "order_statuses")
     statuses = [_status(row, f"order_statuses[{number}]", bare_goal=bare_goal) for number, row in enumerate(rows)]
     _each_once((status.id for status in statuses), place="order_statuses", name="id")
-    schema.map_statuses(counter=counter, statuses=statuses)
+    try:
+        schema.map_statuses(counter=counter, statuses=statuses)
+    except schema.TooManyStatuses as error:
+        raise ApiError("limit_exceeded", str(error), location="order_statuses") from error
     return _SUCCESS
 
 

@@ -1,0 +1,1 @@
+"""Pages of what Metrica counted of that which was delivered."""

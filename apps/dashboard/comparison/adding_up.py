@@ -1,0 +1,237 @@
+"""Our side of a day: the counter's delivered orders, added up in one pass and in flat memory."""
+
+import json
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import TextField
+from django.db.models.functions import Cast, TruncDate
+
+from apps.counters.models import Counter
+from apps.dashboard.models import DayFigures, Side
+from apps.goals.resolve import Meaning, Resolver
+from apps.metrica.rules import BINDING_WINDOW, GoalPrice, goal_income, reached_goals
+from apps.metrica.vocabulary import OrderType
+from apps.orders.models import Delivery, Order, StatusChange
+from apps.uploads.models import Upload, UploadState
+
+CHUNK = 2_000
+"""Orders read together with their delivered changes."""
+
+SHOWN_AFTER = timedelta(hours=2)
+"""How long after its upload Metrica may still not show an order (page: contacts)."""
+
+_FILES_AT_ONCE = 500
+_REMEMBERED_FILES = 500
+_REMEMBERED_REACHES = 20_000
+_COUNT_OF_TYPE = {
+    OrderType.IN_PROGRESS: "in_progress",
+    OrderType.PAID: "paid",
+    OrderType.CANCELLED: "cancelled",
+    OrderType.SPAM: "spam",
+    OrderType.OTHER: "other",
+}
+
+
+class _Change(NamedTuple):
+    """A delivered change. JSON stays text: the same few texts come again and again."""
+
+    order: int
+    order_status: str
+    revenue: Decimal | None
+    cost: Decimal | None
+    currency: str
+    goals: str
+    upload_id: UUID | None
+    delivered_at: datetime
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The day as far as it has been added up."""
+
+    counts: Tally[str] = field(default_factory=Tally)
+    goals: Tally[str] = field(default_factory=Tally)
+    revenue: Decimal = Decimal(0)
+    profit: Decimal = Decimal(0)
+
+
+def changed_days(*, counter: Counter, zone: ZoneInfo, since: datetime, first: date) -> set[date]:
+    """Days not before `first` of whose orders an upload has passed since `since` (aware). A query, and one for each
+    few hundred uploads."""
+    passed = Upload.objects.filter(job__counter=counter, state=UploadState.PASSED, finished_at__gte=since)
+    uploads = list(passed.order_by().values_list("pk", flat=True))
+    days: set[date] = set()
+    for start in range(0, len(uploads), _FILES_AT_ONCE):
+        # The keys themselves: a database that guesses their number wrong would read all changes there are.
+        changes = StatusChange.objects.filter(upload_id__in=uploads[start : start + _FILES_AT_ONCE])
+        changes = changes.filter(delivery=Delivery.DELIVERED, order__create_date_time__gte=_starts(first, zone))
+        found = changes.order_by().annotate(day=TruncDate("order__create_date_time", tzinfo=zone))
+        days.update(found.values_list("day", flat=True).distinct())
+    return days
+
+
+def add_up(
+    *, counter: Counter, zone: ZoneInfo, day: date, now: datetime, alive: Callable[[], None] = lambda: None
+) -> DayFigures:
+    """The day's figures, not saved yet. `alive` is called after each chunk."""
+    orders = (
+        Order.objects.filter(
+            counter=counter,
+            create_date_time__gte=_starts(day, zone),
+            create_date_time__lt=_starts(day + timedelta(days=1), zone),
+        )
+        .order_by()
+        .values_list(
+            "pk",
+            "create_date_time",
+            Cast("identifiers", TextField()),
+            Cast("client__identifiers", TextField()),
+        )
+    )
+    meanings = _Meanings(counter)
+    whole = _Sum()
+    for chunk in _chunks(orders.iterator(chunk_size=CHUNK)):
+        _add_chunk(whole, chunk, meanings=meanings, currency=counter.currency, fresh_since=now - SHOWN_AFTER)
+        alive()
+    counts = whole.counts
+    return DayFigures(
+        counter=counter,
+        side=Side.OURS,
+        day=day,
+        orders=sum(counts[name] for kind, name in _COUNT_OF_TYPE.items() if kind is not OrderType.SPAM),
+        **{name: counts[name] for name in (*_COUNT_OF_TYPE.values(), *_MARKS)},
+        revenue=whole.revenue,
+        profit=whole.profit,
+        goals=dict(sorted(whole.goals.items())),
+        at=now,
+    )
+
+
+_MARKS = ("bindable", "late", "without_client_id", "fresh", "other_currency")
+
+
+def _add_chunk(
+    whole: _Sum, orders: dict[int, tuple], *, meanings: "_Meanings", currency: str, fresh_since: datetime
+) -> None:
+    rows = StatusChange.objects.filter(order_id__in=list(orders), delivery=Delivery.DELIVERED)
+    rows = rows.order_by("order_id", "status_date_time", "seq")
+    found = rows.values_list(
+        "order_id",
+        "order_status",
+        "revenue",
+        "cost",
+        "currency",
+        Cast("goals", TextField()),
+        "upload_id",
+        "delivered_at",
+    )
+    changes = [_Change._make(values) for values in found]
+    meanings.read({change.upload_id for change in changes if change.upload_id is not None})
+    for order, group in groupby(changes, key=_order_of):
+        _pk, created, own, of_client = orders[order]
+        timeline = list(group)
+        counts = whole.counts
+        if not _add_order(whole, timeline, meanings=meanings, currency=currency):
+            continue
+        if min(change.delivered_at for change in timeline) - created > BINDING_WINDOW:
+            counts["late"] += 1
+        else:
+            counts["bindable"] += 1
+            # A list that holds a text; within a text the quotation mark would be escaped.
+            if '"client_ids": ["' not in own and (of_client is None or '"client_ids": ["' not in of_client):
+                counts["without_client_id"] += 1
+        if any(change.delivered_at > fresh_since for change in timeline):
+            counts["fresh"] += 1
+
+
+def _add_order(whole: _Sum, timeline: list[_Change], *, meanings: "_Meanings", currency: str) -> bool:
+    """`timeline`: the order's delivered changes, oldest first; the newest says what the order is now.
+
+    False for an order of which nobody knows any more what its statuses meant: it is left out.
+    """
+    reached: set[str] = set()
+    kind: OrderType | None = None
+    for change in timeline:
+        meant, goals = meanings.of(change)
+        kind = meant or kind
+        reached |= goals
+    if kind is None:
+        return False
+    whole.goals.update(reached)
+    whole.counts[_COUNT_OF_TYPE[kind]] += 1
+    newest = timeline[-1]
+    if kind is not OrderType.PAID:
+        return True
+    if (newest.currency or currency) != currency:
+        whole.counts["other_currency"] += 1
+        return True
+    whole.revenue += newest.revenue or 0
+    whole.profit += goal_income(price=None, revenue=newest.revenue, cost=newest.cost) or 0
+    return True
+
+
+class _Meanings:
+    """What statuses meant in the files that carried them: type, and all goals that a row with them reaches."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._today = Resolver.for_counter(counter)
+        self._files: dict[UUID, dict[str, Any]] = {}
+        self._reaches: dict[tuple[UUID | None, str, str], tuple[OrderType | None, frozenset[str]]] = {}
+
+    def read(self, uploads: set[UUID]) -> None:
+        """One query where one of the files is not known yet."""
+        missing = uploads.difference(self._files)
+        if not missing:
+            return
+        if len(self._files) > _REMEMBERED_FILES:
+            self._files.clear()
+            missing = uploads
+        self._files.update(Upload.objects.filter(pk__in=missing).values_list("pk", "mapping"))
+
+    def of(self, change: _Change) -> tuple[OrderType | None, frozenset[str]]:
+        """Type and goals of a delivered change; no type where not even today's mapping knows the status."""
+        key = (change.upload_id, change.order_status, change.goals)
+        try:
+            return self._reaches[key]
+        except KeyError:
+            if len(self._reaches) > _REMEMBERED_REACHES:
+                self._reaches.clear()
+            found = self._reaches[key] = self._reached(change)
+            return found
+
+    def _reached(self, change: _Change) -> tuple[OrderType | None, frozenset[str]]:
+        sent = self._files.get(change.upload_id, {}).get(change.order_status) if change.upload_id else None
+        meaning = Meaning.from_json(change.order_status, sent) if sent else self._today.meaning(change.order_status)
+        if meaning is None:
+            return None, frozenset()
+        reaches = reached_goals(
+            order_type=meaning.type,
+            goal_action_ids=meaning.goal_action_ids,
+            extra_goals=[GoalPrice(str(goal["goal_action_id"])) for goal in json.loads(change.goals)],
+            revenue=None,
+            cost=None,
+        )
+        return meaning.type, frozenset(reach.goal for reach in reaches)
+
+
+def _chunks(rows: Iterable[tuple]) -> Iterator[dict[int, tuple]]:
+    stream = iter(rows)
+    while chunk := {row[0]: row for row in islice(stream, CHUNK)}:
+        yield chunk
+
+
+def _order_of(change: _Change) -> int:
+    return change.order
+
+
+def _starts(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of the day on the counter's clock, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)

@@ -1,0 +1,102 @@
+"""Who compares a counter now, and that nobody else writes for it: a lease with a fence, taken by compare-and-swap."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, QuerySet, Value, When
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from apps.dashboard.models import CompareState, Comparison
+from apps.uploads import stopping
+from apps.uploads.waits import after
+
+TURN_SECONDS = 240.0
+"""After so long a comparison lets uploads have the worker; the queue's own timeout of a task is far beyond."""
+
+_RENEWED_EVERY = 20.0
+
+
+class TurnLost(Exception):
+    """Another worker took the comparison over: stop without writing anything."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One claim of a counter's comparison. Every write goes through `step`."""
+
+    counter_id: int
+    fence: int
+    began: float = field(default_factory=time.monotonic)
+    renewed: float = field(default_factory=time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        return stopping.requested() or time.monotonic() - self.began > TURN_SECONDS
+
+    @contextlib.contextmanager
+    def step(self, *, seconds: float = 0.0) -> Iterator[None]:
+        """One committed step of the work; renews the lease. `seconds`: how long the next thing outside may take.
+
+        Raises TurnLost, and then nothing of the step is written.
+        """
+        with transaction.atomic():
+            if not self.mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
+                raise TurnLost
+            yield
+        self.renewed = time.monotonic()
+
+    def alive(self) -> None:
+        """Called often while something long is under way."""
+        if time.monotonic() - self.renewed > _RENEWED_EVERY:
+            with self.step():
+                pass
+
+    def release(self, *, not_before: datetime | None = None, **fields: object) -> None:
+        """Let go, so that it can be claimed again, at once or from `not_before` (aware) on."""
+        self.mine().update(state=CompareState.QUEUED, lease_until=None, not_before=not_before, **fields)
+
+    def end(self, **fields: object) -> None:
+        """The comparison is over; one that was asked for meanwhile is next, unless `fields` drop that wish."""
+        again = When(asked_days__gt=0, then=Value(CompareState.QUEUED.value))
+        idle = Value(CompareState.IDLE.value)
+        state = idle if "asked_days" in fields else Case(again, default=idle)
+        ended = {"todo": None, "read_from": None, "planned_at": None, "lease_until": None, "attempts": 0}
+        if not self.mine().update(state=state, not_before=None, **ended, **fields):
+            raise TurnLost
+
+    def mine(self) -> QuerySet[Comparison]:
+        return Comparison.objects.filter(pk=self.counter_id, state=CompareState.RUNNING, fence=self.fence)
+
+
+def claim(counter_id: int) -> Turn | None:
+    """Take a comparison that was asked for and that nobody holds; None where there is nothing to take."""
+    taken = (
+        Comparison.objects.claimable(timezone.now())
+        .filter(pk=counter_id)
+        .update(
+            state=CompareState.RUNNING,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            lease_until=after(settings.UPLOAD_LEASE_SECONDS),
+            not_before=None,
+            enqueued_at=None,
+        )
+    )
+    if not taken:
+        return None
+    return Turn(counter_id, Comparison.objects.values_list("fence", flat=True).get(pk=counter_id))
+
+
+def enqueue(counter_id: int) -> None:
+    """Put a message about the comparison into the queue, once the present transaction is committed. It may be lost or
+    doubled without harm: the tick finds what was lost, and a claim is given once."""
+    Comparison.objects.filter(pk=counter_id).update(enqueued_at=timezone.now())
+    transaction.on_commit(
+        lambda: async_task("apps.dashboard.tasks.compare", counter_id, task_name=f"compare {counter_id}")
+    )
