@@ -111,6 +111,7 @@ def test_a_refused_client_is_sent_again_by_hand(place: Place, detailed: Counter,
     assert "Send again" not in words(browser.get(reverse("admin:clients_client_change", args=[client.pk])))
     Client.objects.update(reject_code="refused", reject_message="bad phone", settled_revision=1)
     StatusChange.objects.update(delivery="held", hold_reason=HoldReason.CLIENT_REFUSED)
+    assert "Open the client" in words(browser.get("/admin/orders/heldchange/"))
     text = words(browser.get(reverse("admin:clients_client_change", args=[client.pk])))
     assert "Refused" in text and "bad phone" in text and "Send again" in text
     answer = browser.post(act(client, "send"), follow=True)

@@ -30,7 +30,8 @@ def _counter_page(change: StatusChange) -> str:
 
 
 def fix_for(change: StatusChange) -> Fix | None:
-    """The next step for a held or rejected change; None where the change needs nobody. Needs `change.counter`."""
+    """The next step for a held or rejected change; None where the change needs nobody. Needs `change.counter`
+    and `change.order`."""
     if change.delivery == Delivery.REJECTED:
         advice = _("Correct the order in the CRM and send it again; or let this status go once more as it is.")
         return Fix(advice, _("Try again"), reverse("admin:orders_order_retry", args=[change.order_id]), "replay")
@@ -62,6 +63,9 @@ def fix_for(change: StatusChange) -> Fix | None:
         return Fix(text, _("Map the status"), _act("map", change), "account_tree")
     if reason == HoldReason.NO_IDENTIFIERS:
         return Fix(text, _("Add an identifier"), _act("identify", change), "person_add")
+    if reason in (HoldReason.CLIENT_REFUSED, HoldReason.CLIENT_FULL) and change.order.client_id is not None:
+        page = reverse("admin:clients_client_change", args=[change.order.client_id])
+        return Fix(text, _("Open the client"), page, "person", asks=False)
     if reason == HoldReason.BY_HAND:
         return Fix(text, _("Release"), _act("release", change), "lock_open")
     if reason == HoldReason.UPDATE_WINDOW_CLOSED:
