@@ -63,12 +63,12 @@ _OWN = [
     Problem(
         "statuses_out_of_step",
         _("At Metrica somebody else changed statuses that this counter uses, so no order was sent."),
-        _("Open the counter's page, press “Compare with Metrica”, and choose for each status which side is right."),
+        _("Open the counter's page, press “Compare statuses”, and choose for each status which side is right."),
     ),
     Problem(
         "statuses_not_taken",
         _("Metrica said that it took the statuses, but shows others than were sent, so no order was sent."),
-        _("Open the counter's page, press “Compare with Metrica”, and look at what differs."),
+        _("Open the counter's page, press “Compare statuses”, and look at what differs."),
     ),
     Problem(
         "attribute_differs",

@@ -56,9 +56,9 @@ def answers(url: str) -> bool:
 
 
 def shoot(session: chromium.Session, name: str) -> Path:
-    """The whole page, as high as it is; small enough for a README."""
+    """The whole page, as high as it is; small enough for a README. A window that was opened for it is closed again."""
     page = session.page
-    height = int(page.evaluate("Math.ceil(document.querySelector('#page').scrollHeight)"))
+    height = int(page.evaluate("Math.ceil((document.querySelector('#page') || document.documentElement).scrollHeight)"))
     page.set_viewport_size({"width": WIDTH, "height": min(max(height, LEAST_HEIGHT), MOST_HEIGHT)})
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_timeout(400)
@@ -71,6 +71,9 @@ def shoot(session: chromium.Session, name: str) -> Path:
         picture = buffer.getvalue()
     path = DIRECTORY / f"{name}.png"
     path.write_bytes(picture)
+    if opener := page.opener():
+        page.close()
+        session.page = opener
     return path
 
 
@@ -102,13 +105,53 @@ def holds(session: chromium.Session) -> None:
     session.go("/admin/orders/heldchange/")
 
 
+def history(session: chromium.Session) -> None:
+    """Of the mapping: its newest version."""
+    session.go("/admin/goals/mappingversion/")
+    session.page.locator("#result_list tbody a").first.click()
+    session.page.wait_for_load_state("networkidle")
+
+
+def simulation(session: chromium.Session) -> None:
+    """What would change if a paid visit were cancelled instead; the draft is not saved."""
+    counter(session)
+    page = session.page
+    types = page.locator("select[name^=statuses-][name$=-type]")
+    paid = next(index for index in range(types.count()) if types.nth(index).input_value() == "PAID")
+    types.nth(paid).select_option("CANCELLED")
+    with page.expect_popup() as opened:
+        page.locator("button[formaction*=simulate]").click()
+    opened.value.wait_for_load_state("networkidle")
+    session.page = opened.value
+
+
+def connect(session: chromium.Session) -> None:
+    session.go("/admin/counters/metricaaccount/yandex/")
+
+
+def comparison(session: chromium.Session) -> None:
+    session.go("/admin/dashboard/comparison/")
+    session.page.locator("#result_list tbody a").first.click()
+    session.page.wait_for_load_state("networkidle")
+
+
+def sandbox(session: chromium.Session) -> None:
+    session.go("/sandbox/counters/40000002/")
+
+
 PAGES: dict[str, Callable[[chromium.Session], None]] = {
     "home": home,
     "counter": counter,
     "order": order,
     "upload": upload,
     "holds": holds,
+    "history": history,
+    "simulation": simulation,
+    "connect": connect,
+    "sandbox": sandbox,
 }
+SHOP = "owner@south.example"
+PAGES_OF_THE_SHOP: dict[str, Callable[[chromium.Session], None]] = {"comparison": comparison}
 
 
 def push_holds(session: chromium.Session) -> None:
@@ -133,17 +176,35 @@ def take(*, url: str, email: str, password: str) -> None:
         session.go("/admin/orders/heldchange/")
         if not session.page.locator("#result_list tbody").count():
             push_holds(session)
-        for language in LANGUAGES:
-            session.go("/admin/")
-            session.speak(language)
-            for name, open_page in PAGES.items():
-                open_page(session)
-                path = shoot(session, f"{name}.{language}")
-                print(f"{path.relative_to(BASE_DIR)}  {path.stat().st_size // 1000} kB")
+        take_pages(session, PAGES)
+    with chromium.session(url, width=WIDTH, height=LEAST_HEIGHT, locale="en") as session:
+        session.log_in(SHOP, password)
+        compare(session)
+        take_pages(session, PAGES_OF_THE_SHOP)
+
+
+def compare(session: chromium.Session) -> None:
+    """Ask for the shop's comparison with Metrica's reports and wait until it is there."""
+    session.go("/admin/counters/counter/?q=40000003")
+    session.page.locator("#result_list tbody a").first.click()
+    session.page.wait_for_load_state("networkidle")
+    session.go(session.page.url.removeprefix(session.base_url).replace("/change/", "/compare-orders/"))
+    session.page.locator("#dialog [type=submit], .gp-form [type=submit]").first.click()
+    session.page.locator("table").first.wait_for(timeout=60_000)
+
+
+def take_pages(session: chromium.Session, pages: dict[str, Callable[[chromium.Session], None]]) -> None:
+    for language in LANGUAGES:
         session.go("/admin/")
-        session.speak("en")
-        if session.complaints or session.strangers:
-            raise SystemExit(f"The pages complained: {session.complaints} {session.strangers}")
+        session.speak(language)
+        for name, open_page in pages.items():
+            open_page(session)
+            path = shoot(session, f"{name}.{language}")
+            print(f"{path.relative_to(BASE_DIR)}  {path.stat().st_size // 1000} kB")
+    session.go("/admin/")
+    session.speak("en")
+    if session.complaints or session.strangers:
+        raise SystemExit(f"The pages complained: {session.complaints} {session.strangers}")
 
 
 def main() -> None:

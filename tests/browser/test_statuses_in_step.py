@@ -44,7 +44,7 @@ def test_a_change_at_metrica_is_shown_and_settled(session: Session, place: Place
     page = session.page
     session.go(f"/admin/counters/counter/{place.counter.pk}/change/")
     page.get_by_text("Nothing leaves until you choose").wait_for()
-    page.locator(".gp-note a", has_text="Compare with Metrica").click()
+    page.locator(".gp-note a", has_text="Compare statuses").click()
     dialog = page.locator("#modal-content")
     dialog.get_by_text("Somebody changed it at Metrica.").wait_for()
     dialog.get_by_label("Ours is right: overwrite Metrica's").check()

@@ -1,4 +1,4 @@
-"""The sandbox's Yandex OAuth over real HTTP; each line quotes the fact that it keeps (pages: authorization, code-url)."""
+"""The sandbox's Yandex OAuth over real HTTP; each line quotes the fact that it keeps (authorization, code-url)."""
 
 import base64
 from collections.abc import Iterator

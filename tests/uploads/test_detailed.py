@@ -374,7 +374,7 @@ class TestTrouble:
         job = shop.upload()
         assert (job.state, job.error_code) == (JobState.FAILED, "statuses_out_of_step")
         problem = describe(job.error_code)
-        assert problem is not None and "Compare with Metrica" in str(problem.next_step)
+        assert problem is not None and "Compare statuses" in str(problem.next_step)
         assert shop.states("D-2") == [("Запись", "waiting")]
         push(counter=shop.counter, take=["zapis"])
         assert shop.upload().state == JobState.SUCCEEDED
