@@ -71,6 +71,9 @@ class Act:
         return ActionVariant.PRIMARY if self.main else ActionVariant.DEFAULT
 
 
+MOST_BUTTONS = 4
+"""That fit into the header of a page beside its title."""
+
 _offered: dict[type[models.Model], list[Act]] = defaultdict(list)
 
 
@@ -108,8 +111,11 @@ class ActingMixin:
         return [*urls, *super().get_urls()]  # type: ignore[misc]
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        """The acts that are offered now, in the form that the header of the admin theme draws."""
-        return [
+        """The acts that are offered now, in the form that the header of the admin theme draws.
+
+        Where they are many, the header keeps the first ones, and the rest are behind a button of their own.
+        """
+        offered = [
             {
                 "title": act.title,
                 "icon": act.icon,
@@ -121,6 +127,11 @@ class ActingMixin:
             for act in acts_of(self.model)
             if act.in_header and act.is_offered(request, obj)
         ]
+        if len(offered) <= MOST_BUTTONS:
+            return offered
+        first, rest = offered[: MOST_BUTTONS - 1], offered[MOST_BUTTONS - 1 :]
+        more = {"title": _("More"), "icon": "more_horiz", "variant": ActionVariant.DEFAULT, "attrs": {}}
+        return [*first, {**more, "method_name": "More", "items": rest}]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if (obj := context.get("original")) is not None:
