@@ -52,7 +52,9 @@ def _own_media(settings: object, tmp_path: Path) -> None:
     """Kept files of a test go to its own directory; nothing learnt in one test is remembered in the next."""
     from django.contrib.contenttypes.models import ContentType
     from django.core.cache import cache
+    from django.utils import translation
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
     ContentType.objects.clear_cache()
+    translation.deactivate()  # a request of the test client leaves its language behind

@@ -124,7 +124,7 @@ def test_the_calls_have_pages_that_say_what_went_wrong(person: Browser):
     come_back(person, consent(begin(person)[0]))
     pages = [
         words(person.get(reverse("admin:counters_apicall_change", args=[call.pk])))
-        for call in ApiCall.objects.filter(url__endswith="/token").order_by("pk")
+        for call in ApiCall.objects.filter(url__endswith="/token").order_by("started_at")
     ]
     assert "Yandex OAuth has a fault on its side." in pages[0]
     assert "grant_type=authorization_code&code=•••&code_verifier=•••" in pages[1]

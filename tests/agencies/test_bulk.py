@@ -17,7 +17,7 @@ from tests.factories import make_counter
 
 AT = datetime(2026, 11, 18, 11, 5, 7, 123456, tzinfo=UTC)
 TEXTS = ["", "plain", "tab\tand\nline\r\nbreak", "back\\slash", "\\N", "\\.", "'\"`", "💐", "null", "{}", " spaces "]
-CLIENT = ("id", "counter_id", "uniq_id", "name", "identifiers", "created_at", "updated_at")
+CLIENT = ("id", "counter_id", "uniq_id", "name", "identifiers", "attributes", "created_at", "updated_at")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def insert_clients(counter: Counter, *names: str, identifiers: Any = None) -> li
     insert_rows(
         Client,
         CLIENT,
-        [(key, counter.pk, f"C-{key}", name, identifiers or {}, AT, AT) for key, name in zip(keys, names, strict=True)],
+        [(key, counter.pk, f"C-{key}", name, identifiers or {}, {}, AT, AT) for key, name in zip(keys, names, strict=True)],
     )
     return keys
 
@@ -135,7 +135,7 @@ def test_keys_are_given_once(counter: Counter) -> None:
 def test_the_databases_rules_hold(counter: Counter) -> None:
     [key] = insert_clients(counter, "x")
     with pytest.raises(IntegrityError), transaction.atomic():
-        insert_rows(Client, CLIENT, [(key + 1, counter.pk, f"C-{key}", "twice", {}, AT, AT)])
+        insert_rows(Client, CLIENT, [(key + 1, counter.pk, f"C-{key}", "twice", {}, {}, AT, AT)])
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_rows(Client, CLIENT[:4], [(key + 1, counter.pk, "C-0", "no identifiers")])
     assert Client.objects.count() == 1

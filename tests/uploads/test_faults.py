@@ -10,6 +10,7 @@ from apps.counters.models import AccountState, ApiCall
 from apps.counters.services import connect_account
 from apps.orders.models import Delivery, StatusChange
 from apps.sandbox import services as sandbox
+from apps.sandbox.models import SandboxToken
 from apps.uploads.models import JobState, Upload, UploadState
 from apps.uploads.problems import describe
 from apps.uploads.runner import run_job
@@ -76,21 +77,24 @@ def test_a_refused_token_disconnects_the_account_and_holds_the_changes(shop: Sho
 
 
 def test_a_token_that_was_replaced_meanwhile_is_not_thrown_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person connects the account anew while the call with the old token is under way."""
+    """A person connects the account anew while the call with the old token is under way: the new one serves then."""
     shop.push("A-2", "a1")
     account = shop.counter.account
     assert account is not None
+    SandboxToken.objects.create(token="new", login=shop.site.owner_login)
     shop.fault("bad_token")
     started = ApiCall.objects.create
 
     def replace(**fields: object) -> ApiCall:
+        monkeypatch.setattr(ApiCall.objects, "create", started)
         connect_account(agency=account.agency, login=account.login, token="new", base_url=account.base_url)
         return started(**fields)
 
     monkeypatch.setattr(ApiCall.objects, "create", replace)
-    shop.upload()
+    job = shop.upload()
     account.refresh_from_db()
     assert account.state == AccountState.CONNECTED
+    assert (job.state, shop.states("A-2")) == (JobState.SUCCEEDED, [("a1", "delivered")])
 
 
 def test_no_right_to_the_counter_ends_the_job_but_keeps_the_account(shop: Shop) -> None:
