@@ -30,7 +30,10 @@ def insert_clients(counter: Counter, *names: str, identifiers: Any = None) -> li
     insert_rows(
         Client,
         CLIENT,
-        [(key, counter.pk, f"C-{key}", name, identifiers or {}, {}, AT, AT) for key, name in zip(keys, names, strict=True)],
+        [
+            (key, counter.pk, f"C-{key}", name, identifiers or {}, {}, AT, AT)
+            for key, name in zip(keys, names, strict=True)
+        ],
     )
     return keys
 
