@@ -1,5 +1,6 @@
 """The one way to call Metrica: a client with the account's token, whose every call is in the ledger before it goes."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -15,18 +16,28 @@ from apps.metrica.errors import CATALOGUE
 class LedgerRecorder:
     """Writes each exchange as an ApiCall: once before the bytes leave, once when the outcome is known.
 
-    `account` is None for the calls by which one comes into being.
+    `account` is None for the calls by which one comes into being. `before_call`: asked before each call; what it raises
+    keeps the call back.
     """
 
     def __init__(
-        self, *, agency_id: int, account: MetricaAccount | None, counter: Counter | None, subject: UUID | None
+        self,
+        *,
+        agency_id: int,
+        account: MetricaAccount | None,
+        counter: Counter | None,
+        subject: UUID | None,
+        before_call: Callable[[], None] | None = None,
     ) -> None:
         self._agency_id = agency_id
         self._account = account
         self._counter = counter
         self._subject = subject
+        self._before_call = before_call
 
     def started(self, exchange: Exchange) -> None:
+        if self._before_call is not None:
+            self._before_call()
         ApiCall.objects.create(
             id=exchange.id,
             agency_id=self._agency_id,
@@ -62,9 +73,11 @@ def metrica_client(
     subject: UUID | None = None,
     timeout: float | None = None,
     total_timeout: float | None = None,
+    before_call: Callable[[], None] | None = None,
 ) -> MetricaClient:
     """A client for the account. `subject`: the upload on whose behalf it calls. `timeout`: seconds for each single step
-    of a call; `total_timeout`: for a whole call, None for no bound.
+    of a call; `total_timeout`: for a whole call, None for no bound. `before_call`: asked before each call leaves; what
+    it raises keeps the call back.
 
     Raises AuthorizationError where there is no token to use. Call it outside any transaction: the ledger row must be
     committed before the request leaves (R6).
@@ -79,7 +92,9 @@ def metrica_client(
     return MetricaClient(
         base_url=account.base_url or settings.METRICA_URL,
         token=token,
-        recorder=LedgerRecorder(agency_id=account.agency_id, account=account, counter=counter, subject=subject),
+        recorder=LedgerRecorder(
+            agency_id=account.agency_id, account=account, counter=counter, subject=subject, before_call=before_call
+        ),
         timeout=timeout or settings.METRICA_TIMEOUT_SECONDS,
         total_timeout=total_timeout,
     )

@@ -7,7 +7,7 @@ Whether Metrica's POST replaces its list or only adds to it is not documented, s
 along, and every push is read back.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -75,11 +75,12 @@ class _Look:
         return lines_between(ours=self.ours, theirs=self.theirs, agreed=self.agreed)
 
 
-def ensure_in_step(*, counter: Counter) -> None:
+def ensure_in_step(*, counter: Counter, before_call: Callable[[], None] | None = None) -> None:
     """See that Metrica knows the mapping as it is now, before anything is sent under its ids.
 
     No call where both sides agreed less than LOOK_AGAIN ago and the mapping is the same since; else one that reads,
-    and two more where our own changes go out. Call it outside any transaction.
+    and two more where our own changes go out, each bounded by METRICA_TIMEOUT_SECONDS. `before_call`: asked before each
+    of them. Call it outside any transaction.
 
     Raises StatusesOutOfStep where somebody else changed a status of ours at Metrica, and the errors of
     apps.metrica.errors.
@@ -95,7 +96,7 @@ def ensure_in_step(*, counter: Counter) -> None:
             return
         if state.drift and age < ASK_AGAIN:
             raise StatusesOutOfStep([Line.from_json(line) for line in state.drift])
-    with _client(counter) as client:
+    with _client(counter, before_call) as client:
         look = _look(counter, client, ours)
         blocking = [line for line in look.lines if line.blocks]
         if blocking:
@@ -156,10 +157,11 @@ def known_drift(counter: Counter) -> list[Line]:
     return [Line.from_json(line) for line in state.drift] if state else []
 
 
-def _client(counter: Counter) -> MetricaClient:
+def _client(counter: Counter, before_call: Callable[[], None] | None = None) -> MetricaClient:
     if counter.account is None:
         raise CATALOGUE["unauthorized"].error()
-    return metrica_client(counter.account, counter=counter)
+    seconds = settings.METRICA_TIMEOUT_SECONDS
+    return metrica_client(counter.account, counter=counter, total_timeout=seconds, before_call=before_call)
 
 
 def _ours(counter: Counter) -> dict[str, tuple[str, Said]]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
@@ -129,10 +130,14 @@ def _step(turn: _Turn) -> bool:
 
 
 def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
-    """Metrica knows what the rows will name before they come. Where it cannot be asked now, it is asked later."""
-    turn.lease.extend(seconds=schema.MOST_SECONDS)
+    """Metrica knows what the rows will name before they come. Where it cannot be asked now, it is asked later.
+
+    The lease is renewed call by call: of a worker that dies meanwhile the job is free again soon.
+    """
     try:
-        schema.bring_in_step(counter=counter)
+        schema.bring_in_step(
+            counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
+        )
     except (TransientError, UnknownOutcome) as error:
         with turn.lease.step():
             UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)

@@ -1,7 +1,7 @@
 """Before rows of the detailed format go, Metrica must know what they name: statuses, custom attributes, products
 (pages: mapOrderStatuses, createAttributes, createProducts). Each is sent when it has changed, and read first."""
 
-from typing import Final
+from collections.abc import Callable
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -16,13 +16,11 @@ from apps.metrica.errors import AuthorizationError, MetricaError, TransientError
 from apps.metrica.vocabulary import EntityType
 from apps.uploads import sender
 
-MOST_SECONDS: Final = 600.0
-"""How long it may take to tell Metrica all of it."""
 
-
-def bring_in_step(*, counter: Counter) -> None:
+def bring_in_step(*, counter: Counter, before_call: Callable[[], None] | None = None) -> None:
     """See that Metrica has the counter's statuses, attributes and products as they are now. No call where nothing has
-    changed since they were seen to be the same.
+    changed since they were seen to be the same. `before_call`: asked before each call, which METRICA_TIMEOUT_SECONDS
+    bounds.
 
     Raises JobFailed where a person is needed (statuses_out_of_step, attribute_differs, what Metrica refused), and
     TransientError or UnknownOutcome: all is read again before anything is repeated. Call it outside any transaction.
@@ -30,9 +28,10 @@ def bring_in_step(*, counter: Counter) -> None:
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     try:
-        ensure_in_step(counter=counter)
+        ensure_in_step(counter=counter, before_call=before_call)
         if counter.attributes_revision > counter.attributes_sent or counter.products_revision > counter.products_sent:
-            with metrica_client(account, counter=counter, total_timeout=settings.METRICA_TIMEOUT_SECONDS) as metrica:
+            seconds = settings.METRICA_TIMEOUT_SECONDS
+            with metrica_client(account, counter=counter, total_timeout=seconds, before_call=before_call) as metrica:
                 _bring_attributes(metrica, counter)
                 _bring_products(metrica, counter)
     except (TransientError, UnknownOutcome):

@@ -10,6 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from apps.clients.models import Client
@@ -24,7 +26,7 @@ from apps.orders import crowds
 from apps.orders.models import Delivery, Order
 from apps.sandbox.models import SandboxStatus, SandboxUploading
 from apps.uploads import runner
-from apps.uploads.models import JobState, UploadKind, UploadState
+from apps.uploads.models import JobState, UploadJob, UploadKind, UploadState
 from apps.uploads.modes import switch_mode
 from apps.uploads.problems import describe
 from apps.uploads.runner import run_job
@@ -76,6 +78,33 @@ def test_clients_go_first_and_each_wave_of_orders_after(shop: Shop) -> None:
     assert [row["client_uniq_id"] for row in rows(shop, "orders")] == ["C-1", "goalpost-order-D-2", "C-1"]
     assert shop.arrived("D-1") == ["IN_PROGRESS", "PAID"]
     assert not something_due(counter=shop.counter)
+
+
+def test_a_worker_that_dies_before_the_first_file_keeps_its_job_from_others_for_one_call_at_most(shop: Shop) -> None:
+    """The lease is renewed call by call while Metrica learns statuses, attributes and products."""
+    set_status(counter=shop.counter, crm_status="Lead", type="IN_PROGRESS")
+    set_attributes(counter=shop.counter, attributes=[{"entity": "CONTACT", "name": "age", "type": "numeric"}])
+    set_products(counter=shop.counter, products=[{"name": "sku-1", "humanized": "Mug"}])
+    shop.push("D-1", "IN_PROGRESS", client_uniq_id="C-1")
+    left: dict[str, float] = {}
+
+    def look(instance: ApiCall, created: bool, **_more: Any) -> None:
+        if created:
+            until = UploadJob.objects.get(counter=shop.counter).lease_until
+            assert until is not None
+            left[f"{instance.method} {instance.url.rpartition('/')[2].partition('?')[0]}"] = (
+                until - timezone.now()
+            ).total_seconds()
+
+    post_save.connect(look, sender=ApiCall)
+    try:
+        shop.upload()
+    finally:
+        post_save.disconnect(look, sender=ApiCall)
+    asked = {"GET order_statuses", "POST order_statuses", "GET attributes", "POST attributes", "POST products"}
+    assert asked <= set(left)
+    longest = settings.UPLOAD_LEASE_SECONDS + settings.METRICA_TIMEOUT_SECONDS
+    assert all(0 < left[call] <= longest for call in asked), left
 
 
 def test_the_first_upload_of_clients_is_noted_once(shop: Shop) -> None:
