@@ -282,7 +282,10 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk
 
-    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
+    # Local variables and bodies hold tokens and what people bought: they stay here.
+    sentry_sdk.init(
+        dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
+    )
 
 UNFOLD = navigation.UNFOLD
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -12,6 +12,9 @@ from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
 from apps.metrica.client import Exchange, MetricaClient
 from apps.metrica.errors import CATALOGUE
 
+PAGE_SECONDS = 20.0
+"""For a whole call that somebody waits for at a page."""
+
 
 class LedgerRecorder:
     """Writes each exchange as an ApiCall: once before the bytes leave, once when the outcome is known.

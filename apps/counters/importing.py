@@ -3,6 +3,7 @@
 HTTP is made outside any transaction; each picked counter is one of its own.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import available_timezones
@@ -10,17 +11,22 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.counters import services
 from apps.counters.events import goals_read
-from apps.counters.gateway import metrica_client
+from apps.counters.gateway import PAGE_SECONDS, metrica_client
 from apps.counters.models import Counter, MetricaAccount
 from apps.metrica.answers import read_goals
 from apps.metrica.client import CounterInfo, GoalInfo
-from apps.metrica.errors import MetricaError
+from apps.metrica.errors import AuthorizationError, MetricaError, QuotaExceeded
 from apps.metrica.parts import Unreadable
 
 PER_PAGE = 50
+IMPORT_SECONDS = 60.0
+"""How long a page may take to import."""
+
+_LEFT = _("Metrica took too long for so many at once. Pick it once more.")
 UPLOADING = frozenset({"own", "edit"})
 """Permissions with which a login may upload (pages: quick-start, FAQ)."""
 
@@ -67,7 +73,7 @@ class Imported:
 def offered(*, account: MetricaAccount, search: str = "", page: int = 1) -> OfferPage:
     """One page of the account's counters, those of the agency marked. One call and one query. Raises MetricaError."""
     page = max(1, page)
-    with metrica_client(account) as client:
+    with metrica_client(account, total_timeout=PAGE_SECONDS) as client:
         answer = client.counters(search=search, per_page=PER_PAGE, offset=(page - 1) * PER_PAGE + 1, field=("goals",))
     services.note_reading(account_id=account.pk, at=timezone.now())
     numbers = [info.id for info in answer.counters]
@@ -80,17 +86,25 @@ def offered(*, account: MetricaAccount, search: str = "", page: int = 1) -> Offe
 def import_counters(*, account: MetricaAccount, numbers: Collection[int]) -> Imported:
     """Make counters of the agency out of what Metrica says now of these numbers, with zone, site and goals.
 
-    One call for each. What is known already stays as it is. Raises MetricaError only where nothing was done yet.
+    One call for each. What is known already stays as it is. Where the token or a quota ends, or after IMPORT_SECONDS,
+    the rest is left for another time and said so. Raises MetricaError only where nothing was done yet.
     """
     done = Imported()
+    ends = time.monotonic() + IMPORT_SECONDS
+    stopped = ""
     wanted = list(dict.fromkeys(numbers))
     here = set(
         Counter.objects.filter(agency_id=account.agency_id, metrica_id__in=wanted).values_list("metrica_id", flat=True)
     )
     done.known.extend(number for number in wanted if number in here)
-    with metrica_client(account) as client:
+    with metrica_client(account, total_timeout=PAGE_SECONDS) as client:
         for number in wanted:
             if number in here:
+                continue
+            if not stopped and time.monotonic() > ends:
+                stopped = str(_LEFT)
+            if stopped:
+                done.refused[number] = stopped
                 continue
             try:
                 info = client.counter(number, field=("goals",))
@@ -101,6 +115,8 @@ def import_counters(*, account: MetricaAccount, numbers: Collection[int]) -> Imp
                 if not done.made and len(wanted) == 1:
                     raise
                 done.refused[number] = f"{error.message} {error.next_step}"
+                if isinstance(error, AuthorizationError | QuotaExceeded):
+                    stopped = done.refused[number]
             except ValidationError as error:
                 done.refused[number] = " ".join(error.messages)
     return done

@@ -16,7 +16,7 @@ from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
 from apps.counters.expiry import renew_at
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import touch
-from apps.counters.yandex import give_back, oauth_client
+from apps.counters.yandex import give_back, is_kept, oauth_client
 from apps.metrica.errors import AuthorizationError, MetricaError
 from apps.metrica.oauth import TokenAnswer
 from apps.metrica.oauth_errors import UNREADABLE
@@ -53,6 +53,8 @@ def renew(account_id: int) -> bool:
     if _renewed(claim, answer):
         return True
     # A person was quicker. What Yandex just gave would otherwise stay good with nobody who knows of it.
+    if is_kept(account_id=account_id, token=answer.access_token):
+        return False
     with oauth_client(agency_id=claim.account.agency_id, account=claim.account) as client:
         give_back(client, answer.access_token)
     return False

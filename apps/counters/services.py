@@ -123,14 +123,18 @@ def update_account(*, account: MetricaAccount, login: str, base_url: str) -> Met
 
 
 @transaction.atomic
-def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bool = False) -> None:
+def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bool = False) -> bool:
     """Stop using the account's token: Metrica refused it, or a person took it away (then it is forgotten as well).
 
-    A refused token that can be renewed is renewed at once; if that succeeds, the account is connected again.
+    A refused token is the one that `account` holds. Where another has taken its place meanwhile, nothing is done, and
+    the answer is False. One that can be renewed is renewed at once; if that succeeds, the account is connected again.
     """
+    refused = account.token_encrypted
     account = MetricaAccount.objects.select_for_update().get(pk=account.pk)
+    if not forget_token and account.token_encrypted != refused:
+        return False
     if account.state == AccountState.DISCONNECTED and not (forget_token and account.token_encrypted):
-        return
+        return True
     before = snapshot(account, ACCOUNT_FIELDS)
     account.state = AccountState.DISCONNECTED
     account.state_reason = reason[:255]
@@ -138,7 +142,8 @@ def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bo
         account.token_encrypted = account.refresh_token_encrypted = account.scopes = ""
         account.token_expires_at = account.refresh_at = None
         account.refresh_attempts, account.refresh_error_code, account.refresh_error = 0, "", ""
-    elif account.refresh_at is not None and not _just_renewed(account):
+    elif account.refresh_at is not None and not account.refresh_attempts and not _just_renewed(account):
+        # With attempts, somebody is at it now or waits to try again: a refresh token serves once.
         account.refresh_at = timezone.now()
     account.save()
     record(
@@ -149,6 +154,7 @@ def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bo
         after=snapshot(account, ACCOUNT_FIELDS),
     )
     _touch_counters(Q(account=account))
+    return True
 
 
 def _just_renewed(account: MetricaAccount) -> bool:

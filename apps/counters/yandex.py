@@ -2,18 +2,18 @@
 transaction; every call is in the ledger, and no token is.
 """
 
+import secrets
 from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from apps.agencies.models import Agency
 from apps.audit.services import record
 from apps.counters import services
 from apps.counters.encryption import UnreadableSecret, decrypt
-from apps.counters.gateway import LedgerRecorder, metrica_client
+from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, metrica_client
 from apps.counters.models import MetricaAccount
 from apps.counters.services import Consent
 from apps.metrica.client import MetricaClient
@@ -58,8 +58,8 @@ def authorize_url(
 ) -> str:
     """Where to send the person's browser. `redirect_uri` blank: Yandex shows the code there.
 
-    The device is the agency: only a token that was issued for a device can be revoked, and another token for the same
-    device takes the place of the first.
+    Each consent is for a device of its own: only a token that was issued for a device can be revoked, and a second one
+    for the same device may take the place of another account's.
     """
     with oauth_client(agency_id=agency_id) as client:
         return client.authorize_url(
@@ -70,7 +70,7 @@ def authorize_url(
             optional_scopes=settings.YANDEX_OPTIONAL_SCOPES,
             login_hint=login_hint,
             force_confirm=force_confirm,
-            device_id=salted_hmac("apps.counters.yandex.device", str(agency_id)).hexdigest()[:32],
+            device_id=secrets.token_hex(16),
             device_name=DEVICE_NAME,
         )
 
@@ -91,6 +91,7 @@ def connect(
             give_back(client, answer.access_token)
             raise
     scopes = answer.scopes if answer.scopes is not None else tuple(_asked_for())
+    before = MetricaAccount.objects.filter(agency=agency, login=login).first()
     connected = services.connect_account(
         agency=agency,
         login=login,
@@ -98,6 +99,8 @@ def connect(
         expires_at=timezone.now() + answer.lifetime if answer.lifetime else None,
         consent=Consent(answer.refresh_token, scopes, confirmed),
     )
+    if before is not None and before.renews_itself:
+        _end_former(before, now_used=answer.access_token)
     try:
         counters = read_test(connected)
     except MetricaError as error:
@@ -107,7 +110,7 @@ def connect(
 
 def read_test(account: MetricaAccount) -> int:
     """How many counters the token reaches, by asking Metrica; that it answers is noted. Raises MetricaError."""
-    with metrica_client(account) as client:
+    with metrica_client(account, total_timeout=PAGE_SECONDS) as client:
         rows = client.counters(per_page=1).rows
     services.note_reading(account_id=account.pk, at=timezone.now())
     return rows
@@ -146,6 +149,26 @@ def _revoked(account: MetricaAccount) -> MetricaError | None:
     return None
 
 
+def _end_former(account: MetricaAccount, *, now_used: str) -> None:
+    """The token that an account had before it was connected anew serves nobody any more."""
+    try:
+        token = decrypt(account.token_encrypted)
+    except UnreadableSecret:
+        return
+    if token != now_used:
+        with oauth_client(agency_id=account.agency_id, account=account) as client:
+            give_back(client, token)
+
+
+def is_kept(*, account_id: int, token: str) -> bool:
+    """True if the account uses this very token: Yandex may answer a renewal with the token that was there."""
+    kept = MetricaAccount.objects.filter(pk=account_id).values_list("token_encrypted", flat=True).first()
+    try:
+        return bool(kept) and decrypt(kept or "") == token
+    except UnreadableSecret:
+        return False
+
+
 def give_back(client: OAuthClient, token: str) -> None:
     """End a token that nobody will use. What comes of it changes nothing for the person, who reads another error."""
     try:
@@ -171,6 +194,7 @@ def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -
             token=answer.access_token,
             recorder=recorder,
             timeout=settings.METRICA_TIMEOUT_SECONDS,
+            total_timeout=PAGE_SECONDS,
         ) as metrica:
             own = metrica.counters(permission="own", per_page=1).counters
     except MetricaError as error:

@@ -20,13 +20,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, transaction
+import structlog
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
 from apps.sandbox import limits, switches
 from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, SandboxRunning, SandboxUsage
+
+log = structlog.get_logger(__name__)
 
 _DAY, _HOUR = 86400.0, 3600.0
 # A call of another machine's process that runs longer than this is taken for lost.
@@ -84,7 +87,11 @@ def taken(quotas: Sequence[Quota], *, login: str) -> Iterator[None]:
         yield
     finally:
         if running is not None:
-            SandboxRunning.objects.filter(pk=running).delete()
+            # What the call did is done; a place that cannot be freed now is freed when the process ends, or in an hour.
+            try:
+                SandboxRunning.objects.filter(pk=running).delete()
+            except DatabaseError:
+                log.exception("a running call keeps its place", login=login)
 
 
 def used(quota: Quota, *, now: datetime) -> int:

@@ -86,10 +86,7 @@ def disconnect(account: MetricaAccount, error: AuthorizationError) -> bool:
     """
     if error.http_status is None and error.code != "malformed_token":
         return True
-    if not MetricaAccount.objects.filter(pk=account.pk, token_encrypted=account.token_encrypted).exists():
-        return False
-    disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
-    return True
+    return disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
 
 
 def _note_attempt(lease: Lease, upload: Upload, seconds: float) -> None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
+from apps.counters import services
 from apps.counters.encryption import decrypt
 from apps.counters.models import ApiCall, MetricaAccount
 from apps.sandbox import services as sandbox
@@ -141,6 +142,15 @@ def test_a_refused_token_is_told_with_the_next_step(metrica: Any, place: Place, 
     assert "token" in errors(answer)
     place.account.refresh_from_db()
     assert place.account.state == "disconnected"
+
+
+def test_a_refused_account_can_be_disconnected_for_good(place: Place, browser: Browser):
+    """Its token is kept and might be renewed; a person may end that."""
+    services.disconnect_account(account=place.account, reason="Metrica refused the token")
+    answer = browser.post(act(place.account, "disconnect"), {"reason": "gone"}, follow=True)
+    assert "is disconnected" in messages(answer)
+    place.account.refresh_from_db()
+    assert place.account.token_encrypted == ""
 
 
 def test_reading_the_counter_brings_its_zone_and_goals(metrica: Any, place: Place, browser: Browser):

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from apps.agencies.models import User
 from apps.audit.models import AuditEntry
+from apps.counters import importing
 from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.goals.models import Goal
 from apps.sandbox import services as sandbox
@@ -165,3 +166,21 @@ def test_only_who_administers_adds_counters(place: Place, page: str, login: Call
     assert browser.get(page).status_code == 403
     assert browser.post(page, {"counter": ["40000001"]}).status_code == 403
     assert page not in browser.get(reverse("admin:counters_metricaaccount_changelist")).content.decode()
+
+
+def test_a_quota_ends_the_import_and_the_rest_is_left(browser: Browser, page: str):
+    for number in range(5):
+        sandbox.create_counter(metrica_id=100 + number, name=f"Shop {number}", owner_login=LOGIN)
+    sandbox.add_fault(kind="quota_429", endpoint="management", count=None, counter=102)
+    before = ApiCall.objects.count()
+    told = messages(browser.post(page, {"counter": [str(100 + number) for number in range(5)]}, follow=True))
+    assert "2 counters were added" in told
+    assert all(f"Counter {number} was not added" in told for number in (102, 103, 104))
+    assert ApiCall.objects.filter(url__contains="/104").count() == 0
+    assert ApiCall.objects.count() > before
+
+
+def test_an_import_that_takes_too_long_leaves_the_rest(browser: Browser, page: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importing, "IMPORT_SECONDS", -1.0)
+    told = messages(browser.post(page, {"counter": ["40000001"]}, follow=True))
+    assert "Pick it once more" in told

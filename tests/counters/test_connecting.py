@@ -44,7 +44,7 @@ def test_the_same_login_again_is_the_same_account(at_yandex: Yandex):
     assert second.pk == first.pk
     assert (second.refresh_error_code, second.last_upload_ok_at) == ("", None)
     assert second.refresh_at is not None
-    assert at_yandex.live() == 2, "another token for the same device is Yandex's own business"
+    assert at_yandex.live() == 1, "the former token serves nobody any more"
 
 
 def test_an_account_that_was_typed_by_hand_is_found_again(at_yandex: Yandex):

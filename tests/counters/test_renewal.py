@@ -274,3 +274,29 @@ def test_what_somebody_should_know(fields: dict[str, Any], tone: str | None):
     if told:
         assert account.login in told.text
     assert not yandex.is_configured()
+
+
+def test_a_call_with_the_former_token_does_not_disconnect_what_was_renewed_meanwhile(at_yandex: Yandex):
+    stale = fresh(at_yandex.account())
+    assert renew(stale.pk)
+    assert not disconnect_account(account=stale, reason="Metrica refused the token")
+    after = fresh(stale)
+    assert after.state == AccountState.CONNECTED
+    assert yandex.read_test(after) == 2
+    assert disconnect_account(account=after, reason="Metrica refused the token")
+
+
+def test_a_refused_token_does_not_hurry_a_renewal_that_is_under_way(at_yandex: Yandex):
+    """A refresh token serves once: whoever is at it now must not be overtaken."""
+    account = fresh(at_yandex.account())
+    claim = renewal._claim(account.pk)
+    assert claim is not None
+    assert disconnect_account(account=account, reason="Metrica refused the token")
+    assert not MetricaAccount.objects.refresh_due(timezone.now()).filter(pk=account.pk).exists()
+
+
+def test_a_token_that_came_back_the_same_is_not_ended(at_yandex: Yandex):
+    account = at_yandex.connect().account
+    token = decrypt(account.token_encrypted)
+    assert yandex.is_kept(account_id=account.pk, token=token)
+    assert not yandex.is_kept(account_id=account.pk, token="another")

@@ -14,6 +14,8 @@ from apps.counters.models import AccountState, ApiCall, Counter
 from apps.counters.services import disconnect_account, update_counter
 from apps.dashboard.comparison import adding_up, nightly, reading, running, turns
 from apps.dashboard.models import CompareState, Comparison, DayFigures, Side
+from apps.orders.models import StatusChange
+from apps.uploads.models import Upload
 from tests.dashboard.conftest import Loop
 from tests.metrica.servers import envelope
 
@@ -130,6 +132,7 @@ def test_of_goals_with_one_identifier_the_exact_one_is_asked(loop: Loop) -> None
 
 def test_only_days_that_may_have_changed_are_added_up_again(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_COMMITTED_LATE", timedelta(0))
+    monkeypatch.setattr(adding_up, "SHOWN_AFTER", timedelta(0))
     loop.push("A-1", "new", ago=5)
     loop.push("A-2", "new", ago=60)
     loop.deliver()
@@ -149,6 +152,21 @@ def test_only_days_that_may_have_changed_are_added_up_again(loop: Loop, monkeypa
     assert loop.ours(5).paid == 1
     assert loop.ours(60).paid == 1
     assert loop.metrica.queries[-1]["date1"] == loop.day(60 + 21).isoformat()
+
+
+def test_what_was_fresh_one_night_is_not_the_next(loop: Loop) -> None:
+    loop.push("A-1", "new", ago=2)
+    loop.deliver()
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    StatusChange.objects.update(delivered_at=timezone.now() - hour)
+    Upload.objects.update(finished_at=timezone.now() - hour)
+    loop.compare()
+    assert loop.ours(2).fresh == 1
+    StatusChange.objects.update(delivered_at=timezone.now() - hour - day)
+    Upload.objects.update(finished_at=timezone.now() - hour - day)
+    Comparison.objects.update(added_up_to=timezone.now() - day)
+    nightly_run(loop)
+    assert loop.ours(2).fresh == 0
 
 
 def nightly_run(loop: Loop) -> Comparison:

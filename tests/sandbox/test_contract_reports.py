@@ -98,7 +98,7 @@ def test_orders_by_type_and_their_money(api: Api, week: Desk) -> None:
     counts = ("AllOrders", "InProgress", "Payed", "Spam", "Cancelled", "Other")
     assert totals(api, *(f"{CDP}{name}" for name in counts)) == [5, 1, 2, 1, 1, 1]
     money = totals(api, f"{CDP}RUBRevenue", f"{CDP}RUBProfit", f"{CDP}RUBAverageCheque", f"{CDP}USDRevenue")
-    assert money == [5000, 1800, 2500, 100]
+    assert money == [5000, 1800, 5000, 100]
     assert totals(api, f"{CDP}ConversionIntoOrder", f"{CDP}ConversionIntoPayment") == [125.0, 40.0]
 
 
@@ -218,7 +218,7 @@ def test_the_preset_of_orders_by_source(api: Api, week: Desk) -> None:
     assert len(body["query"]["metrics"]) == 7
     (row,) = body["data"]
     assert [dimension["name"] for dimension in row["dimensions"]] == ["Direct traffic", None]
-    assert row["metrics"] == [4.0, 5.0, 125.0, 2.0, 40.0, 5000.0, 2500.0]
+    assert row["metrics"] == [4.0, 5.0, 125.0, 2.0, 40.0, 5000.0, 5000.0]
 
 
 def test_the_delay_of_two_hours(api: Api, week: Desk) -> None:

@@ -130,9 +130,11 @@ def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, A
         count = yandex.read_test(account)
     except AuthorizationError as error:
         # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
-        if error.http_status is not None:
-            services.disconnect_account(account=account, reason=str(error.message))
-        raise
+        if error.http_status is None or services.disconnect_account(account=account, reason=str(error.message)):
+            raise
+        # The token was renewed while the old one was asked about: the new one is asked about instead.
+        account = MetricaAccount.objects.get(pk=account.pk)
+        count = yandex.read_test(account)
     told = ngettext(
         "Metrica answered: this account reaches %(count)s counter.",
         "Metrica answered: this account reaches %(count)s counters.",
@@ -149,6 +151,11 @@ def yandex_url(account: MetricaAccount | None = None) -> str:
 
 def _is_connected(request: HttpRequest, account: MetricaAccount) -> bool:
     return account.state == AccountState.CONNECTED
+
+
+def _has_token(request: HttpRequest, account: MetricaAccount) -> bool:
+    """One that Metrica refused is kept, and may be renewed, until a person takes it away."""
+    return bool(account.token_encrypted)
 
 
 offer(
@@ -185,7 +192,7 @@ offer(
         do=_disconnect,
         right=Right.ADMINISTER,
         danger=True,
-        shown=_is_connected,
+        shown=_has_token,
     ),
 )
 

@@ -125,9 +125,12 @@ def _work(turn: Turn) -> None:
     except _Failed as failed:
         _fail(turn, counter, code=failed.code)
     except MetricaError as error:
-        if isinstance(error, AuthorizationError) and counter.account is not None:
-            disconnect(counter.account, error)
-        _fail(turn, counter, code=error.code, message=str(error))
+        account = counter.account
+        if isinstance(error, AuthorizationError) and account is not None and not disconnect(account, error):
+            # Another token has taken its place meanwhile: with that one it goes on.
+            turn.release(not_before=after(backoff(1)), error_code=error.code, error_message=str(error))
+        else:
+            _fail(turn, counter, code=error.code, message=str(error))
     if Comparison.objects.filter(pk=counter.pk, state=CompareState.QUEUED, not_before=None).exists():
         enqueue(counter.pk)
 
@@ -155,7 +158,8 @@ def _plan(turn: Turn, comparison: Comparison) -> None:
     if comparison.basis == basis and comparison.added_up_to is not None:
         ours = DayFigures.objects.of(counter, first=regular[0], last=today).filter(side=Side.OURS)
         days.update(set(regular).difference(ours.values_list("day", flat=True)))
-        since = comparison.added_up_to - _COMMITTED_LATE
+        # What was fresh the last time is looked at again: it is so no longer.
+        since = comparison.added_up_to - adding_up.SHOWN_AFTER - _COMMITTED_LATE
         first = today - _HORIZON
         days.update(adding_up.changed_days(counter=counter, zone=zone, since=since, first=first))
     else:

@@ -31,6 +31,7 @@ _ZERO = Decimal(0)
 class Money:
     revenue: Decimal = _ZERO
     profit: Decimal = _ZERO
+    paid: int = 0  # orders in it
 
 
 @dataclass(slots=True)
@@ -121,10 +122,11 @@ def _summed(rows: QuerySet[Any], zone: tzinfo, by_day: bool) -> QuerySet[Any, di
 def _add_orders(figure: Figures, orders: Mapping[str, Any]) -> None:
     kind = orders["type"]
     figure.orders[kind] = figure.orders.get(kind, 0) + orders["orders"]
-    if kind == OrderType.PAID and orders["revenue_sum"] is not None:
+    if kind == OrderType.PAID:
         money = figure.money.setdefault(orders["currency"] or DEFAULT_CURRENCY, Money())
-        money.revenue += orders["revenue_sum"]
-        money.profit += orders["profit_sum"]
+        money.revenue += orders["revenue_sum"] or _ZERO
+        money.profit += orders["profit_sum"] or _ZERO
+        money.paid += orders["orders"]
 
 
 def _reaches(scope: Scope, zone: tzinfo, counters: Sequence[SandboxCounter], by_day: bool) -> Iterable[dict[str, Any]]:

@@ -63,7 +63,7 @@ class Metric:
             return float(money.profit) if money else 0.0
         revenue = float(money.revenue) if money else 0.0
         if self.what == "AverageCheque":
-            return revenue / paid if paid else None
+            return revenue / money.paid if money and money.paid else None
         return revenue
 
     def _of_goal(self, figures: Figures) -> float | None:
