@@ -159,4 +159,4 @@ def _chart(whole: Totals) -> str:
 
 
 def _short(day: date) -> str:
-    return formats.date_format(day, "j M")
+    return formats.date_format(day, _now("j M"))
