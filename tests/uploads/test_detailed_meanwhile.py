@@ -1,0 +1,103 @@
+"""Detailed mode while something else happens: a person saves settings, the CRM corrects a client, the counter moves to
+another Metrica (R2, R8)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.counters.declaring import set_attributes
+from apps.counters.models import Counter
+from apps.goals.models import StatusMapping
+from apps.goals.services import set_status
+from apps.orders import holds
+from apps.sandbox.models import SandboxStatus
+from apps.uploads import schema
+from apps.uploads.models import JobState
+from tests.uploads.conftest import Shop
+from tests.uploads.test_detailed import rows
+
+
+@pytest.fixture
+def shop(make_shop: Callable[..., Shop]) -> Shop:
+    return make_shop(mode="detailed")
+
+
+def once_after(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], None]) -> None:
+    """`act` happens when the function has been called for the first time."""
+    real, done = getattr(module, name), []
+
+    def calling(*args: Any, **more: Any) -> Any:
+        answer = real(*args, **more)
+        if not done:
+            done.append(1)
+            act()
+        return answer
+
+    monkeypatch.setattr(module, name, calling)
+
+
+def known_statuses(shop: Shop) -> set[str]:
+    return set(SandboxStatus.objects.filter(counter=shop.site).values_list("status_id", flat=True))
+
+
+class TestSettingsSavedMeanwhile:
+    @pytest.fixture
+    def shop(self, shop: Shop) -> Shop:
+        set_status(counter=shop.counter, crm_status="Lead", type="IN_PROGRESS")
+        shop.push("D-1", "Lead", client_uniq_id="C-1")
+        shop.push("D-2", "Visit", client_uniq_id="C-2")
+        return shop
+
+    def map_visit(self, shop: Shop) -> None:
+        set_status(counter=shop.counter, crm_status="Visit", type="IN_PROGRESS")
+        holds.review(shop.counter)
+
+    def all_went_under_ids_that_metrica_knows(self, shop: Shop) -> None:
+        assert shop.all_delivered()
+        mapped = set(StatusMapping.objects.filter(counter=shop.counter).values_list("metrica_id", flat=True))
+        assert {row["order_status"] for row in rows(shop, "orders")} == mapped
+        assert mapped <= known_statuses(shop)
+
+    def test_a_status_mapped_while_metrica_is_asked(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        once_after(monkeypatch, schema, "ensure_in_step", lambda: self.map_visit(shop))
+        assert shop.upload().state == JobState.SUCCEEDED
+        self.all_went_under_ids_that_metrica_knows(shop)
+
+    def test_a_status_mapped_just_before_the_planner_reads_the_mapping(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = schema.confirm
+        seen: list[bool] = []
+
+        def confirm(counter: Counter) -> None:
+            if not seen:
+                self.map_visit(shop)
+            try:
+                asked(counter)
+            except schema.Outdated:
+                seen.append(False)
+                raise
+            seen.append(True)
+
+        monkeypatch.setattr(schema, "confirm", confirm)
+        assert shop.upload().state == JobState.SUCCEEDED
+        assert seen[0] is False and True in seen
+        self.all_went_under_ids_that_metrica_knows(shop)
+
+    def test_an_attribute_declared_while_metrica_is_asked(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        branch, city = ({"entity": "ORDER", "name": name, "type": "text"} for name in ("branch", "city"))
+        set_attributes(counter=shop.counter, attributes=[branch])
+        shop.counter.refresh_from_db()
+        shop.push("D-3", "Lead", client_uniq_id="C-3", attributes={"branch": "n", "city": "Perm"})
+
+        def declare_another() -> None:
+            set_attributes(counter=shop.counter, attributes=[branch, city])
+            self.map_visit(shop)
+
+        once_after(monkeypatch, schema, "_bring_attributes", declare_another)
+        job = shop.upload()
+        assert (job.state, job.rejected) == (JobState.SUCCEEDED, 0)
+        self.all_went_under_ids_that_metrica_knows(shop)
+        [row] = [row for row in rows(shop, "orders") if row["id"] == "D-3"]
+        assert row["attribute_values"] == {"branch": ["n"], "city": ["Perm"]}
