@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
+from apps.clients.models import Client
 from apps.counters.declaring import set_attributes
 from apps.counters.models import Counter
 from apps.goals.models import StatusMapping
 from apps.goals.services import set_status
 from apps.orders import holds
+from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxStatus
-from apps.uploads import schema
-from apps.uploads.models import JobState
+from apps.uploads import runner, schema
+from apps.uploads.lease import Lease
+from apps.uploads.models import JobState, Upload
 from tests.uploads.conftest import Shop
-from tests.uploads.test_detailed import rows
+from tests.uploads.test_detailed import kinds, rows
 
 
 @pytest.fixture
@@ -101,3 +104,44 @@ class TestSettingsSavedMeanwhile:
         self.all_went_under_ids_that_metrica_knows(shop)
         [row] = [row for row in rows(shop, "orders") if row["id"] == "D-3"]
         assert row["attribute_values"] == {"branch": ["n"], "city": ["Perm"]}
+
+
+class TestClientCorrectedMeanwhile:
+    def correct_under_way(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The CRM corrects C-1 while the file with its first revision is under way, which Metrica refuses."""
+        shop.push("D-1", "PAID", client_uniq_id="C-1")
+        shop.fault("refuse_row", order_id="C-1", count=1)
+        real, done = runner._forward, []
+
+        def forward(lease: Lease, upload: Upload, counter: Counter) -> None:
+            if not done:
+                done.append(1)
+                shop.push("D-2", "PAID", client_uniq_id="C-1", client_name="Corrected")
+            real(lease, upload, counter)
+
+        monkeypatch.setattr(runner, "_forward", forward)
+
+    def test_the_orders_wait_for_the_corrected_one(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.correct_under_way(shop, monkeypatch)
+        job = shop.upload()
+        assert (job.clients, job.clients_refused, job.delivered, job.held) == (1, 1, 2, 0)
+        assert shop.all_delivered()
+        assert [kind for kind, _format, _rows in kinds(shop)] == ["contacts", "orders"]
+
+    def test_they_are_held_where_that_one_is_refused_too(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.correct_under_way(shop, monkeypatch)
+        shop.fault("refuse_row", order_id="C-1", count=1)
+        job = shop.upload()
+        assert (job.clients_refused, job.delivered, job.held) == (2, 0, 2)
+        assert shop.states("D-1") == shop.states("D-2") == [("PAID", "held")]
+
+    def test_a_client_that_passes_frees_what_was_held_for_its_sake_and_nothing_else(self, shop: Shop) -> None:
+        for number in (1, 2):
+            shop.push(f"D-{number}", "PAID", client_uniq_id=f"C-{number}")
+            shop.fault("refuse_row", order_id=f"C-{number}", count=None)
+        assert shop.upload().held == 2
+        sandbox.clear_faults()
+        Client.objects.filter(uniq_id="C-1").update(revision=2)  # by whatever way it became due again
+        job = shop.upload()
+        assert (job.clients, job.delivered) == (1, 1)
+        assert (shop.states("D-1"), shop.states("D-2")) == ([("PAID", "delivered")], [("PAID", "held")])
