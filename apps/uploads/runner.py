@@ -21,6 +21,7 @@ from apps.orders import holds
 from apps.uploads import ending, files, schema, settle, stopping
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
+from apps.uploads.moving import settled_in
 from apps.uploads.planner import plan_file
 from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
@@ -111,6 +112,9 @@ def _step(turn: _Turn) -> bool:
     upload = _next_upload(counter)
     if reason := block_reason(counter):
         raise JobFailed(code=reason, message="")
+    if not settled_in(lease=lease, job=job, counter=counter, upload=upload):
+        turn.in_step = None
+        return True
     if upload is not None:
         _wait_until(turn, upload.not_before)
         _forward(lease, upload, counter)

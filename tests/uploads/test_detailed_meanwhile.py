@@ -2,13 +2,16 @@
 another Metrica (R2, R8)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django.db.models import QuerySet
 
+from apps.audit.models import AuditEntry
 from apps.clients.models import Client
-from apps.counters.declaring import set_attributes
+from apps.counters.declaring import set_attributes, set_products
 from apps.counters.models import Counter
+from apps.counters.services import connect_account, update_counter
 from apps.goals.models import StatusMapping
 from apps.goals.services import set_status
 from apps.orders import holds
@@ -16,8 +19,9 @@ from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxStatus
 from apps.uploads import runner, schema
 from apps.uploads.lease import Lease
-from apps.uploads.models import JobState, Upload
-from tests.uploads.conftest import Shop
+from apps.uploads.models import JobState, Upload, UploadState
+from apps.uploads.modes import switch_mode
+from tests.uploads.conftest import GOALS, Shop
 from tests.uploads.test_detailed import kinds, rows
 
 
@@ -145,3 +149,78 @@ class TestClientCorrectedMeanwhile:
         job = shop.upload()
         assert (job.clients, job.delivered) == (1, 1)
         assert (shop.states("D-1"), shop.states("D-2")) == ([("PAID", "delivered")], [("PAID", "held")])
+
+
+class TestAnotherMetrica:
+    BRANCH: ClassVar[dict[str, str]] = {"entity": "ORDER", "name": "branch", "type": "text"}
+
+    def move(self, shop: Shop, live_server: Any) -> None:
+        """To one with the same counter, where nothing of it is known."""
+        number = shop.site.metrica_id
+        shop.site.delete()
+        shop.site = sandbox.create_counter(
+            metrica_id=number, time_zone_name="Europe/Moscow", owner_login="real", token="real-token", goals=GOALS
+        )
+        url = live_server.url.replace("localhost", "127.0.0.1")
+        account = connect_account(
+            agency=shop.counter.agency, login="real", token="real-token", base_url=f"{url}/sandbox"
+        )
+        shop.counter = update_counter(counter=shop.counter, account=account)
+
+    def moves(self) -> QuerySet[AuditEntry]:
+        return AuditEntry.objects.filter(action="counter.metrica_changed")
+
+    def test_gets_clients_attributes_and_products_anew(self, shop: Shop, live_server: Any) -> None:
+        set_attributes(counter=shop.counter, attributes=[self.BRANCH])
+        set_products(counter=shop.counter, products=[{"name": "sku-1", "humanized": "Mug"}])
+        shop.counter.refresh_from_db()
+        shop.push("D-1", "PAID", client_uniq_id="C-1", attributes={"branch": "n"})
+        shop.upload()
+        shop.counter.refresh_from_db()
+        rehearsed, former = shop.counter.first_clients_at, shop.counter.known_address
+        assert rehearsed is not None and former == shop.counter.account.base_url
+        self.move(shop, live_server)
+        shop.push("D-2", "PAID", client_uniq_id="C-1", attributes={"branch": "n"})
+        job = shop.upload()
+        assert (job.state, job.clients, job.delivered) == (JobState.SUCCEEDED, 1, 1)
+        assert [row["uniq_id"] for row in rows(shop, "contacts")] == ["C-1"]
+        assert [row["attribute_values"] for row in rows(shop, "orders")] == [{"branch": ["n"]}]
+        shop.counter.refresh_from_db()
+        assert shop.counter.first_clients_at > rehearsed
+        assert shop.counter.products_sent == shop.counter.products_revision == 1
+        entry = self.moves().get()
+        assert (entry.before, entry.after) == ({"address": former}, {"address": shop.counter.account.base_url})
+        assert entry.details == {"clients_due_again": 1}
+        shop.push("D-3", "PAID", client_uniq_id="C-1")
+        assert shop.upload().clients == 0
+        assert self.moves().count() == 1
+
+    def test_a_file_made_for_the_former_one_does_not_go_to_it(
+        self, shop: Shop, live_server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.push("D-1", "PAID", client_uniq_id="C-1")
+        shop.upload()
+        shop.push("D-2", "PAID", client_uniq_id="C-1")
+        once_after(monkeypatch, runner, "plan_file", lambda: self.move(shop, live_server))
+        job = shop.upload()
+        assert (job.state, job.clients, job.delivered) == (JobState.SUCCEEDED, 1, 1)
+        [given_up] = shop.uploads(state=UploadState.FAILED)
+        assert (given_up.kind, given_up.error_code) == ("orders", "metrica_changed")
+        assert kinds(shop)[-2:] == [("contacts", "json", 1), ("orders", "json", 1)]
+
+    def test_what_a_detailed_time_left_there_is_remembered_through_a_simple_one(
+        self, shop: Shop, live_server: Any
+    ) -> None:
+        shop.push("D-1", "PAID", client_uniq_id="C-1")
+        shop.upload()
+        switch_mode(counter=shop.counter, mode="simple")
+        shop.counter.refresh_from_db()
+        self.move(shop, live_server)
+        shop.push("D-2", "PAID", client_uniq_id="C-1")
+        assert shop.upload().delivered == 1
+        assert not self.moves().exists()
+        shop.counter = switch_mode(counter=shop.counter, mode="detailed")
+        shop.push("D-3", "PAID", client_uniq_id="C-1")
+        job = shop.upload()
+        assert (job.clients, job.delivered) == (1, 1)
+        assert self.moves().count() == 1
