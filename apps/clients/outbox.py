@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from apps.clients.models import Client
+from apps.counters.models import Counter
 
 
 def claim(*, client_keys: Collection[int], upload_id: UUID) -> int:
@@ -37,6 +38,12 @@ def give_back(*, upload_id: UUID) -> int:
 def move(*, from_upload: UUID, to_upload: UUID, client_keys: Collection[int]) -> int:
     """Hand clients that are under way to another upload (one half of a refused file)."""
     return _under_way(from_upload, client_keys).update(upload_id=to_upload)
+
+
+def forget(*, counter: Counter) -> int:
+    """The counter has moved to another Metrica, which has none of its clients: all are due again. One statement."""
+    known = Client.objects.filter(counter=counter).filter(Q(settled_revision__gt=0) | Q(delivered_at__isnull=False))
+    return known.update(settled_revision=0, delivered_at=None, reject_code="", reject_message="")
 
 
 def _settle(clients: QuerySet[Client], **fields: Any) -> int:

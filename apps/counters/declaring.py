@@ -174,5 +174,15 @@ def products_sent(*, counter: Counter, revision: int) -> None:
     Counter.objects.filter(pk=counter.pk, products_sent__lt=revision).update(products_sent=revision)
 
 
+def note_address(*, counter: Counter, address: str) -> None:
+    """What is noted of the counter's clients, attributes and products is true of the Metrica at this address."""
+    Counter.objects.filter(pk=counter.pk).update(known_address=address)
+
+
+def nothing_sent(*, counter: Counter) -> None:
+    """Metrica knows neither attributes nor products, and has had no clients yet."""
+    Counter.objects.filter(pk=counter.pk).update(attributes_sent=0, products_sent=0, first_clients_at=None)
+
+
 def _wrong(where: str, message: Any, code: str) -> ValidationError:
     return ValidationError(_("%(where)s: %(message)s"), code=code, params={"where": where, "message": message})

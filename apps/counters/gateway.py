@@ -69,6 +69,11 @@ class LedgerRecorder:
         )
 
 
+def address_of(account: MetricaAccount) -> str:
+    """Where the account's Metrica is: the real one, or the sandbox of a rehearsal."""
+    return account.base_url or settings.METRICA_URL
+
+
 def metrica_client(
     account: MetricaAccount,
     *,
@@ -93,7 +98,7 @@ def metrica_client(
         detail = _("The kept token cannot be decrypted: a key is missing in ENCRYPTION_KEYS.")
         raise CATALOGUE["unauthorized"].error(detail=detail) from error
     return MetricaClient(
-        base_url=account.base_url or settings.METRICA_URL,
+        base_url=address_of(account),
         token=token,
         recorder=LedgerRecorder(
             agency_id=account.agency_id, account=account, counter=counter, subject=subject, before_call=before_call

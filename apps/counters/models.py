@@ -134,6 +134,8 @@ class Counter(models.Model):
     # Grows with every change that may free held orders (zone, account, pause, mapping, goals).
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     next_upload_at = models.DateTimeField(_("next upload"), null=True, blank=True, editable=False)
+    # The Metrica of which the next five hold, and what is known of clients; blank: the account's present one.
+    known_address = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     # Detailed mode: Metrica binds orders only to visits after the first clients came.
     first_clients_at = models.DateTimeField(_("first clients uploaded"), null=True, blank=True, editable=False)
     # The declared attributes and the list of products: how often each changed, and which state of it Metrica has.

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import record
-from apps.counters.gateway import metrica_client
+from apps.counters.gateway import address_of, metrica_client
 from apps.counters.models import Counter
 from apps.goals.models import AgreedStatus, StatusMapping, StepState
 from apps.goals.services import change_statuses
@@ -172,7 +172,7 @@ def _ours(counter: Counter) -> dict[str, tuple[str, Said]]:
 
 
 def _address(counter: Counter) -> str:
-    return (counter.account.base_url if counter.account else "") or settings.METRICA_URL
+    return address_of(counter.account) if counter.account else settings.METRICA_URL
 
 
 def _agreed(counter: Counter) -> dict[str, Said]:

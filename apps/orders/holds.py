@@ -125,6 +125,21 @@ def reassess(held: QuerySet[StatusChange], *, judge: HoldJudge, counter: Counter
     return released
 
 
+def release_clients(*, counter: Counter, upload_id: UUID) -> int:
+    """Metrica took the clients of this upload: look again at what was held because it had refused them. Returns how
+    many changes are free again."""
+    held = StatusChange.objects.filter(
+        counter=counter,
+        delivery=Delivery.HELD,
+        hold_reason=HoldReason.CLIENT_REFUSED,
+        order__client__upload_id=upload_id,
+        order__client__delivered_at__isnull=False,
+    )
+    if not held.exists():
+        return 0
+    return reassess(held, judge=HoldJudge(counter=counter, now=timezone.now()), counter=counter)
+
+
 def judged_now(change: StatusChange) -> str:
     """The hold reason that applies to this change at this moment, or an empty text."""
     order = change.order

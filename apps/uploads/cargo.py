@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from apps.clients import outbox
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.orders import delivery
+from apps.orders import delivery, holds
 from apps.orders.models import Order, StatusChange
 from apps.uploads.models import Resend, Upload, UploadKind
 from apps.uploads.selection import CHUNK
@@ -24,7 +24,9 @@ def delivered(upload: Upload, *, counter: Counter, at: datetime) -> dict[str, in
     """Metrica has it, since `at` (aware). Returns what is to be added to the numbers of the job."""
     if upload.kind == UploadKind.CONTACTS:
         Counter.objects.filter(pk=counter.pk, first_clients_at=None).update(first_clients_at=at)
-        return {"clients": outbox.settle_delivered(upload_id=upload.pk, at=at)}
+        clients = outbox.settle_delivered(upload_id=upload.pk, at=at)
+        holds.release_clients(counter=counter, upload_id=upload.pk)
+        return {"clients": clients}
     moved = delivery.settle_delivered(upload_id=upload.pk, at=at)
     return {"delivered": moved, "resent": _resent(upload)}
 

@@ -13,6 +13,7 @@ from apps.clients import outbox
 from apps.clients.models import Client
 from apps.counters.attributes import Declared
 from apps.counters.models import Counter
+from apps.uploads import schema
 from apps.uploads.detailed import CONTACT_COLUMNS, ContactMaker, ContactRow
 from apps.uploads.formats import smallest_format
 from apps.uploads.lease import Lease
@@ -22,18 +23,21 @@ from apps.uploads.selection import due_clients
 
 
 def plan_contacts(*, lease: Lease, job: UploadJob, counter: Counter) -> Upload | None:
-    """The next file of clients, or None where none is due: then orders come next. Raises LeaseLost."""
+    """The next file of clients, or None where none is due: then orders come next. Raises LeaseLost, and Outdated (see
+    `schema.confirm`)."""
     chunks = due_clients(counter=counter, only_orders=job.only_orders)
     first = next(chunks, None)
     if first is None:
         return None
+    declared = Declared.of(counter)
+    schema.confirm(counter)
     with file_in_making(
         lease=lease,
         job=job,
         counter=counter,
         kind=UploadKind.CONTACTS,
         file_format=smallest_format(len(first)),
-        maker=ContactMaker(counter=counter, declared=Declared.of(counter)),
+        maker=ContactMaker(counter=counter, declared=declared),
     ) as file:
         all_taken = _take(file, first)
         while all_taken and (keys := next(chunks, None)) is not None:

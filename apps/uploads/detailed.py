@@ -54,6 +54,7 @@ class DetailedRow(NamedTuple):
     client_revision: int
     settled_revision: int | None
     client_delivered: int  # 1: Metrica has had the client
+    newest_revision: int | None  # of the client, as the CRM has given it by now
 
 
 def _columns() -> list[Combinable]:
@@ -67,6 +68,7 @@ def _columns() -> list[Combinable]:
         F("order__client_revision"),
         F("order__client__settled_revision"),
         Case(When(order__client__delivered_at__isnull=False, then=Value(1)), default=Value(0)),
+        F("order__client__revision"),
     ]
 
 

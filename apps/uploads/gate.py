@@ -51,6 +51,9 @@ class ClientGate:
                 unready.append(row.order)
             elif row.settled_revision < row.client_revision:
                 found.later += 1
+            elif not row.client_delivered and row.newest_revision > row.settled_revision:
+                # Metrica refused an earlier one, and the CRM has corrected it since.
+                found.later += 1
             elif not row.client_delivered:
                 found.held[HoldReason.CLIENT_REFUSED].append(row.id)
             else:

@@ -15,6 +15,7 @@ from django.db.models import F
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
 from apps.orders import delivery
+from apps.uploads import schema
 from apps.uploads.ahead import read_ahead
 from apps.uploads.contacts import plan_contacts
 from apps.uploads.detailed import DETAILED, DetailedMaker
@@ -56,13 +57,17 @@ class _Orders:
 def plan_file(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
     """Writes the next file of the job, or finds that nothing is due. The counter has its zone and is not blocked.
 
+    In detailed mode nothing is written where the counter has changed since it was read: read it again then.
     Each chunk is one committed step of the lease; raises LeaseLost.
     """
-    if counter.is_detailed and not job.clients_planned:
-        upload = plan_contacts(lease=lease, job=job, counter=counter)
-        if upload is not None:
-            return Plan(upload_id=upload.pk, progress=True)
-    return _plan_orders(lease=lease, job=job, counter=counter)
+    try:
+        if counter.is_detailed and not job.clients_planned:
+            upload = plan_contacts(lease=lease, job=job, counter=counter)
+            if upload is not None:
+                return Plan(upload_id=upload.pk, progress=True)
+        return _plan_orders(lease=lease, job=job, counter=counter)
+    except schema.Outdated:
+        return Plan(progress=True)
 
 
 def _plan_orders(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
@@ -71,6 +76,7 @@ def _plan_orders(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
     gate: OpenGate | ClientGate
     if counter.is_detailed:
         maker, reading = DetailedMaker.of(counter, resolver), DETAILED
+        schema.confirm(counter)
         gate = ClientGate(counter=counter, resolver=resolver)
         waiting = rows_waiting(counter=counter, only_orders=job.only_orders, limit=JSON_ROWS + 1)
         kind, file_format = UploadKind.ORDERS, smallest_format(waiting)

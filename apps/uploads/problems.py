@@ -29,6 +29,9 @@ _UPLOAD_AGAIN = _("Upload once more. If it stays so, look at the calls to Metric
 
 _OWN = [
     Problem("interrupted", _("The worker stopped while it wrote this file. Nothing of it was sent."), _NOTHING),
+    Problem(
+        "metrica_changed", _("The counter was connected to another Metrica before Metrica had this file."), _NOTHING
+    ),
     Problem("cancelled", _("A person cancelled the job before this file was sent."), _NOTHING),
     Problem(
         "file_missing",

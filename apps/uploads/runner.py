@@ -21,6 +21,7 @@ from apps.orders import holds
 from apps.uploads import ending, files, schema, settle, stopping
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
+from apps.uploads.moving import settled_in
 from apps.uploads.planner import plan_file
 from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
@@ -50,8 +51,8 @@ class _Pause(Exception):
 
 @dataclass(slots=True)
 class _Turn:
-    """One claim of the job by this worker. `in_step`: the revision of the counter at which Metrica was last found to
-    know its statuses, attributes and products; None: not looked at yet."""
+    """One claim of the job by this worker. `in_step`: the revision of the counter whose statuses, attributes and
+    products Metrica was last found to know; None: not looked at yet."""
 
     lease: Lease
     began: float
@@ -111,27 +112,36 @@ def _step(turn: _Turn) -> bool:
     upload = _next_upload(counter)
     if reason := block_reason(counter):
         raise JobFailed(code=reason, message="")
+    if not settled_in(lease=lease, job=job, counter=counter, upload=upload):
+        turn.in_step = None
+        return True
     if upload is not None:
         _wait_until(turn, upload.not_before)
         _forward(lease, upload, counter)
         return True
     _wait_between_waves(turn, job, counter)
-    if (
-        counter.is_detailed
-        and turn.in_step != counter.revision
-        and something_due(counter=counter, only_orders=job.only_orders)
-    ):
-        _bring_in_step(turn, job, counter)
-        return True
-    if plan_file(lease=lease, job=job, counter=counter).progress:
+    if _plan(turn, job, counter):
         return True
     ending.finish(lease=lease)
     return False
 
 
+def _plan(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
+    """Begin the next file. In detailed mode nothing is planned by settings that Metrica was not asked about. False
+    where nothing is due any more."""
+    if counter.is_detailed and turn.in_step != counter.revision:
+        if not something_due(counter=counter, only_orders=job.only_orders):
+            return False
+        _bring_in_step(turn, job, counter)
+        return True
+    return plan_file(lease=turn.lease, job=job, counter=counter).progress
+
+
 def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     """Metrica knows what the rows will name before they come. Where it cannot be asked now, it is asked later.
 
+    What is in step then is the revision that `counter` was read with: what a person saves while Metrica is asked may
+    have come too late for it.
     The lease is renewed call by call: of a worker that dies meanwhile the job is free again soon.
     """
     try:
@@ -143,7 +153,7 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
             UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
             note_trouble(turn.lease, error)
         raise _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after))) from error
-    turn.in_step = Counter.objects.values_list("revision", flat=True).get(pk=counter.pk)
+    turn.in_step = counter.revision
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:

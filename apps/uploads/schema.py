@@ -17,6 +17,17 @@ from apps.metrica.vocabulary import EntityType
 from apps.uploads import sender
 
 
+class Outdated(Exception):
+    """The counter's settings have changed since it was read: nothing is to be planned by them."""
+
+
+def confirm(counter: Counter) -> None:
+    """Say after reading them that the counter's mapping and attributes are still those of its revision, which Metrica
+    was found to know. Whoever changes them raises it in the same transaction. One query; raises Outdated."""
+    if not Counter.objects.filter(pk=counter.pk, revision=counter.revision).exists():
+        raise Outdated
+
+
 def bring_in_step(*, counter: Counter, before_call: Callable[[], None] | None = None) -> None:
     """See that Metrica has the counter's statuses, attributes and products as they are now. No call where nothing has
     changed since they were seen to be the same. `before_call`: asked before each call, which METRICA_TIMEOUT_SECONDS
