@@ -196,7 +196,17 @@ def products(value: Any) -> dict[str, int]:
         value = {name.strip(): count.strip() for name, _colon, count in pairs}
     if not isinstance(value, Mapping) or len(value) > MAX_ITEMS:
         raise BadField("wrong_type", _('Write products with whole quantities here: {"sku-1": 2}.'))
-    return {text(name): _quantity(count) for name, count in value.items()}
+    return {_product_id(name): _quantity(count) for name, count in value.items()}
+
+
+def _product_id(value: Any) -> str:
+    identifier = text(value)
+    if "," in identifier:
+        raise BadField(
+            "products_unwritable",
+            _("A product's identifier cannot hold a comma, which stands between products; write it without one."),
+        )
+    return identifier
 
 
 def _quantity(count: Any) -> int:

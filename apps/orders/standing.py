@@ -163,13 +163,14 @@ class Standing:
 
     def note_client(self, *, detailed: bool) -> None:
         """After the clients are saved: which revision of its client the order needs at Metrica before itself, or 0
-        where it has yet to be made ready for the detailed mode (no client, or identifiers that the client lacks)."""
+        where it has yet to be made ready for the detailed mode (no client, identifiers that the client lacks, or a
+        known order not looked at yet: its payment may have gone out in simple mode)."""
         client = self.client
         if not detailed or client is None:
             self.client_revision = 0
             return
         self.other_client = client.pk != self.client_key
-        if client.revision is not None:
+        if client.revision is not None and (self.pk is None or self.client_revision):
             self.client_revision = client.revision if client.has_all(self.identifiers) else 0
 
     def is_lost(self) -> bool:

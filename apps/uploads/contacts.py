@@ -19,6 +19,7 @@ from apps.uploads.formats import smallest_format
 from apps.uploads.lease import Lease
 from apps.uploads.making import FileInMaking, file_in_making
 from apps.uploads.models import Upload, UploadJob, UploadKind
+from apps.uploads.scribe import by_cause
 from apps.uploads.selection import due_clients
 
 
@@ -72,6 +73,6 @@ def _refuse_unwritable(file: FileInMaking) -> None:
     if not (unwritable := file.scribe.unwritable):
         return
     with file.lease.step():
-        for one in unwritable:
-            outbox.refuse(upload_id=file.upload.pk, client_keys=[one.row.id], code="unwritable", message=one.why)
+        for why, client_keys in by_cause(unwritable):
+            outbox.refuse(upload_id=file.upload.pk, client_keys=client_keys, code="unwritable", message=why)
         UploadJob.objects.filter(pk=file.job.pk).update(clients_refused=F("clients_refused") + len(unwritable))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -22,9 +22,9 @@ from apps.counters.templatetags.goalpost import moment
 from apps.goals.models import StatusMapping
 from apps.metrica.text import Text
 from apps.metrica.vocabulary import OrderType
-from apps.orders.models import Delivery, HoldReason, StatusChange
+from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from apps.orders.numbers import LIMIT
-from apps.uploads.models import Upload
+from apps.uploads.models import Upload, UploadKind
 
 SHOWN_STATUSES = 50
 Tone = Literal["info", "good", "warn"]
@@ -60,6 +60,8 @@ def switch_mode(*, counter: Counter, mode: str) -> Counter:
         offered = {"choices": ", ".join(Mode.values)}
         wrong = ValidationError(gettext_lazy("Choose one of: %(choices)s."), code="invalid_choice", params=offered)
         raise ValidationError({"mode": wrong})
+    if mode == Mode.DETAILED and Counter.objects.filter(pk=counter.pk).exclude(mode=mode).exists():
+        _look_again(counter)
     counter = Counter.objects.select_for_update().get(pk=counter.pk)
     if counter.mode == mode:
         return counter
@@ -75,6 +77,18 @@ def switch_mode(*, counter: Counter, mode: str) -> Counter:
         details={"told": told},
     )
     return counter
+
+
+def _look_again(counter: Counter) -> None:
+    """Orders of an earlier detailed mode whose payment simple mode may have carried are made ready anew: the payment is
+    their end. One statement. Intake locks orders before the counter, and in their order, and so does this."""
+    in_simple_mode = Upload.objects.filter(job__counter=counter, kind=UploadKind.SIMPLE_ORDERS)
+    gone = StatusChange.objects.filter(order=OuterRef("pk")).filter(
+        Q(upload_id__in=in_simple_mode.values("pk")) | Q(delivery=Delivery.WAITING)
+    )
+    ready = Order.objects.filter(counter=counter, client_revision__gt=0, finish_date_time=None).filter(Exists(gone))
+    locked = ready.select_for_update().order_by("pk").values("pk")
+    Order.objects.filter(pk__in=locked).update(client_revision=0)
 
 
 def _to_detailed(counter: Counter) -> list[Consequence]:

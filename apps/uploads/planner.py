@@ -25,7 +25,8 @@ from apps.uploads.lease import Lease
 from apps.uploads.making import FileInMaking, file_in_making
 from apps.uploads.models import Resend, Upload, UploadFormat, UploadJob, UploadKind
 from apps.uploads.rows import SIMPLE, ChangeRow, Reading, RowMaker
-from apps.uploads.selection import Due, due_changes, due_resends, rows_waiting
+from apps.uploads.scribe import by_cause
+from apps.uploads.selection import Due, due_changes, due_resends, rows_waiting, with_present_creation
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def _claimed(orders: _Orders, due: Due) -> list[ChangeRow]:
         claimed = delivery.claim(change_ids=[row.id for row in good], upload_id=file.upload.pk)
         orders.claimed += len(claimed)
         rows = good if len(claimed) == len(good) else [row for row in good if row.id in claimed]
+        rows = with_present_creation(rows)
         orders.maker.note(rows)
     return rows
 
@@ -162,9 +164,9 @@ def _reject_unwritable(orders: _Orders) -> None:
     if not (unwritable := file.scribe.unwritable):
         return
     with file.lease.step():
-        for one in unwritable:
+        for why, change_ids in by_cause(unwritable):
             orders.rejected += delivery.reject(
-                upload_id=file.upload.pk, change_ids=[one.row.id], code="unwritable", message=one.why
+                upload_id=file.upload.pk, change_ids=change_ids, code="unwritable", message=why
             )
     left_out = {one.row.id for one in unwritable}
     orders.resends = [row for row in orders.resends if row.id not in left_out]

@@ -5,7 +5,8 @@ The thread touches no database. What it is given it writes in that order.
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from typing import Any, Self
 from apps.uploads.formats import UNWRITABLE, Writer
 
 _CHUNKS_AHEAD = 2
+_TOGETHER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,17 @@ class Unwritable:
 
     row: Any
     why: str
+
+
+def by_cause(unwritable: Iterable[Unwritable]) -> Iterator[tuple[str, list[Any]]]:
+    """(why, ids of the rows), at most a thousand together: whoever notes them needs a statement for each of these, not
+    for each row."""
+    causes: dict[str, list[Any]] = defaultdict(list)
+    for one in unwritable:
+        causes[one.why].append(one.row.id)
+    for why, ids in causes.items():
+        for start in range(0, len(ids), _TOGETHER):
+            yield why, ids[start : start + _TOGETHER]
 
 
 class Scribe:

@@ -111,5 +111,6 @@ def test_goals_of_metrica_are_kept_and_known_ones_brought_up_to_date(counter, ch
     assert store_goals(counter=counter, goals=goals) == 2
     assert list(Goal.objects.values_list("identifier", "metrica_goal_id")) == [("call", 2), ("good_lead", 1)]
     heard = len(changes)
+    goals.append(info(4, "x" * 256, "Too long for any order to name, and for the column"))
     assert store_goals(counter=counter, goals=goals) == 2
     assert len(changes) == heard  # nothing new, nobody is told

@@ -83,6 +83,7 @@ LONG = "x" * 300
         pytest.param({"products": {"sku": 0}}, [("products", "bad_quantity")], id="no pieces"),
         pytest.param({"products": {"sku": 1.5}}, [("products", "bad_quantity")], id="one and a half pieces"),
         pytest.param({"products": {"sku": "many"}}, [("products", "bad_quantity")], id="many pieces"),
+        pytest.param({"products": {"Laptop, 15": 2}}, [("products", "products_unwritable")], id="product with a comma"),
         pytest.param({"products": {"": 1}}, [("products", "blank")], id="nameless product"),
         pytest.param({"attributes": "x"}, [("attributes", "wrong_type")], id="attributes a text"),
         pytest.param({"attributes": {"a": {"b": 1}}}, [("attributes", "wrong_type")], id="attributes nested"),

@@ -484,6 +484,38 @@ class TestSwitching:
         assert (job.state, job.delivered, job.resent) == (JobState.SUCCEEDED, 1, 1)
         assert shop.arrived("D-1") == ["PAID", "IN_PROGRESS", "PAID"]
 
+    def test_a_payment_that_went_in_simple_mode_is_the_end_of_its_order(self, make_shop: Callable[..., Shop]) -> None:
+        """However the order's next status comes: with its client, with another value, or without a client."""
+        shop = make_shop()
+        for number in (1, 2, 3):
+            shop.push(f"D-{number}", "PAID", client_uniq_id=f"C-{number}")
+        shop.upload()
+        shop.counter = switch_mode(counter=shop.counter, mode="detailed")
+        shop.push("D-1", "CANCELLED", client_uniq_id="C-1", at=5)
+        shop.push("D-2", "PAID", client_uniq_id="C-2", at=5, revenue="77")
+        shop.push("D-3", "CANCELLED", at=5)
+        assert shop.upload().delivered == 3
+        paid = f"{shop.began.astimezone(MOSCOW):%Y-%m-%d %H:%M:%S}"
+        assert [row["finish_date_time"] for row in rows(shop, "orders")] == [paid] * 3
+
+    def test_so_it_is_after_there_and_back(self, shop: Shop) -> None:
+        """An end that detailed mode froze stays; one of simple mode is learnt."""
+        shop.push("D-1", "IN_PROGRESS", client_uniq_id="C-1")
+        shop.push("D-2", "PAID", client_uniq_id="C-2")
+        shop.upload()
+        shop.push("D-3", "PAID", client_uniq_id="C-3", at=2)
+        shop.push("D-1", "PAID", client_uniq_id="C-1", at=2)
+        frozen = shop.order("D-2").finish_date_time
+        shop.counter = switch_mode(counter=shop.counter, mode="simple")
+        shop.push("D-2", "CANCELLED", "PAID", client_uniq_id="C-2", at=2)
+        shop.upload()
+        shop.counter = switch_mode(counter=shop.counter, mode="detailed")
+        for number in (1, 2, 3):
+            shop.push(f"D-{number}", "CANCELLED", client_uniq_id=f"C-{number}", at=9)
+        assert shop.upload().delivered == 3
+        ends = [shop.order(f"D-{number}").finish_date_time for number in (1, 2, 3)]
+        assert ends == [shop.began + timedelta(hours=2), frozen, shop.began + timedelta(hours=2)]
+
     def test_back_in_simple_mode_orders_carry_their_identifiers_again(self, shop: Shop) -> None:
         shop.push("D-1", "IN_PROGRESS")
         shop.upload()

@@ -23,7 +23,7 @@ from apps.metrica.wire.goals import check_goal_id, format_goals, parse_goals
 from apps.metrica.wire.json_reading import JsonItems, ReadItem
 from apps.metrica.wire.json_text import JsonRowsWriter
 from apps.metrica.wire.money import format_money, parse_money
-from apps.metrica.wire.products import check_product_id, check_quantity, format_products, parse_products
+from apps.metrica.wire.products import check_products, format_products, parse_products
 from apps.metrica.wire.reading import ReadRow
 from apps.metrica.wire.rows import RowsWriter
 
@@ -209,7 +209,7 @@ def _fields(order: DetailedOrder, *, zone: ZoneInfo) -> dict[str, Any]:
         "revenue": order.revenue,
         "cost": order.cost,
         "currency": order.currency or None,
-        "products": {check_product_id(name): check_quantity(pieces) for name, pieces in order.products.items()} or None,
+        "products": check_products(order.products) or None,
         "goals": [_goal(goal) for goal in order.goals] or None,
         "attribute_values": custom.values(order.attributes) or None,
     }
