@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -13,7 +12,7 @@ from apps.clients.models import Client
 from apps.counters.models import Counter, DeliveryPolicy
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads.models import Upload
-from apps.uploads.rows import SIMPLE, ChangeRow, Reading, second_of
+from apps.uploads.rows import SIMPLE, ChangeRow, Reading
 
 CHUNK = 5_000
 """Changes read and claimed together: large enough to be fast, small enough for flat memory and short transactions."""
@@ -53,20 +52,6 @@ def due_changes(
             continue
         outdated = _older_than_delivered([row.id for row in rows])
         yield Due([row for row in rows if row.id not in outdated], [*skipped, *outdated], end)
-
-
-def with_present_creation(rows: list[ChangeRow]) -> list[ChangeRow]:
-    """The rows, just claimed, with the creation times that their orders have now: one may have been corrected since a
-    row was read, and none can be from here on (R9). One query; belongs inside the transaction of the claim."""
-    orders = Order.objects.filter(pk__among=[row.order for row in rows])
-    found = _fetched(orders.values_list("pk", second_of("create_date_time"), "create_date_only"))
-    present = {order: (at, day_only) for order, at, day_only in found}
-    return [
-        row
-        if (now := present[row.order]) == (row.create_date_time, row.create_date_only)
-        else row._replace(create_date_time=now[0], create_date_only=now[1])
-        for row in rows
-    ]
 
 
 def due_resends(
@@ -169,7 +154,7 @@ def _after(rows: QuerySet[StatusChange, tuple], cursor: int) -> QuerySet[StatusC
     return rows.filter(order_id__gt=cursor).extra(where=['"orders_order"."id" > %s'], params=[cursor])
 
 
-def _fetched(rows: QuerySet[Any, tuple]) -> list[tuple]:
+def _fetched(rows: QuerySet[StatusChange, tuple]) -> list[tuple]:
     """The rows as the driver gives them: no column needs Django's conversion, which costs more than the reading."""
     if connection.vendor != "postgresql":
         return list(rows)
