@@ -94,7 +94,7 @@ def test_customers_and_orders_in_json(client: MetricaClient) -> None:
     now = timezone.now()
     contact = Contact("C-1", name="Анна", emails=("a@b.ru",), client_ids=("12345678901234567890",),
                       attributes={"tags": ("1,5", "x")})  # fmt: skip
-    order = DetailedOrder("D-1", "C-1", now, "IN_PROGRESS", revenue=Decimal("0.10"), products={"a, b": 2},
+    order = DetailedOrder("D-1", "C-1", now, "IN_PROGRESS", revenue=Decimal("0.10"), products={"a b": 2},
                           goals=(GoalPrice("deal_won"),), attributes={"age": ("35",)})  # fmt: skip
     uploading = client.upload_contacts_json(NUMBER, file_of(ContactsJsonWriter, [contact]))
     assert (uploading.passed, uploading.elements_count, uploading.uploading_format) == (True, 1, "JSON")
