@@ -27,7 +27,11 @@ def store_goals(*, counter: Counter, goals: Iterable[GoalInfo]) -> int:
     """
     now = timezone.now()
     # A longer identifier no order can name.
-    said = {goal.identifier: goal for goal in goals if goal.type == "action" and 0 < len(goal.identifier or "") <= 255}
+    said = {
+        goal.identifier: goal
+        for goal in goals
+        if goal.type == "action" and goal.identifier and len(goal.identifier) <= 255
+    }
     known = {goal.identifier: goal for goal in Goal.objects.filter(counter=counter)}
     read_before = StepState.objects.filter(counter=counter, goals_read_at__isnull=False).exists()
     rows, renamed = [], {}
