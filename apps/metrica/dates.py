@@ -62,7 +62,7 @@ def format_local(at: datetime, zone: ZoneInfo, *, date_only: bool = False) -> st
     """
     if at.tzinfo is None:
         raise ValueError("A time without a zone cannot be shown on a counter's clock.")
-    clock = at.astimezone(zone)
+    clock = at if at.tzinfo is zone else at.astimezone(zone)
     day = f"{clock.year:04d}-{_DIGITS[clock.month]}-{_DIGITS[clock.day]}"
     if date_only:
         return day

@@ -98,9 +98,9 @@ class DetailedMaker(RowMaker):
         return DetailedOrder(
             id=row.order_id,
             client_uniq_id=row.client_uniq_id or "",
-            create_date_time=aware(row.create_date_time),
+            create_date_time=aware(row.create_date_time, self._zone),
             create_date_only=row.create_date_only,
-            update_date_time=aware(row.status_date_time),
+            update_date_time=aware(row.status_date_time, self._zone),
             finish_date_time=self._end(row),
             order_status=meaning.wire_status,
             revenue=None if row.revenue is None else Decimal(row.revenue),
@@ -113,8 +113,10 @@ class DetailedMaker(RowMaker):
 
     def _end(self, row: Any) -> datetime | None:
         if row.finish_date_time is not None:
-            return aware(row.finish_date_time)
-        return aware(row.status_date_time) if self.meaning(row.order_status).type is OrderType.PAID else None
+            return aware(row.finish_date_time, self._zone)
+        return (
+            aware(row.status_date_time, self._zone) if self.meaning(row.order_status).type is OrderType.PAID else None
+        )
 
     def _attributes(self, text: str) -> Mapping[str, Sequence[str]]:
         return self._declared.sayable(AttributeEntity.ORDER, parsed(text)) if self.attributes else {}

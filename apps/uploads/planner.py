@@ -26,7 +26,7 @@ from apps.uploads.making import FileInMaking, file_in_making
 from apps.uploads.models import Resend, Upload, UploadFormat, UploadJob, UploadKind
 from apps.uploads.rows import SIMPLE, ChangeRow, Reading, RowMaker
 from apps.uploads.scribe import by_cause
-from apps.uploads.selection import Due, due_changes, due_resends, rows_waiting
+from apps.uploads.selection import Due, due_changes, due_resends, rows_waiting, with_present_creation
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ def _claimed(orders: _Orders, due: Due) -> list[ChangeRow]:
         claimed = delivery.claim(change_ids=[row.id for row in good], upload_id=file.upload.pk)
         orders.claimed += len(claimed)
         rows = good if len(claimed) == len(good) else [row for row in good if row.id in claimed]
+        rows = with_present_creation(rows)
         orders.maker.note(rows)
     return rows
 

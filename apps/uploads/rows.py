@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -73,6 +73,10 @@ def columns() -> list[Combinable]:
 SIMPLE = Reading(columns, ChangeRow._make)
 
 
+# EXTRACT counts in numeric, which takes a fifth of the whole query.
+SECOND_OF = "FLOOR(DATE_PART('epoch', %(expressions)s))::bigint"
+
+
 def as_text(name: str) -> Combinable:
     return Cast(name, TextField())
 
@@ -81,13 +85,12 @@ def second_of(name: str) -> Combinable:
     """The moment as seconds of the epoch on PostgreSQL, as Django has it elsewhere; see `aware`."""
     if connection.vendor != "postgresql":
         return F(name)
-    # EXTRACT counts in numeric, which takes a fifth of the whole query.
-    template = "FLOOR(DATE_PART('epoch', %(expressions)s))::bigint"
-    return Func(F(name), template=template, output_field=BigIntegerField())
+    return Func(F(name), template=SECOND_OF, output_field=BigIntegerField())
 
 
-def aware(moment: int | datetime) -> datetime:
-    return datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else moment
+def aware(moment: int | datetime, zone: tzinfo) -> datetime:
+    """The moment that `second_of` read. On PostgreSQL on the clock of `zone` at once, as the file will show it."""
+    return datetime.fromtimestamp(moment, zone) if isinstance(moment, int) else moment
 
 
 class RowMaker:
@@ -100,6 +103,7 @@ class RowMaker:
         self._resolver = resolver
         self._currency = counter.currency
         self._hash = counter.hash_identifiers
+        self._zone: tzinfo = counter.zone or UTC
         self.used: dict[str, Meaning] = {}
 
     def problem(self, row: ChangeRow) -> str:
@@ -118,7 +122,7 @@ class RowMaker:
         client_ids, emails, phones, emails_md5, phones_md5 = self._identifiers(row)
         return SimpleOrder(
             row.order_id,
-            aware(created),
+            aware(created, self._zone),
             row.create_date_only,
             meaning.wire_status,
             row.client_uniq_id or "",

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -64,6 +65,29 @@ def test_many_small_chunks_are_one_file_with_every_order_once(shop: Shop, monkey
             rows = [row.order.id for row in read_simple_orders(file, zone=shop.counter.zone) if row.order]
         assert rows == [f"M-{number:02}" for number in range(20)]
     assert [shop.arrived(f"M-{number:02}") for number in range(20)] == [["a1", "a2"]] * 20
+
+
+def test_a_creation_time_corrected_after_its_chunk_was_read_is_the_one_that_goes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R9: Metrica would freeze the old one."""
+    shop.push("C-1", "a1")
+    shop.push("C-2", "a1")
+    corrected = (shop.began - timedelta(hours=3)).replace(microsecond=0)
+
+    def late(chunks: Iterator[selection.Due]) -> Iterator[selection.Due]:
+        for due in chunks:
+            row = {"id": "C-1", "create_date_time": corrected.isoformat(), "order_status": "a1"}
+            shop.take([row])
+            yield due
+
+    monkeypatch.setattr("apps.uploads.planner.read_ahead", late)
+    shop.upload()
+    assert shop.order("C-1").create_date_time == corrected
+    [upload] = shop.uploads()
+    with files.plain(upload) as file:
+        sent = [row.order.create_date_time for row in read_simple_orders(file, zone=shop.counter.zone) if row.order]
+    assert sent == [corrected, shop.began.replace(microsecond=0)]
 
 
 def test_a_full_file_ends_between_chunks_and_the_next_one_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
