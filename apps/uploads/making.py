@@ -14,7 +14,7 @@ from typing import Any
 from django.utils import timezone
 
 from apps.counters.models import Counter
-from apps.uploads import files
+from apps.uploads import files, stopping
 from apps.uploads.formats import Maker, Writer, finish, open_writer
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind
@@ -44,7 +44,9 @@ class FileInMaking:
 
     @property
     def full(self) -> bool:
-        return self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+        """Or to be ended as it is, because the worker is to stop: the rest of the wave goes with another file."""
+        enough = self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+        return enough or (stopping.requested() and self.taken > 0)
 
     def begin(self) -> None:
         """The upload's own row is there before the first thing that it carries points to it."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -75,7 +76,14 @@ def run_job(job_id: UUID) -> None:
     if lease is None:
         return
     try:
-        _work(_Turn(lease, time.monotonic()))
+        with stopping.may_be_left():
+            _work(_Turn(lease, time.monotonic()))
+    except stopping.Left:
+        # The next claim finds what was under way. Whatever the connection was doing, it is not to be trusted any more.
+        connections.close_all()
+        lease.release()
+        UploadJob.objects.filter(pk=job_id).update(enqueued_at=None)
+        log.warning("step left in the middle, the worker is to stop", job=str(job_id))
     except LeaseLost:
         log.warning("job was taken over by another worker", job=str(job_id))
     except Exception:
