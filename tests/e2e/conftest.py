@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,9 +143,9 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-@pytest.fixture(scope="module")
-def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    directory = tmp_path_factory.mktemp("installation")
+@contextmanager
+def installed(database_url: str, directory: Path, **more: str) -> Iterator[Installation]:
+    """A fresh installation on this database. `more`: further settings."""
     key = f"test-key-{secrets.token_urlsafe(24)}"
     environment = {
         "DATABASE_URL": database_url,
@@ -159,6 +160,7 @@ def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
         "UPLOAD_UNKNOWN_SECONDS": "1",
         "METRICA_TIMEOUT_SECONDS": "5",
         "TICK_SECONDS": "1",
+        **more,
     }
     with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
         processes.manage("migrate", "-v0")
@@ -172,3 +174,9 @@ def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             web=web,
             worker=worker,
         )
+
+
+@pytest.fixture(scope="module")
+def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installed(database_url, tmp_path_factory.mktemp("installation")) as running:
+        yield running
