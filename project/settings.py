@@ -179,6 +179,9 @@ elif STORAGE_URL.startswith("file://"):
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswith("EMAIL_")})
 
+# What Prometheus sends as `Authorization: Bearer …` for /metrics. Left out: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+
 # Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
 METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
 METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
@@ -263,7 +266,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
 SESSION_COOKIE_HTTPONLY = True
 # A load balancer asks for health without HTTPS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
 SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)

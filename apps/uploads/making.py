@@ -19,6 +19,7 @@ from apps.uploads.formats import Maker, Writer, finish, open_writer
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind
 from apps.uploads.scribe import Scribe
+from apps.uploads.stages import WRITING, stage
 from apps.uploads.waits import seconds_for
 
 ROWS_PER_FILE = 300_000
@@ -57,12 +58,14 @@ class FileInMaking:
         self.taken += len(rows)
         self.scribe.write(rows)
 
+    @stage(WRITING)
     def complete(self) -> bool:
         """Wait until all is written. False where that is nothing."""
         self.scribe.finish()
         finish(self.writer)
         return self.writer.rows > 0
 
+    @stage(WRITING)
     def store(self) -> dict[str, Any]:
         """Move the bytes into the storage. Returns what the upload's row has to say of them."""
         self.lease.extend(seconds=seconds_for(self.writer.bytes_written))

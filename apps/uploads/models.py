@@ -206,6 +206,22 @@ class Resend(models.Model):
         constraints = [models.UniqueConstraint(fields=["upload", "order"], name="order_resent_once_per_upload")]
 
 
+class Tally(models.Model):
+    """A total that only grows, see `tallies`. `part`: a counter's primary key, kept when the counter is gone; or 0."""
+
+    name = models.CharField(max_length=60)
+    part = models.BigIntegerField()
+    value = models.FloatField(default=0)
+
+    class Meta:
+        verbose_name = _("total")
+        verbose_name_plural = _("totals")
+        constraints = [models.UniqueConstraint(fields=["name", "part"], name="tally_once_per_part")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.part}"
+
+
 class Heartbeat(models.Model):
     """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`."""
 

@@ -15,7 +15,7 @@ from django.db.models import F
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
 from apps.orders import delivery
-from apps.uploads import schema
+from apps.uploads import schema, tallies
 from apps.uploads.ahead import read_ahead
 from apps.uploads.contacts import plan_contacts
 from apps.uploads.detailed import DETAILED, DetailedMaker
@@ -206,3 +206,4 @@ def _note_progress(orders: _Orders) -> None:
         held=F("held") + orders.held,
         rejected=F("rejected") + orders.rejected,
     )
+    tallies.add(orders.file.counter.pk, {"changes.rejected": orders.rejected})

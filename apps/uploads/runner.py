@@ -19,7 +19,7 @@ from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import ending, files, schema, settle, stopping
+from apps.uploads import ending, files, schema, settle, stages, stopping, tallies
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.moving import settled_in
@@ -102,12 +102,13 @@ def _work(turn: _Turn) -> None:
             if turn.over:
                 turn.lease.release()
                 enqueue(job.pk)
-                return
+                break
     except _Pause as pause:
         turn.lease.release(not_before=pause.until)
     except JobFailed as failed:
         ending.fail(lease=turn.lease, code=failed.code, message=failed.message)
         _hold_what_cannot_go(counter)
+    tallies.add(counter.pk, {f"seconds.{name}": seconds for name, seconds in stages.take().items()})
 
 
 def _step(turn: _Turn) -> bool:
@@ -142,7 +143,8 @@ def _plan(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
             return False
         _bring_in_step(turn, job, counter)
         return True
-    return plan_file(lease=turn.lease, job=job, counter=counter).progress
+    with stages.stage(stages.PLANNING):
+        return plan_file(lease=turn.lease, job=job, counter=counter).progress
 
 
 def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
@@ -166,9 +168,11 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
     if upload.state == UploadState.UNKNOWN:
-        reconcile(lease=lease, upload=upload, counter=counter)
+        with stages.stage(stages.RECONCILING):
+            reconcile(lease=lease, upload=upload, counter=counter)
     else:
-        send(lease=lease, upload=upload, counter=counter)
+        with stages.stage(stages.SENDING):
+            send(lease=lease, upload=upload, counter=counter)
 
 
 def _facts(lease: Lease) -> tuple[UploadJob, Counter]:

@@ -17,8 +17,6 @@ from apps.uploads.cluster import CarefulCluster
 
 log = structlog.get_logger(__name__)
 
-_SIGN_OF_LIFE_SECONDS = 5.0
-
 
 class Worker:
     """Runs until SIGTERM or SIGINT; a second one of them hastens the end. `say` prints a line for people."""
@@ -54,7 +52,7 @@ class Worker:
     def _look_around(self) -> None:
         if time.monotonic() >= self._next_beat:
             heartbeats.beat(self._name)
-            self._next_beat = time.monotonic() + _SIGN_OF_LIFE_SECONDS
+            self._next_beat = time.monotonic() + heartbeats.SECONDS
         if heartbeats.turn_of(heartbeats.TICK, every=settings.TICK_SECONDS):
             scheduler.tick()
         else:
