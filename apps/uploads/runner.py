@@ -26,6 +26,7 @@ from apps.uploads.moving import settled_in
 from apps.uploads.planner import plan_file
 from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
+from apps.uploads.recovering import known_first_file, recovered
 from apps.uploads.selection import something_due
 from apps.uploads.sender import JobFailed, send
 from apps.uploads.settle import note_trouble
@@ -53,11 +54,13 @@ class _Pause(Exception):
 @dataclass(slots=True)
 class _Turn:
     """One claim of the job by this worker. `in_step`: the revision of the counter whose statuses, attributes and
-    products Metrica was last found to know; None: not looked at yet."""
+    products Metrica was last found to know; None: not looked at yet. `looked_back`: what went out before the database
+    was restored is known."""
 
     lease: Lease
     began: float
     in_step: int | None = None
+    looked_back: bool = False
 
     @property
     def over(self) -> bool:
@@ -121,6 +124,10 @@ def _step(turn: _Turn) -> bool:
     upload = _next_upload(counter)
     if reason := block_reason(counter):
         raise JobFailed(code=reason, message="")
+    if not turn.looked_back:
+        turn.looked_back = _look_back(turn, job, counter)
+        if not turn.looked_back:
+            return True
     if not settled_in(lease=lease, job=job, counter=counter, upload=upload):
         turn.in_step = None
         return True
@@ -159,18 +166,31 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
             counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         )
     except (TransientError, UnknownOutcome) as error:
-        with turn.lease.step():
-            UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
-            note_trouble(turn.lease, error)
-        raise _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after))) from error
+        raise _ask_later(turn, job, error) from error
     turn.in_step = counter.revision
+
+
+def _look_back(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
+    """What went out since the backup of a database that was restored. One query where it was not."""
+    try:
+        with stages.stage(stages.RECONCILING):
+            return recovered(lease=turn.lease, job=job, counter=counter)
+    except (TransientError, UnknownOutcome) as error:
+        raise _ask_later(turn, job, error) from error
+
+
+def _ask_later(turn: _Turn, job: UploadJob, error: TransientError | UnknownOutcome) -> _Pause:
+    with turn.lease.step():
+        UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
+        note_trouble(turn.lease, error)
+    return _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after)))
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
     if upload.state == UploadState.UNKNOWN:
         with stages.stage(stages.RECONCILING):
             reconcile(lease=lease, upload=upload, counter=counter)
-    else:
+    elif upload.attempts or not known_first_file(lease=lease, upload=upload, counter=counter):
         with stages.stage(stages.SENDING):
             send(lease=lease, upload=upload, counter=counter)
 
