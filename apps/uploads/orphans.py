@@ -31,6 +31,7 @@ from apps.uploads.scissors import SCISSORS
 _NAME: Final = re.compile(r"^([0-9a-f-]{36})(?:-([12]))?\.(csv|json)\.gz$")
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 1024 * 1024
+_ALL: Final = 2**62
 _NO_DAYS: Final = {"create_date_only": False, "update_date_only": False, "finish_date_only": False}
 _ROOMY: Final = timedelta(days=1)
 """A file may have been begun well before the backup that does not know it."""
@@ -50,6 +51,7 @@ class Orphan:
     format: UploadFormat
     kind: UploadKind = UploadKind.SIMPLE_ORDERS
     rows: int = 0
+    first_key: str = ""
     bytes: int = 0
     sha256: str = ""
     made_at: datetime = field(init=False)
@@ -97,7 +99,18 @@ def examine(orphan: Orphan) -> None:
     with opened(orphan) as file:
         orphan.kind = _kind(file, orphan.format)
         file.seek(0)
-        orphan.rows = _rows(file, orphan)
+        pieces = SCISSORS[orphan.format](file, KEY_COLUMN[orphan.kind]).next(_ALL)
+        for piece in pieces:
+            orphan.first_key = orphan.first_key or next(iter(piece.keys), "")
+            orphan.rows += len(piece.keys)
+
+
+def without_cut_halves(examined: list[Orphan]) -> list[Orphan]:
+    """Without those halves that were refused and cut in turn: theirs have another name, but their rows."""
+    first = {one.key: one for one in examined if one.part == 1}
+    pairs = [(first[one.key], one) for one in examined if one.part == 2 and one.key in first]
+    cut = {(begins.first_key, begins.rows + rest.rows) for begins, rest in pairs}
+    return [one for one in examined if not one.part or (one.first_key, one.rows) not in cut]
 
 
 def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> Iterator[tuple[str, str]]:
@@ -170,11 +183,6 @@ def _kind(file: BinaryIO, file_format: UploadFormat) -> UploadKind:
         if columns[: len(known)] == known:
             return kind
     raise Unreadable("an unknown header")
-
-
-def _rows(file: BinaryIO, orphan: Orphan) -> int:
-    """Counted by the scissors, which know where a row of either format ends."""
-    return sum(len(piece.keys) for piece in SCISSORS[orphan.format](file, KEY_COLUMN[orphan.kind]).next(2**62))
 
 
 def _records(file: BinaryIO, orphan: Orphan, zone: ZoneInfo, attributes: dict[str, bool]) -> Iterator[Any]:

@@ -109,7 +109,7 @@ def _examined(counter: Counter, recovery: Recovery) -> list[Orphan]:
             log.warning("a kept file cannot be read", file=orphan.name, error=str(error))
         else:
             found.append(orphan)
-    return found
+    return orphans.without_cut_halves(found)
 
 
 def _listed(lease: Lease, counter: Counter, recovery: Recovery) -> list[Uploading]:

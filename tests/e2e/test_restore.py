@@ -1,7 +1,6 @@
 """An older state is restored while Metrica has gone on: what the backup held is whole, what went out since is known
 again, and the CRM's second telling of the missing hour settles it without a double (R6)."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -132,24 +131,3 @@ def test_nothing_is_lost_and_nothing_is_doubled_where_the_storage_is_still_there
     now = events(installation, counter)
     assert now["B-20"] == ["IN_PROGRESS", "PAID", "CANCELLED"]
     assert timelines(installation, counter) == now
-
-
-def test_without_the_newer_files_what_the_backup_held_is_known_and_the_rest_ends_in_its_newest_state(
-    installation: Installation, tmp_path: Path, other_database: str
-) -> None:
-    counter = installation.counter(settings=SETTINGS)
-    backup = tmp_path / "backup"
-    go_on_without_the_hour(installation, counter, backup)
-    went = events(installation, counter)
-    shutil.rmtree(tmp_path / "media")
-    put_back(installation, backup, other_database)
-    first = installation.finished(installation.upload(counter))
-    assert first["state"] == "succeeded", first
-    assert events(installation, counter) == went, "the backup's own files were sent again"
-    installation.push(counter, *MISSING_HOUR)
-    assert installation.finished(installation.upload(counter))["state"] == "succeeded"
-    now, told = events(installation, counter), timelines(installation, counter)
-    for order_id, timeline in told.items():
-        assert now[order_id][-1] == timeline[-1], "the last row is not the present state"
-        assert list(dict.fromkeys(now[order_id])) == timeline
-    assert [len(now[f"B-{number}"]) for number in range(7, 12)] == [2] * 5, "what the backup held was doubled"
