@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -36,6 +37,9 @@ class HeartbeatAdmin(PlatformAdmin):
 
     @display(description=_("last sign of life"), ordering="at")
     def last(self, heartbeat: Heartbeat) -> str:
+        seconds = int((timezone.now() - heartbeat.at).total_seconds())
+        if seconds < 60:
+            return _("%(seconds)s s ago") % {"seconds": max(0, seconds)}
         return _("%(time)s ago") % {"time": timesince(heartbeat.at)}
 
     @display(description=_("state"), label={"well": "success", "silent": "danger"})
