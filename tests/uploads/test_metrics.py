@@ -62,7 +62,7 @@ def test_a_run_is_told_as_it_was(make_shop: Callable[..., Shop]) -> None:
     said = read()
     assert (said["changes_waiting"], said["changes_delivered_total"]) == (4, 0)
     assert 0 < said["oldest_waiting_change_seconds"] < 60
-    shop.fault("quota_429")
+    shop.fault("server_error")
     shop.fault("refuse_row", order_id="N-2", count=None)
     other.fault("cut_after")
     first, second = shop.upload(), other.upload()
