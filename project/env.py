@@ -65,6 +65,23 @@ def words(name: str, default: str, *, known: Collection[str]) -> list[str]:
     return found
 
 
+def one_of(name: str, default: str, *, known: Collection[str]) -> str:
+    """One word of `known`."""
+    word: str = env.str(name, default=default).strip().lower()
+    if word not in known:
+        raise ImproperlyConfigured(f"{name} does not know {word!r}. Write one of: {', '.join(known)}.")
+    return word
+
+
+def redis_address(name: str) -> str:
+    """The address of a Redis, or an empty text."""
+    text: str = env.str(name, default="").strip()
+    if text and urlsplit(text).scheme not in ("redis", "rediss", "unix"):
+        # It may hold a password, so it is not repeated.
+        raise ImproperlyConfigured(f"{name} must be an address like redis://127.0.0.1:6379/0.")
+    return text
+
+
 def encryption_keys(*, text: str, debug: bool, secret_key: str) -> list[str]:
     """Fernet keys, first encrypts, all decrypt. In development one is derived from SECRET_KEY."""
     keys = [key.strip() for key in text.split(",") if key.strip()]

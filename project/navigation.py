@@ -84,6 +84,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _staff_item(_("Agencies"), "domain", "agencies_agency_changelist"),
                     _staff_item(_("Logins"), "manage_accounts", "agencies_user_changelist"),
+                    _staff_item(_("Workers"), "memory", "uploads_heartbeat_changelist"),
                 ],
             },
         ],

@@ -7,12 +7,14 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from project import logs, navigation
+from project import cache, logs, navigation
 from project.env import (
     DEFAULT_SECRET_KEY,
     database,
     encryption_keys,
     load,
+    one_of,
+    redis_address,
     require,
     setting,
     time_zone,
@@ -114,10 +116,10 @@ TEMPLATES = [
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = redis_address("REDIS_URL")
 CACHES = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {"BACKEND": "project.cache.TolerantRedisCache", "LOCATION": REDIS_URL, "OPTIONS": cache.OPTIONS}
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -177,6 +179,9 @@ elif STORAGE_URL.startswith("file://"):
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswith("EMAIL_")})
 
+# What Prometheus sends as `Authorization: Bearer …` for /metrics. Left out: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+
 # Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
 METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
 METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
@@ -205,10 +210,20 @@ UPLOAD_MAX_ATTEMPTS = setting("UPLOAD_MAX_ATTEMPTS", int, 12)
 UPLOAD_UNKNOWN_SECONDS = setting("UPLOAD_UNKNOWN_SECONDS", float, 30.0)
 TICK_SECONDS = setting("TICK_SECONDS", int, 60)
 
+# By which way messages reach the workers. They may be lost: the truth is in the database, and the tick finds them.
+QUEUE = one_of("QUEUE", "database", known=("database", "redis"))
+if QUEUE == "redis" and not REDIS_URL:
+    raise ImproperlyConfigured(
+        "QUEUE=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0. Or leave QUEUE out: the database serves."
+    )
+# How long running steps of a worker that is told to stop may take to end; what takes longer is left and looked up (R6).
+STOP_SECONDS = setting("STOP_SECONDS", float, 15.0)
+
 _worker_timeout = 900
 Q_CLUSTER = {
     "name": "goalpost",
-    "orm": "default",
+    **({"broker_class": "apps.uploads.redis_broker.RedisBroker"} if QUEUE == "redis" else {"orm": "default"}),
+    "cache": "none",  # it would write its own statistics there twice a second
     "workers": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
     "queue_limit": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
     "bulk": 1,
@@ -251,7 +266,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
 SESSION_COOKIE_HTTPONLY = True
 # A load balancer asks for health without HTTPS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
 SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)

@@ -64,6 +64,26 @@ def settle_resent(*, change_ids: Collection[Key]) -> int:
     return Order.objects.filter(pk__in=newest.values("order_id"), resend_due=True).update(resend_due=False)
 
 
+def settle_known(*, change_ids: Collection[K], upload_id: UUID, at: datetime) -> set[K]:
+    """waiting → sending → delivered for changes that this upload is known to have carried, at `at` (aware). Returns
+    those that were still waiting. What that means for R4 is the caller's: see `settle_resent`, `repeat`."""
+    mine = claim(change_ids=change_ids, upload_id=upload_id)
+    if mine:
+        _move(_of_upload(upload_id, mine), Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
+    return mine
+
+
+def repeat(*, order_keys: Collection[int]) -> int:
+    """Metrica's last row of these orders is not their newest delivered state: that is to be sent again (R4)."""
+    return Order.objects.filter(pk__in=order_keys, resend_due=False).update(resend_due=True)
+
+
+def repeat_outdated(*, change_ids: Collection[Key]) -> int:
+    """The same for those orders of these delivered changes of which a later state had been delivered before."""
+    outdated = StatusChange.objects.filter(pk__in=change_ids).filter(Exists(_later_delivered()))
+    return Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
+
+
 def give_back(*, upload_id: UUID, change_ids: Collection[Key] | None = None) -> int:
     """sending → waiting for all of the upload, or for these of it: they will go with another."""
     return _move(_of_upload(upload_id, change_ids), Delivery.SENDING, Delivery.WAITING, upload_id=None)

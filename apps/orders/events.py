@@ -11,4 +11,4 @@ changes_accepted = Signal()
 
 def announce_accepted(counter_id: int) -> None:
     """Tell it once this transaction has committed."""
-    transaction.on_commit(partial(changes_accepted.send, sender=None, counter_id=counter_id))
+    transaction.on_commit(partial(changes_accepted.send, sender=None, counter_id=counter_id), robust=True)

@@ -11,7 +11,8 @@ from apps.uploads.admin_pages.acts import CANCEL, RETRY, UPLOAD_COUNTER, UPLOAD_
 from apps.uploads.admin_pages.job import UploadJobAdmin
 from apps.uploads.admin_pages.mode import TO_DETAILED, TO_SIMPLE, detailed_panel
 from apps.uploads.admin_pages.recent import recent_jobs_panel
-from apps.uploads.models import UploadJob
+from apps.uploads.admin_pages.workers import HeartbeatAdmin
+from apps.uploads.models import Heartbeat, UploadJob
 
 offer(UploadJob, CANCEL, RETRY)
 offer(Order, UPLOAD_ORDER)
@@ -21,3 +22,4 @@ order_pages.order_bulk_acts.append(UPLOAD_ORDERS)
 order_pages.upload_facts.append(facts.of_uploads)
 order_pages.resend_facts.append(facts.of_resends)
 admin.site.register(UploadJob, UploadJobAdmin)
+admin.site.register(Heartbeat, HeartbeatAdmin)

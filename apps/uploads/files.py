@@ -55,8 +55,12 @@ class Draft:
 
 def name_of(upload: Upload, counter: Counter, *, suffix: str = "") -> str:
     """Where the upload's file lies: always the same, so that what a crash left there is found again."""
-    month = f"{upload.created_at:%Y-%m}"
-    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}/{upload.pk}{suffix}.{upload.format}.gz"
+    return f"{folder_of(counter, f'{upload.created_at:%Y-%m}')}/{upload.pk}{suffix}.{upload.format}.gz"
+
+
+def folder_of(counter: Counter, month: str) -> str:
+    """Of the files that were begun in this month, `2026-11`."""
+    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}"
 
 
 def forget(name: str) -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.uploads.models import Heartbeat
@@ -11,6 +12,12 @@ from apps.uploads.models import Heartbeat
 TICK = "tick"
 QUEUE = "queue"
 WORKER = "worker "
+
+SECONDS = 5.0
+"""Between two signs of life of a worker."""
+
+SILENT_SECONDS = 30.0
+"""A worker of which nothing was heard for so long is not counted."""
 
 
 def beat(name: str) -> None:
@@ -40,6 +47,28 @@ def worker_seen(*, within: float) -> bool:
     return Heartbeat.objects.filter(
         name__startswith=WORKER, at__gte=timezone.now() - timedelta(seconds=within)
     ).exists()
+
+
+def host_of(heartbeat: Heartbeat) -> str:
+    """The machine of a worker; empty for other parts."""
+    return heartbeat.name.removeprefix(WORKER).rpartition(" ")[0] if heartbeat.name.startswith(WORKER) else ""
+
+
+def pid_of(heartbeat: Heartbeat) -> str:
+    """The process of a worker; empty for other parts."""
+    return heartbeat.name.rpartition(" ")[2] if heartbeat.name.startswith(WORKER) else ""
+
+
+def is_silent(heartbeat: Heartbeat) -> bool:
+    """True where the next sign of life is long overdue."""
+    usual = {TICK: settings.TICK_SECONDS, QUEUE: max(60, settings.TICK_SECONDS)}.get(heartbeat.name, SECONDS)
+    return timezone.now() - heartbeat.at > timedelta(seconds=max(SILENT_SECONDS, 5 * usual))
+
+
+def workers_alive() -> int:
+    """How many workers gave a sign of life lately."""
+    lately = timezone.now() - timedelta(seconds=SILENT_SECONDS)
+    return Heartbeat.objects.filter(name__startswith=WORKER, at__gte=lately).count()
 
 
 def forget_worker(name: str) -> None:

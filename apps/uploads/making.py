@@ -14,11 +14,12 @@ from typing import Any
 from django.utils import timezone
 
 from apps.counters.models import Counter
-from apps.uploads import files
+from apps.uploads import files, stopping
 from apps.uploads.formats import Maker, Writer, finish, open_writer
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind
 from apps.uploads.scribe import Scribe
+from apps.uploads.stages import WRITING, stage
 from apps.uploads.waits import seconds_for
 
 ROWS_PER_FILE = 300_000
@@ -44,7 +45,9 @@ class FileInMaking:
 
     @property
     def full(self) -> bool:
-        return self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+        """Or to be ended as it is, because the worker is to stop: the rest of the wave goes with another file."""
+        enough = self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+        return enough or (stopping.requested() and self.taken > 0)
 
     def begin(self) -> None:
         """The upload's own row is there before the first thing that it carries points to it."""
@@ -55,12 +58,14 @@ class FileInMaking:
         self.taken += len(rows)
         self.scribe.write(rows)
 
+    @stage(WRITING)
     def complete(self) -> bool:
         """Wait until all is written. False where that is nothing."""
         self.scribe.finish()
         finish(self.writer)
         return self.writer.rows > 0
 
+    @stage(WRITING)
     def store(self) -> dict[str, Any]:
         """Move the bytes into the storage. Returns what the upload's row has to say of them."""
         self.lease.extend(seconds=seconds_for(self.writer.bytes_written))

@@ -206,6 +206,66 @@ class Resend(models.Model):
         constraints = [models.UniqueConstraint(fields=["upload", "order"], name="order_resent_once_per_upload")]
 
 
+class Recovery(models.Model):
+    """A counter whose database was put back to an older state: what went out in between is looked for before anything
+    else goes (R6).
+
+    `taken_at`: the time of the backup; `restored_at`: up to when uploads that nobody knows may be the counter's own.
+    `nobodys`: those of Metrica's list that no kept file explains, until the first file after the restore has gone.
+    """
+
+    counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    taken_at = models.DateTimeField()
+    restored_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+    nobodys = models.JSONField(default=list, blank=True)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("recovery")
+        verbose_name_plural = _("recoveries")
+
+    def __str__(self) -> str:
+        return f"{self.counter_id} {self.taken_at:%Y-%m-%d %H:%M:%S}"
+
+
+class CarriedRow(models.Model):
+    """A row that a file carried to Metrica after the backup that was restored, told by its digest. Newer rows of an
+    order have higher keys. It is forgotten once its order's change is found again, or goes anew."""
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False)
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="+", db_index=False)
+    order_id = models.CharField(max_length=255)  # as Metrica has it: the order need not be known here yet
+    digest = models.CharField(max_length=64)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("carried row")
+        verbose_name_plural = _("carried rows")
+        indexes = [models.Index(fields=["counter", "order_id"], name="carried_of_order")]
+
+    def __str__(self) -> str:
+        return self.order_id
+
+
+class Tally(models.Model):
+    """A total that only grows, see `tallies`. `part`: a counter's primary key, kept when the counter is gone; or 0."""
+
+    name = models.CharField(max_length=60)
+    part = models.BigIntegerField()
+    value = models.FloatField(default=0)
+
+    class Meta:
+        verbose_name = _("total")
+        verbose_name_plural = _("totals")
+        constraints = [models.UniqueConstraint(fields=["name", "part"], name="tally_once_per_part")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.part}"
+
+
 class Heartbeat(models.Model):
     """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`."""
 

@@ -15,8 +15,9 @@ from django.db.models import F
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
 from apps.orders import delivery
-from apps.uploads import schema
+from apps.uploads import schema, tallies
 from apps.uploads.ahead import read_ahead
+from apps.uploads.carried import Carried
 from apps.uploads.contacts import plan_contacts
 from apps.uploads.detailed import DETAILED, DetailedMaker
 from apps.uploads.formats import JSON_ROWS, smallest_format
@@ -45,11 +46,13 @@ class _Orders:
     maker: RowMaker
     gate: OpenGate | ClientGate
     reading: Reading
+    carried: Carried
     claimed: int = 0
     held: int = 0
     rejected: int = 0
     passed_over: int = 0
     later: int = 0
+    recognised: int = 0
     resends: list[ChangeRow] = field(default_factory=list)
     cursor: int = 0
     wave_ended: bool = False
@@ -92,7 +95,8 @@ def _plan_orders(*, lease: Lease, job: UploadJob, counter: Counter) -> Plan:
         file_format=file_format,
         maker=maker,
     ) as file:
-        orders = _Orders(file, maker, gate, reading)
+        carried = Carried(counter=counter, kind=kind, make=maker.make)
+        orders = _Orders(file, maker, gate, reading, carried)
         _take_changes(orders)
         if orders.wave_ended and not file.full:
             _take_resends(orders)
@@ -135,7 +139,10 @@ def _claimed(orders: _Orders, due: Due) -> list[ChangeRow]:
             orders.held += delivery.hold(change_ids=change_ids, reason=reason)
         if due.passed_over:
             orders.passed_over += delivery.supersede(change_ids=due.passed_over)
-        good = found.good
+        known = orders.carried.settle(found.good)
+        orders.recognised += len(known)
+        orders.maker.note([row for row in found.good if row.id in known])
+        good = [row for row in found.good if row.id not in known] if known else found.good
         claimed = delivery.claim(change_ids=[row.id for row in good], upload_id=file.upload.pk)
         orders.claimed += len(claimed)
         rows = good if len(claimed) == len(good) else [row for row in good if row.id in claimed]
@@ -194,7 +201,8 @@ def _nothing_written(orders: _Orders) -> Plan:
         with file.lease.step():
             Upload.objects.filter(pk=file.upload.pk).delete()
             _note_progress(orders)
-    return Plan(progress=bool(cursor or orders.held or orders.rejected or orders.passed_over or orders.later))
+    kept_back = orders.held or orders.rejected or orders.passed_over or orders.later or orders.recognised
+    return Plan(progress=bool(cursor or kept_back))
 
 
 def _note_progress(orders: _Orders) -> None:
@@ -202,7 +210,9 @@ def _note_progress(orders: _Orders) -> None:
         wave=F("wave") + (1 if orders.wave_ended else 0),
         wave_cursor=0 if orders.wave_ended else orders.cursor,
         clients_planned=False,
-        changes=F("changes") + orders.claimed,
+        changes=F("changes") + orders.claimed + orders.recognised,
+        delivered=F("delivered") + orders.recognised,
         held=F("held") + orders.held,
         rejected=F("rejected") + orders.rejected,
     )
+    tallies.add(orders.file.counter.pk, {"changes.rejected": orders.rejected, "changes.delivered": orders.recognised})

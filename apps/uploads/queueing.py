@@ -4,6 +4,7 @@ the tick finds what was lost, and a claim is given once."""
 from collections.abc import Collection
 from uuid import UUID
 
+import structlog
 from django.contrib import admin
 from django.db import transaction
 from django.utils import timezone
@@ -12,13 +13,19 @@ from django_q.tasks import async_task
 
 from apps.uploads.models import UploadJob
 
+log = structlog.get_logger(__name__)
+
 TICK_SCHEDULE = "tick"
 
 
 def enqueue(job_id: UUID) -> None:
-    """Put a message about the job into the queue, once the present transaction is committed."""
+    """Put a message about the job into the queue, once the present transaction is committed.
+
+    The job is kept by then, so a queue that does not answer is nobody's error: a worker brings the job up as soon as
+    the queue is there again.
+    """
     UploadJob.objects.filter(pk=job_id).update(enqueued_at=timezone.now())
-    transaction.on_commit(lambda: _send(job_id))
+    transaction.on_commit(lambda: _send(job_id), robust=True)
 
 
 def enqueue_all(job_ids: Collection[UUID]) -> None:
@@ -27,7 +34,11 @@ def enqueue_all(job_ids: Collection[UUID]) -> None:
 
 
 def _send(job_id: UUID) -> None:
-    async_task("apps.uploads.tasks.run_job", str(job_id), task_name=f"upload {job_id}")
+    try:
+        async_task("apps.uploads.tasks.run_job", str(job_id), task_name=f"upload {job_id}")
+    except Exception as error:
+        log.warning("the queue did not take a message", job=str(job_id), error=str(error))
+        UploadJob.objects.filter(pk=job_id).update(enqueued_at=None)
 
 
 def hide_queue_admin() -> None:

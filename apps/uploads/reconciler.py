@@ -96,6 +96,23 @@ def look_up(metrica: MetricaClient, *, upload: Upload, counter: Counter) -> Foun
     return Found(ours=only, candidates=len(fitting))
 
 
+def nobodys(metrica: MetricaClient, *, counter: Counter, since: datetime, until: datetime) -> list[Uploading]:
+    """Passed uploads of the counter in Metrica's list between the two times (aware) that no upload here is known to
+    be, oldest first. Raises MetricaError."""
+    zone = counter.zone
+    assert zone is not None, "a counter without a zone is blocked"
+    listed = _listed(metrica, counter=counter, zone=zone, since=since - CLOCK_SKEW, latest=until + CLOCK_SKEW)
+    found = {
+        uploading.uploading_id: uploading
+        for uploading in listed
+        if uploading.passed and uploading.uploading_source in ("API", "")
+    }
+    known = Upload.objects.filter(uploading_id__in=found).values_list("uploading_id", flat=True)
+    for uploading_id in list(known):
+        found.pop(uploading_id, None)
+    return list(found.values())[::-1]
+
+
 def _listed(
     metrica: MetricaClient, *, counter: Counter, zone: ZoneInfo, since: datetime, latest: datetime
 ) -> Iterator[Uploading]:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -18,13 +19,14 @@ from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import ending, files, schema, settle, stopping
+from apps.uploads import ending, files, schema, settle, stages, stopping, tallies
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.moving import settled_in
 from apps.uploads.planner import plan_file
 from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
+from apps.uploads.recovering import known_first_file, recovered
 from apps.uploads.selection import something_due
 from apps.uploads.sender import JobFailed, send
 from apps.uploads.settle import note_trouble
@@ -52,11 +54,13 @@ class _Pause(Exception):
 @dataclass(slots=True)
 class _Turn:
     """One claim of the job by this worker. `in_step`: the revision of the counter whose statuses, attributes and
-    products Metrica was last found to know; None: not looked at yet."""
+    products Metrica was last found to know; None: not looked at yet. `looked_back`: what went out before the database
+    was restored is known."""
 
     lease: Lease
     began: float
     in_step: int | None = None
+    looked_back: bool = False
 
     @property
     def over(self) -> bool:
@@ -75,7 +79,14 @@ def run_job(job_id: UUID) -> None:
     if lease is None:
         return
     try:
-        _work(_Turn(lease, time.monotonic()))
+        with stopping.may_be_left():
+            _work(_Turn(lease, time.monotonic()))
+    except stopping.Left:
+        # The next claim finds what was under way. Whatever the connection was doing, it is not to be trusted any more.
+        connections.close_all()
+        lease.release()
+        UploadJob.objects.filter(pk=job_id).update(enqueued_at=None)
+        log.warning("step left in the middle, the worker is to stop", job=str(job_id))
     except LeaseLost:
         log.warning("job was taken over by another worker", job=str(job_id))
     except Exception:
@@ -94,12 +105,13 @@ def _work(turn: _Turn) -> None:
             if turn.over:
                 turn.lease.release()
                 enqueue(job.pk)
-                return
+                break
     except _Pause as pause:
         turn.lease.release(not_before=pause.until)
     except JobFailed as failed:
         ending.fail(lease=turn.lease, code=failed.code, message=failed.message)
         _hold_what_cannot_go(counter)
+    tallies.add(counter.pk, {f"seconds.{name}": seconds for name, seconds in stages.take().items()})
 
 
 def _step(turn: _Turn) -> bool:
@@ -112,6 +124,10 @@ def _step(turn: _Turn) -> bool:
     upload = _next_upload(counter)
     if reason := block_reason(counter):
         raise JobFailed(code=reason, message="")
+    if not turn.looked_back:
+        turn.looked_back = _look_back(turn, job, counter)
+        if not turn.looked_back:
+            return True
     if not settled_in(lease=lease, job=job, counter=counter, upload=upload):
         turn.in_step = None
         return True
@@ -134,7 +150,8 @@ def _plan(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
             return False
         _bring_in_step(turn, job, counter)
         return True
-    return plan_file(lease=turn.lease, job=job, counter=counter).progress
+    with stages.stage(stages.PLANNING):
+        return plan_file(lease=turn.lease, job=job, counter=counter).progress
 
 
 def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
@@ -149,18 +166,33 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
             counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         )
     except (TransientError, UnknownOutcome) as error:
-        with turn.lease.step():
-            UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
-            note_trouble(turn.lease, error)
-        raise _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after))) from error
+        raise _ask_later(turn, job, error) from error
     turn.in_step = counter.revision
+
+
+def _look_back(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
+    """What went out since the backup of a database that was restored. One query where it was not."""
+    try:
+        with stages.stage(stages.RECONCILING):
+            return recovered(lease=turn.lease, job=job, counter=counter)
+    except (TransientError, UnknownOutcome) as error:
+        raise _ask_later(turn, job, error) from error
+
+
+def _ask_later(turn: _Turn, job: UploadJob, error: TransientError | UnknownOutcome) -> _Pause:
+    with turn.lease.step():
+        UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
+        note_trouble(turn.lease, error)
+    return _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after)))
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
     if upload.state == UploadState.UNKNOWN:
-        reconcile(lease=lease, upload=upload, counter=counter)
-    else:
-        send(lease=lease, upload=upload, counter=counter)
+        with stages.stage(stages.RECONCILING):
+            reconcile(lease=lease, upload=upload, counter=counter)
+    elif upload.attempts or not known_first_file(lease=lease, upload=upload, counter=counter):
+        with stages.stage(stages.SENDING):
+            send(lease=lease, upload=upload, counter=counter)
 
 
 def _facts(lease: Lease) -> tuple[UploadJob, Counter]:

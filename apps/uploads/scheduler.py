@@ -20,7 +20,7 @@ from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import holds
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.uploads import heartbeats
+from apps.uploads import heartbeats, tallies
 from apps.uploads.events import ticked
 from apps.uploads.models import JobState, Trigger, Upload, UploadJob
 from apps.uploads.queueing import enqueue_all
@@ -44,6 +44,7 @@ class TickFailed(Exception):
 def tick() -> None:
     """One step of everything that has its time. Raises TickFailed after all stages had their chance."""
     heartbeats.beat(heartbeats.TICK)
+    tallies.add(tallies.EVERYBODY, {"ticks": 1})
     stages: tuple[Callable[[], object], ...] = (
         release_holds,
         start_due_counters,

@@ -100,3 +100,4 @@ def _note_attempt(lease: Lease, upload: Upload, seconds: float) -> None:
             started_at=Coalesce("started_at", Value(now)),
         )
     upload.attempts += 1
+    upload.state = UploadState.SENDING

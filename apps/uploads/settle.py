@@ -13,20 +13,30 @@ from apps.counters.models import Counter
 from apps.counters.services import note_passed_upload
 from apps.metrica.client import Uploading
 from apps.metrica.errors import MetricaError
-from apps.uploads import cargo
+from apps.uploads import cargo, tallies
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.stages import SETTLING, stage
 from apps.uploads.waits import after, backoff
 
 log = structlog.get_logger(__name__)
 
+OUTCOMES = ("passed", "refused", "postponed", "unknown", "failed", "adopted", "not_found")
+"""What became of an attempt; the last two are what became of an unknown one later."""
 
+
+@stage(SETTLING)
 def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploading, adopted: bool = False) -> None:
     """Metrica has the file: what it carries is delivered. `adopted`: found in Metrica's list, not in an answer (R6)."""
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.PASSED, http_status=200, uploading_id=uploading.uploading_id, at=now)
-        _count(upload, **cargo.delivered(upload, counter=counter, at=now))
+        _count(
+            upload,
+            counter,
+            outcome="adopted" if adopted else "passed",
+            **cargo.delivered(upload, counter=counter, at=now),
+        )
         Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
         if counter.account_id is not None:
             note_passed_upload(account_id=counter.account_id, at=now)
@@ -43,6 +53,7 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
     )
 
 
+@stage(SETTLING)
 def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
     """Metrica refused a file of one row: that change or client is rejected in Metrica's words (R7).
 
@@ -51,7 +62,7 @@ def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaEr
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.REFUSED, error=error, at=now)
-        _count(upload, **cargo.refused(upload, code=error.code, message=str(error)))
+        _count(upload, counter, outcome="refused", **cargo.refused(upload, code=error.code, message=str(error)))
         _progressed(lease)
         _record("upload.refused", upload, counter, code=error.code, said=error.detail)
     log.warning("upload refused", upload=str(upload.pk), counter=counter.metrica_id, rows=upload.rows, code=error.code)
@@ -63,6 +74,8 @@ def given_up(
     """The file is not sent (any more): its changes wait again."""
     with lease.step():
         give_up(upload=upload, counter=counter, code=code, message=message, status=status)
+        if upload.state == UploadState.SENDING:
+            note_outcome(counter, "failed")
 
 
 def give_up(*, upload: Upload, counter: Counter, code: str, message: str, status: int | None = None) -> None:
@@ -85,6 +98,7 @@ def retry_later(*, lease: Lease, upload: Upload, counter: Counter, error: Metric
             error_message=str(error),
         )
         note_trouble(lease, error)
+        note_outcome(counter, "postponed")
     log.warning(
         "upload will be repeated",
         upload=str(upload.pk),
@@ -109,6 +123,7 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
         )
         if error:
             note_trouble(lease, error)
+        note_outcome(counter, "unknown")
         _record("upload.unknown", upload, counter, attempt=upload.attempts)
     log.warning(
         "outcome of upload unknown, asking Metrica",
@@ -123,6 +138,7 @@ def send_again(*, lease: Lease, upload: Upload, counter: Counter) -> None:
     """Metrica's list does not have the upload: the same bytes go once more (R6)."""
     with lease.step():
         Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None)
+        note_outcome(counter, "not_found")
         _record("upload.not_found", upload, counter, attempt=upload.attempts, lookups=upload.lookups)
     log.warning(
         "upload is not at Metrica, the same bytes go again",
@@ -170,8 +186,14 @@ def _end(
     )
 
 
-def _count(upload: Upload, **numbers: int) -> None:
-    """Into the job that made the file, even where a later one saw it through."""
+def note_outcome(counter: Counter, outcome: str) -> None:
+    """One of OUTCOMES more, within the step that settles it."""
+    tallies.add(counter.pk, {f"outcome.{outcome}": 1})
+
+
+def _count(upload: Upload, counter: Counter, *, outcome: str, **numbers: int) -> None:
+    """Into the job that made the file, even where a later one saw it through; and into the totals."""
+    tallies.add(counter.pk, {f"outcome.{outcome}": 1, **{f"changes.{name}": n for name, n in numbers.items()}})
     UploadJob.objects.filter(pk=upload.job_id).update(**{name: F(name) + number for name, number in numbers.items()})
 
 

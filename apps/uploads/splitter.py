@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.audit.services import record
 from apps.counters.models import Counter
 from apps.metrica.errors import MetricaError
-from apps.uploads import cargo, files
+from apps.uploads import cargo, files, settle
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadKind, UploadState
 from apps.uploads.scissors import SCISSORS, Piece
@@ -56,6 +56,7 @@ def split(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError
         )
         Upload.objects.bulk_create(halves)
         cargo.divide(upload, halves=halves, in_first=in_first)
+        settle.note_outcome(counter, "refused")
         record(
             action="upload.split",
             agency=counter.agency_id,

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.agencies import actor as actors
 from apps.audit import trace
 from apps.uploads import heartbeats, runner, scheduler
@@ -18,7 +20,9 @@ def run_job(job_id: str) -> None:
 
 
 def tick() -> None:
-    """One step of the scheduler, and the proof that messages still pass through the queue."""
+    """The proof that messages still pass through the queue; and one step of the scheduler, should nobody else tick."""
     heartbeats.beat(heartbeats.QUEUE)
+    if not heartbeats.turn_of(heartbeats.TICK, every=settings.TICK_SECONDS):
+        return
     with trace.traced(actor=actors.system("scheduler"), source="worker"):
         scheduler.tick()

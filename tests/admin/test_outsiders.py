@@ -18,7 +18,7 @@ from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.orders.models import HeldChange, Order, StatusChange
-from apps.uploads.models import Upload, UploadJob
+from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
 from tests.factories import make_key
 
@@ -41,9 +41,10 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
+    Heartbeat: lambda place: Heartbeat.objects.get_or_create(name=f"worker {place.mark} 1")[0],
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
-STAFF_ONLY = {Agency, User}
+STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
 BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
 # Nothing can be posted to a file, be it there or not.

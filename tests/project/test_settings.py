@@ -35,6 +35,9 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
         ({"YANDEX_CLIENT_ID": "app"}, "belong together"),
         ({"YANDEX_CLIENT_SECRET": "secret"}, "belong together"),
         ({"YANDEX_SCOPES": "metrika:everything"}, "YANDEX_SCOPES does not know 'metrika:everything'"),
+        ({"QUEUE": "rabbit"}, "QUEUE does not know 'rabbit'. Write one of: database, redis."),
+        ({"QUEUE": "redis"}, "QUEUE=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0."),
+        ({"QUEUE": "redis", "REDIS_URL": "10.0.0.1:6379"}, "REDIS_URL must be an address like redis://"),
         ({"YANDEX_OPTIONAL_SCOPES": "write"}, "It takes: metrika:expenses, metrika:offline_data"),
     ],
 )
