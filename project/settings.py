@@ -13,6 +13,7 @@ from project.env import (
     database,
     encryption_keys,
     load,
+    networks,
     require,
     setting,
     time_zone,
@@ -67,6 +68,7 @@ INSTALLED_APPS = [
     "apps.clients",
     "apps.orders",
     "apps.uploads",
+    "apps.hooks",
     "apps.imports",
     "apps.api",
     "apps.dashboard",
@@ -204,6 +206,11 @@ UPLOAD_MAX_ATTEMPTS = setting("UPLOAD_MAX_ATTEMPTS", int, 12)
 # How long an unknown outcome waits for its upload to appear in last_uploadings before the same bytes go again.
 UPLOAD_UNKNOWN_SECONDS = setting("UPLOAD_UNKNOWN_SECONDS", float, 30.0)
 TICK_SECONDS = setting("TICK_SECONDS", int, 60)
+
+# Requests to addresses that people write down (apps/hooks/door.py): private networks that may be called, and whether
+# an address may do without encryption.
+OUTGOING_ALLOWED_NETWORKS = networks("OUTGOING_ALLOWED_NETWORKS")
+OUTGOING_PLAIN_HTTP = setting("OUTGOING_PLAIN_HTTP", bool, DEBUG)
 
 _worker_timeout = 900
 Q_CLUSTER = {
