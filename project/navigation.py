@@ -75,6 +75,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("People"), "badge", "agencies_membership_changelist"),
                     _item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
+                    _item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
                     _item(_("Calls to Metrica"), "http", "counters_apicall_changelist"),
                     _item(_("Audit log"), "history", "audit_auditentry_changelist"),
                 ],

@@ -13,6 +13,7 @@ from project.env import (
     database,
     encryption_keys,
     load,
+    networks,
     one_of,
     redis_address,
     require,
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
     "apps.clients",
     "apps.orders",
     "apps.uploads",
+    "apps.hooks",
     "apps.imports",
     "apps.api",
     "apps.dashboard",
@@ -218,6 +220,16 @@ if QUEUE == "redis" and not REDIS_URL:
     )
 # How long running steps of a worker that is told to stop may take to end; what takes longer is left and looked up (R6).
 STOP_SECONDS = setting("STOP_SECONDS", float, 15.0)
+# Requests to addresses that people write down (apps/hooks/door.py): private networks that may be called, and whether
+# an address may do without encryption.
+OUTGOING_ALLOWED_NETWORKS = networks("OUTGOING_ALLOWED_NETWORKS")
+OUTGOING_PLAIN_HTTP = setting("OUTGOING_PLAIN_HTTP", bool, DEBUG)
+WEBHOOK_TIMEOUT_SECONDS = setting("WEBHOOK_TIMEOUT_SECONDS", float, 10.0)
+# First wait after a webhook failed; each further one is twice as long, up to six hours.
+WEBHOOK_RETRY_SECONDS = setting("WEBHOOK_RETRY_SECONDS", float, 60.0)
+# How long an endpoint may fail before it is not called any more, and how long the log of webhooks is kept.
+WEBHOOK_GIVE_UP_HOURS = setting("WEBHOOK_GIVE_UP_HOURS", float, 72.0)
+WEBHOOK_KEPT_DAYS = setting("WEBHOOK_KEPT_DAYS", int, 30)
 
 _worker_timeout = 900
 Q_CLUSTER = {

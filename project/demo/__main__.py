@@ -31,6 +31,7 @@ def environment(access: Access, url: str) -> dict[str, str]:
         "YANDEX_CLIENT_SECRET": access.app_secret,
         "DEBUG": "on",
         "SANDBOX": "on",
+        "OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": secrets.token_urlsafe(40),
         "DATABASE_URL": f"sqlite:///{DIRECTORY / 'goalpost.sqlite3'}",

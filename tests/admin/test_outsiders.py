@@ -17,6 +17,8 @@ from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
+from apps.hooks.models import Delivery, Endpoint
+from apps.hooks.services import create_endpoint
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
@@ -42,6 +44,8 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
     Heartbeat: lambda place: Heartbeat.objects.get_or_create(name=f"worker {place.mark} 1")[0],
+    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    Delivery: lambda place: Delivery.objects.filter(endpoint__agency=place.agency).first(),
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
@@ -55,6 +59,13 @@ ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
 def full(place: Place) -> Place:
     """An agency with one of everything."""
     make_key(place.agency, name=f"{place.mark} key")
+    create_endpoint(
+        agency=place.agency,
+        name=f"{place.mark} webhook",
+        url=f"https://crm.example/{place.mark}",
+        events=["order.held"],
+        counters=[place.counter],
+    )
     order = place.push(
         f"{place.mark}-1", "new", client_uniq_id=f"{place.mark}-client", client_name=f"{place.mark} person"
     )
@@ -89,7 +100,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison),
+        *(MappingVersion, Comparison, Endpoint, Delivery),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 
