@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import timedelta
 
+from django.db.models import Sum
 from django.utils import timezone
 
 from apps.uploads.models import Heartbeat
@@ -13,8 +14,13 @@ QUEUE = "queue"
 WORKER = "worker "
 
 
-def beat(name: str) -> None:
-    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+ALIVE_SECONDS = 60.0
+"""A worker that gave no sign for so long is counted no more; it gives one every few seconds, between its ticks."""
+
+
+def beat(name: str, *, slots: int = 0) -> None:
+    """`slots`: how many jobs a worker can have in hand at once."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now(), "slots": slots})
 
 
 def age(name: str) -> timedelta | None:
@@ -40,6 +46,13 @@ def worker_seen(*, within: float) -> bool:
     return Heartbeat.objects.filter(
         name__startswith=WORKER, at__gte=timezone.now() - timedelta(seconds=within)
     ).exists()
+
+
+def slots() -> int:
+    """How many jobs all living workers together can have in hand at once."""
+    since = timezone.now() - timedelta(seconds=ALIVE_SECONDS)
+    living = Heartbeat.objects.filter(name__startswith=WORKER, at__gte=since)
+    return living.aggregate(slots=Sum("slots"))["slots"] or 0
 
 
 def forget_worker(name: str) -> None:

@@ -17,7 +17,7 @@ from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.orders.models import Delivery, HoldReview, Order, StatusChange
 from apps.uploads.models import JobState, Trigger, UploadJob
-from apps.uploads.queueing import enqueue
+from apps.uploads.queueing import call_worker
 from apps.uploads.waits import LONGEST
 
 _AFTER_A_CANCEL = timedelta(minutes=10)
@@ -59,7 +59,7 @@ def request_upload(
             "orders": None if only_orders is None else len(only_orders),
         },
     )
-    enqueue(job.pk)
+    call_worker()
     return job
 
 
@@ -109,8 +109,8 @@ def cancel_job(*, job: UploadJob) -> bool:
     rows = UploadJob.objects.filter(pk=job.pk)
     if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=now, cancel_requested_at=now):
         pass
-    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None):
-        enqueue(job.pk)
+    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None, waiting_since=now):
+        call_worker()
     else:
         return False
     record(
