@@ -84,6 +84,11 @@ _OWN = [
         _("Correct the order in the CRM and send it again."),
     ),
     Problem(
+        "quota_saving",
+        _("The day's calls to Metrica may not last, so changes are gathered and go in fewer, larger files."),
+        _("Nothing needs to be done: they go at the time of the next attempt. To send them at once, start an upload."),
+    ),
+    Problem(
         "internal_error",
         _("The job broke off several times because of a fault in Goalpost or in its machine."),
         _("Read the worker's log, then upload once more."),

@@ -18,7 +18,7 @@ from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import choosing, ending, files, schema, settle, stopping
+from apps.uploads import choosing, ending, files, saving, schema, settle, stopping
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.moving import settled_in
@@ -113,6 +113,7 @@ def _step(turn: _Turn) -> bool:
         _forward(lease, upload, counter)
         return True
     _wait_between_waves(turn, job, counter)
+    _save_calls(turn, job, counter)
     if _plan(turn, job, counter):
         return True
     ending.finish(lease=lease)
@@ -194,6 +195,15 @@ def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     until = last.finished_at + timedelta(seconds=counter.wave_pause_seconds)
     if until > timezone.now() and something_due(counter=counter, only_orders=job.only_orders):
         _wait_until(turn, until)
+
+
+def _save_calls(turn: _Turn, job: UploadJob, counter: Counter) -> None:
+    until = saving.wait_until(job=job, counter=counter)
+    if until is None or not something_due(counter=counter, only_orders=job.only_orders):
+        return
+    with turn.lease.step():
+        UploadJob.objects.filter(pk=job.pk).update(error_code=saving.CODE, error_message="")
+    raise _Pause(until)
 
 
 def _wait_until(turn: _Turn, until: datetime | None) -> None:

@@ -19,7 +19,7 @@ from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import holds
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.uploads import heartbeats, queueing
+from apps.uploads import heartbeats, queueing, saving
 from apps.uploads.events import ticked
 from apps.uploads.models import Trigger, Upload, UploadJob
 from apps.uploads.selection import something_due
@@ -49,6 +49,7 @@ def tick() -> None:
         start_as_they_come,
         settle_left_behind,
         lift_urgent,
+        wake_gathering,
         bring_up_jobs,
         renew_tokens,
         seal_audit,
@@ -115,6 +116,10 @@ def settle_left_behind() -> None:
     for counter in Counter.objects.active().filter(Exists(left), ~_has_job()).select_related("account"):
         if not block_reason(counter):
             request_upload(counter=counter, trigger=Trigger.SCHEDULE, only_orders=[], requested_by=_("the schedule"))
+
+
+def wake_gathering() -> None:
+    saving.wake()
 
 
 def bring_up_jobs() -> int:

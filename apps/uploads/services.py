@@ -16,6 +16,7 @@ from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.orders.models import Delivery, HoldReview, Order, StatusChange
+from apps.uploads import saving
 from apps.uploads.models import JobState, Trigger, UploadJob
 from apps.uploads.queueing import call_worker
 from apps.uploads.waits import LONGEST
@@ -33,16 +34,23 @@ def request_upload(
     Where such a job waits in the queue already, that one is returned; one that runs is followed by another.
     `requested_by`: who is shown as having asked; left out, whoever the present trace names.
     """
-    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
-        return waiting
+    if trigger != Trigger.SCHEDULE:
+        saving.hurry(counter=counter)
     current = trace.current()
+    who = (requested_by or current.actor.label)[:255]
+    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
+        if trigger != Trigger.SCHEDULE and waiting.trigger == Trigger.SCHEDULE:
+            # It is no longer the schedule's, which may have to save calls.
+            waiting.trigger, waiting.requested_by = Trigger(trigger), who
+            waiting.save(update_fields=["trigger", "requested_by"])
+        return waiting
     try:
         with transaction.atomic():
             job = UploadJob.objects.create(
                 counter=counter,
                 trigger=Trigger(trigger),
                 only_orders=None if only_orders is None else sorted(set(only_orders)),
-                requested_by=(requested_by or current.actor.label)[:255],
+                requested_by=who,
                 request_id=current.request_id[:64],
             )
     except IntegrityError:
