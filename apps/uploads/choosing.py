@@ -8,7 +8,6 @@ workers, so whoever comes next finds one free.
 
 import math
 from collections import Counter as Counting
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -44,7 +43,9 @@ class Floor:
     @classmethod
     def now(cls, *, without: UUID | None = None) -> Self:
         """As it is; `without`: as it would be without this job. Three cheap queries."""
-        held = UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now()).exclude(pk=without)
+        held = UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now())
+        if without is not None:
+            held = held.exclude(pk=without)
         busy = Counting(held.values_list("counter__agency_id", flat=True))
         connected = Counter.objects.active().filter(account__state=AccountState.CONNECTED)
         agencies = connected.order_by().values_list("agency_id", flat=True).distinct()[:2]
@@ -72,23 +73,24 @@ class Floor:
     def in_turn(self) -> QuerySet[UploadJob]:
         """The same, whose turn it is first. One query, whose cost grows with the number of these jobs alone."""
         agency = "counter__agency_id"
-        busy = Case(*(When(**{agency: one}, then=Value(jobs)) for one, jobs in self.busy.items()), default=Value(0))
+        order: list[Any] = []
+        if self.busy:  # PostgreSQL takes a bare number for the place of a column
+            busy = (When(**{agency: one}, then=Value(jobs)) for one, jobs in self.busy.items())
+            order.append(Case(*busy, default=Value(0)))
         just_come = When(started_at=None, counter__schedule=schedule.AS_THEY_COME, then=Value(1))
         jobs = self.takeable().annotate(
             agency=F(agency),
-            busy=busy,
             done=F("counter__agency__upload_work__weight"),
             just_come=Case(just_come, default=Value(0)),
         )
-        least_done = F("done").asc(nulls_first=True)
-        return jobs.order_by("busy", least_done, "-urgent", "-just_come", "waiting_since", "pk")
+        order += [F("done").asc(nulls_first=True), "-urgent", "-just_come", "waiting_since", "pk"]
+        return jobs.order_by(*order)
 
 
 class _First(NamedTuple):
     """The job whose turn it would be."""
 
     agency: int
-    busy: int
     done: float | None
     urgent: bool
     just_come: int
@@ -115,15 +117,15 @@ def alone() -> None:
 def others_first(*, job: UploadJob, agency_id: int, seconds: float, floor: Floor) -> bool:
     """True where, if the job were put back after `seconds` of work, another would have the turn for a better reason
     than having waited: it belongs to an agency that is worse off, or is more pressing. `floor`: without the job."""
-    found: Any = floor.in_turn().values_list("agency", "busy", "done", "urgent", "just_come").first()
-    if found is None:
+    found: list[Any] = list(floor.in_turn().values_list(*_First._fields)[:1])
+    if not found:
         return False
-    first = _First(*found)
+    first = _First(*found[0])
     if first.agency == agency_id:
         return (first.urgent, first.just_come) > (job.urgent, 0)
     ours = WorkDone.objects.filter(agency=agency_id).values_list("weight", flat=True).first()
     mine = (floor.busy[agency_id], _sum(ours, seconds=seconds, at=timezone.now()))
-    return (first.busy, -math.inf if first.done is None else first.done) < mine
+    return (floor.busy[first.agency], -math.inf if first.done is None else first.done) < mine
 
 
 def note_work(*, agency_id: int, seconds: float) -> None:
@@ -154,5 +156,4 @@ def waiting_jobs(*, limit: int) -> int:
     """How many jobs could be taken now, at most `limit`."""
     if not UploadJob.objects.claimable(timezone.now()).exists():
         return 0
-    keys: Sequence[UUID] = Floor.now().takeable().order_by().values_list("pk", flat=True)[:limit]
-    return len(keys)
+    return len(Floor.now().takeable().order_by().values_list("pk", flat=True)[:limit])
