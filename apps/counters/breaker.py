@@ -182,6 +182,18 @@ def open_breakers(accounts: Iterable[MetricaAccount] | None = None) -> list[Open
     ]
 
 
+def accounts_to_try(now: datetime) -> list[int]:
+    """Of each open breaker whose time has come, an account that may try (its key): where nothing waits to be uploaded,
+    nobody else would find out that Metrica is back."""
+    due = [found for found in open_breakers() if found.retry_at <= now]
+    if not due:
+        return []
+    connected = MetricaAccount.objects.filter(state=AccountState.CONNECTED, agency__is_active=True)
+    lately = connected.order_by(F("last_ok_at").desc(nulls_last=True), "pk")
+    at_host = {host_of(account): account.pk for account in reversed(lately)}
+    return list(dict.fromkeys(found.account_id or at_host[found.host] for found in due))
+
+
 def _rows(host: str, account: MetricaAccount | None) -> QuerySet[Breaker]:
     """The breakers on a call's way: the host's and the account's."""
     return Breaker.objects.filter(Q(account=None) | Q(account=account), host=host).order_by("pk")

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.models import AuditEntry
-from apps.counters import breaker
+from apps.counters import breaker, tasks
 from apps.counters.breaker import IN_A_ROW, OpenBreaker, Passage, open_breakers
 from apps.counters.events import metrica_reachable, metrica_unreachable
 from apps.counters.kept_back import NotAnswering
-from apps.counters.models import MetricaAccount
+from apps.counters.models import Breaker, MetricaAccount
+from apps.sandbox import services as sandbox
 from tests.factories import make_account, make_agency
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,6 +179,25 @@ def test_what_concerns_no_connected_account_any_more_is_not_told(account: Metric
     trip(account)
     MetricaAccount.objects.filter(pk=account.pk).update(base_url="https://elsewhere.example")
     assert open_breakers() == []
+
+
+def test_somebody_asks_again_though_nothing_waits(account: MetricaAccount, live_server: Any) -> None:
+    sandbox.create_counter(metrica_id=41_000_001, owner_login="north", token="y0_test")
+    MetricaAccount.objects.filter(pk=account.pk).update(base_url=f"{live_server.url}/sandbox")
+    host = live_server.url.partition("//")[2]
+    now = timezone.now()
+    Breaker.objects.create(
+        host=host, failing_since=now, opened_at=now, retry_at=now + timedelta(seconds=60), failures=5, trips=1
+    )
+    assert breaker.accounts_to_try(now) == []
+    assert breaker.accounts_to_try(now + timedelta(seconds=61)) == [account.pk]
+    tasks.ask_again(account.pk)
+    assert len(open_breakers()) == 1, "its time has not come"
+    Breaker.objects.update(retry_at=now)
+    assert tasks.send_due_questions() == 1
+    tasks.ask_again(account.pk)
+    assert open_breakers() == []
+    assert tasks.send_due_questions() == 0
 
 
 def test_all_is_well_costs_one_query(account: MetricaAccount, django_assert_num_queries: Any) -> None:

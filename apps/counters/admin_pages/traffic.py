@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
@@ -28,7 +29,9 @@ def _tone(day: DayStanding) -> str:
 
 
 def _sentence(outage: OpenBreaker) -> str:
-    if outage.account_id is None:
+    if outage.retry_at <= timezone.now():
+        text = _("Metrica does not answer since {since}; the next attempt is due.")
+    elif outage.account_id is None:
         text = _("Metrica does not answer since {since}; next attempt at {retry_at}.")
     else:
         text = _("Metrica does not answer this account since {since}; next attempt at {retry_at}.")
