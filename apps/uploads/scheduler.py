@@ -50,6 +50,7 @@ def tick() -> None:
         settle_left_behind,
         lift_urgent,
         wake_gathering,
+        ask_metrica_again,
         bring_up_jobs,
         renew_tokens,
         seal_audit,
@@ -119,7 +120,13 @@ def settle_left_behind() -> None:
 
 
 def wake_gathering() -> None:
+    """Jobs that gather changes because calls are short: whether they still have to."""
     saving.wake()
+
+
+def ask_metrica_again() -> int:
+    """Before jobs come back: whether Metrica answers again, a small call finds out sooner than a large file."""
+    return account_tasks.send_due_questions()
 
 
 def bring_up_jobs() -> int:

@@ -56,10 +56,10 @@ class DatabaseStore:
             before = self._locked(keys, seed)
             states = {key: json.loads(text) for key, text in before.items()}
             result = work(states, self._clock() if now is None else now)
-            for key in sorted(states):
-                text = _dumped(states[key])
-                if text != before[key]:
-                    QuotaState.objects.filter(pk=key).update(state=text)
+            texts = {key: _dumped(states[key]) for key in sorted(states)}
+            changed = [QuotaState(key=key, state=text) for key, text in texts.items() if text != before[key]]
+            if changed:
+                QuotaState.objects.bulk_update(changed, ["state"])
             return result
 
     def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
