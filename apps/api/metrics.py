@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef
 from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -101,18 +101,12 @@ def _queue(now: datetime) -> Iterator[Metric]:
 
 
 def _queue_age(now: datetime) -> float:
-    """A job that is put back between two turns can be taken since it was put back, not since it was asked for."""
-    running = UploadJob.objects.filter(state=JobState.RUNNING)
-    since = Greatest("created_at", Coalesce("not_before", "created_at"))
-    # A job whose turn was over is enqueued at that moment; one whose worker died is free since its lease ran out.
-    free = Coalesce("lease_until", "enqueued_at", "created_at")
-    queued = UploadJob.objects.filter(state=JobState.QUEUED).filter(Q(not_before=None) | Q(not_before__lte=now))
-    taken_by_others = queued.filter(counter__in=running.values("counter"))
-    waiting = queued.exclude(pk__in=taken_by_others.values("pk")).annotate(since=since)
-    put_back = running.filter(pk__in=UploadJob.objects.claimable(now).values("pk"))
-    put_back = put_back.annotate(since=Greatest(free, Coalesce("not_before", free)))
-    times = [rows.order_by("since").values_list("since", flat=True).first() for rows in (waiting, put_back)]
-    return max(_age(now, moment) for moment in times)
+    """A job that was put back can be taken since then, not since it was asked for; one whose worker died, since its
+    lease ran out."""
+    since = Greatest("waiting_since", Coalesce("not_before", "waiting_since"), Coalesce("lease_until", "waiting_since"))
+    taken_by_others = UploadJob.objects.filter(counter=OuterRef("counter"), state=JobState.RUNNING)
+    free = UploadJob.objects.claimable(now).filter(~Exists(taken_by_others.exclude(pk=OuterRef("pk"))))
+    return _age(now, free.annotate(since=since).order_by("since").values_list("since", flat=True).first())
 
 
 def _totals() -> Iterator[Metric]:

@@ -5,6 +5,7 @@ import socket
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from apps.uploads.models import Heartbeat
@@ -16,12 +17,13 @@ WORKER = "worker "
 SECONDS = 5.0
 """Between two signs of life of a worker."""
 
-SILENT_SECONDS = 30.0
-"""A worker of which nothing was heard for so long is not counted."""
+SILENT_SECONDS = 60.0
+"""A worker of which nothing was heard for so long is not counted; it gives its signs between its ticks."""
 
 
-def beat(name: str) -> None:
-    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now()})
+def beat(name: str, *, slots: int = 0) -> None:
+    """`slots`: how many jobs a worker can have in hand at once."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now(), "slots": slots})
 
 
 def age(name: str) -> timedelta | None:
@@ -67,8 +69,17 @@ def is_silent(heartbeat: Heartbeat) -> bool:
 
 def workers_alive() -> int:
     """How many workers gave a sign of life lately."""
-    lately = timezone.now() - timedelta(seconds=SILENT_SECONDS)
-    return Heartbeat.objects.filter(name__startswith=WORKER, at__gte=lately).count()
+    return _living().count()
+
+
+def slots() -> int:
+    """How many jobs all living workers together can have in hand at once."""
+    return _living().aggregate(slots=Sum("slots"))["slots"] or 0
+
+
+def _living() -> QuerySet[Heartbeat]:
+    since = timezone.now() - timedelta(seconds=SILENT_SECONDS)
+    return Heartbeat.objects.filter(name__startswith=WORKER, at__gte=since)
 
 
 def forget_worker(name: str) -> None:

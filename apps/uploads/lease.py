@@ -54,7 +54,7 @@ class Lease:
 
     def release(self, *, not_before: datetime | None = None) -> None:
         """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on."""
-        self._mine().update(lease_until=None, not_before=not_before)
+        self._mine().update(lease_until=None, not_before=not_before, waiting_since=not_before or timezone.now())
 
     def _mine(self) -> QuerySet[UploadJob]:
         return UploadJob.objects.filter(pk=self.job_id, state=JobState.RUNNING, fence=self.fence)
@@ -65,11 +65,17 @@ def claim(job_id: UUID) -> Lease | None:
 
     Also None while another job of the same counter runs: one at a time, on any number of machines.
     """
+    with transaction.atomic(durable=True):
+        return take(job_id)
+
+
+def take(job_id: UUID) -> Lease | None:
+    """The same within a transaction; whoever works must have it committed first."""
     now = timezone.now()
     # Taken over from a worker that gave no sign of life: it broke down there.
     broke_down = When(state=JobState.RUNNING, lease_until__isnull=False, then=F("breakdowns") + 1)
     try:
-        with transaction.atomic(durable=True):
+        with transaction.atomic():
             taken = (
                 UploadJob.objects.claimable(now)
                 .filter(pk=job_id)
@@ -78,13 +84,12 @@ def claim(job_id: UUID) -> Lease | None:
                     fence=F("fence") + 1,
                     lease_until=after(settings.UPLOAD_LEASE_SECONDS),
                     not_before=None,
-                    enqueued_at=None,
                     started_at=Coalesce("started_at", Value(now)),
                     breakdowns=Case(broke_down, default=F("breakdowns"), output_field=PositiveIntegerField()),
                 )
             )
-            if not taken:
-                return None
-            return Lease(job_id, UploadJob.objects.values_list("fence", flat=True).get(pk=job_id))
     except IntegrityError:
         return None
+    if not taken:
+        return None
+    return Lease(job_id, UploadJob.objects.values_list("fence", flat=True).get(pk=job_id))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.ids import uuid7
+from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
@@ -76,8 +77,10 @@ class UploadJob(models.Model):
     fence = models.PositiveIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    # When a message about the job was last put into the queue; null once a worker has taken it.
-    enqueued_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when it waits for its turn, so that whoever chooses the next job knows who has waited longest.
+    waiting_since = models.DateTimeField(default=timezone.now, editable=False)
+    # The counter has orders whose window closes soon, as the last tick saw it.
+    urgent = models.BooleanField(default=False, db_default=False, editable=False)
     # How often in a row the work broke off without getting any further.
     breakdowns = models.PositiveIntegerField(default=0, editable=False)
     cancel_requested_at = models.DateTimeField(_("cancelled by a person"), null=True, blank=True, editable=False)
@@ -267,10 +270,14 @@ class Tally(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`."""
+    """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`.
+
+    `slots`: how many jobs a worker can have in hand at once.
+    """
 
     name = models.CharField(max_length=100, primary_key=True)
     at = models.DateTimeField(default=timezone.now)
+    slots = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("sign of life")
@@ -278,3 +285,33 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Permit(models.Model):
+    """A message on its way that lets a worker take a job; gone once a worker has it in hand."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sent_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("permit to work")
+        verbose_name_plural = _("permits to work")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class WorkDone(models.Model):
+    """How much the workers did for an agency lately; see choosing.HALF_LIFE. None has a row before its first job."""
+
+    agency = models.OneToOneField(Agency, models.CASCADE, primary_key=True, related_name="upload_work")
+    weight = models.FloatField(editable=False)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("work done")
+        verbose_name_plural = _("work done")
+
+    def __str__(self) -> str:
+        return str(self.agency_id)

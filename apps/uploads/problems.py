@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.counters import kept_back
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
 from apps.orders.models import HoldReason
@@ -84,6 +85,11 @@ _OWN = [
         _("Correct the order in the CRM and send it again."),
     ),
     Problem(
+        "quota_saving",
+        _("The day's calls to Metrica may not last, so changes are gathered and go in fewer, larger files."),
+        _("Nothing needs to be done: they go at the time of the next attempt. To send them at once, start an upload."),
+    ),
+    Problem(
         "internal_error",
         _("The job broke off several times because of a fault in Goalpost or in its machine."),
         _("Read the worker's log, then upload once more."),
@@ -114,6 +120,7 @@ _KNOWN: dict[str, Problem] = {
         *(value for value in vars(catalogue).values() if isinstance(value, ErrorKind)),
     ]
 }
+_KNOWN.update({code: Problem(code, *words) for code, words in kept_back.WORDS.items()})
 _KNOWN.update({problem.code: problem for problem in _OWN})
 
 

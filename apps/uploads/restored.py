@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 from apps.audit.services import record
 from apps.counters.models import Counter
 from apps.uploads import cargo
-from apps.uploads.models import CarriedRow, Heartbeat, Recovery, Upload, UploadJob, UploadState
+from apps.uploads.models import CarriedRow, Heartbeat, Permit, Recovery, Upload, UploadJob, UploadState
 
 _TOGETHER = 1000
 
@@ -28,8 +28,9 @@ def mark_restored(*, taken_at: datetime) -> dict[str, int]:
         state=UploadState.UNKNOWN, not_before=None, lookups=0, error_code="restored", error_message=""
     )
     # Whoever held a job then is gone, and so are the messages and the signs of life of that time.
-    jobs = UploadJob.objects.unfinished().update(lease_until=None, not_before=None, enqueued_at=None)
+    jobs = UploadJob.objects.unfinished().update(lease_until=None, not_before=None)
     OrmQ.objects.all().delete()
+    Permit.objects.all().delete()
     Heartbeat.objects.all().delete()
     CarriedRow.objects.all().delete()
     Recovery.objects.all().delete()

@@ -16,9 +16,10 @@ from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.orders.models import Delivery, HoldReview, Order, StatusChange
+from apps.uploads import saving
 from apps.uploads.events import job_finished
 from apps.uploads.models import JobState, Trigger, UploadJob
-from apps.uploads.queueing import enqueue
+from apps.uploads.queueing import call_worker
 from apps.uploads.waits import LONGEST
 
 _AFTER_A_CANCEL = timedelta(minutes=10)
@@ -34,16 +35,23 @@ def request_upload(
     Where such a job waits in the queue already, that one is returned; one that runs is followed by another.
     `requested_by`: who is shown as having asked; left out, whoever the present trace names.
     """
-    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
-        return waiting
+    if trigger != Trigger.SCHEDULE:
+        saving.hurry(counter=counter)
     current = trace.current()
+    who = (requested_by or current.actor.label)[:255]
+    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
+        if trigger != Trigger.SCHEDULE and waiting.trigger == Trigger.SCHEDULE:
+            # It is no longer the schedule's, which may have to save calls.
+            waiting.trigger, waiting.requested_by = Trigger(trigger), who
+            waiting.save(update_fields=["trigger", "requested_by"])
+        return waiting
     try:
         with transaction.atomic():
             job = UploadJob.objects.create(
                 counter=counter,
                 trigger=Trigger(trigger),
                 only_orders=None if only_orders is None else sorted(set(only_orders)),
-                requested_by=(requested_by or current.actor.label)[:255],
+                requested_by=who,
                 request_id=current.request_id[:64],
             )
     except IntegrityError:
@@ -60,7 +68,7 @@ def request_upload(
             "orders": None if only_orders is None else len(only_orders),
         },
     )
-    enqueue(job.pk)
+    call_worker()
     return job
 
 
@@ -110,8 +118,8 @@ def cancel_job(*, job: UploadJob) -> bool:
     rows = UploadJob.objects.filter(pk=job.pk)
     if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=now, cancel_requested_at=now):
         job_finished.send(sender=None, job=job)
-    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None):
-        enqueue(job.pk)
+    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None, waiting_since=now):
+        call_worker()
     else:
         return False
     record(

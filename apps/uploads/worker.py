@@ -34,8 +34,6 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         cluster = self._start()
-        # Messages that died with an earlier worker are not waited for.
-        self._safely(lambda: scheduler.bring_up_jobs(lost_after=0))
         while not self._asked_to_stop.wait(1.0):
             if not cluster.alive:
                 self._say("The queue's processes died; starting them anew.")
@@ -47,11 +45,13 @@ class Worker:
         connections.close_all()
         cluster = CarefulCluster()
         cluster.start()
+        # Messages that died with earlier processes are not waited for.
+        self._safely(lambda: queueing.send_missing(lost_after=0))
         return cluster
 
     def _look_around(self) -> None:
         if time.monotonic() >= self._next_beat:
-            heartbeats.beat(self._name)
+            heartbeats.beat(self._name, slots=settings.Q_CLUSTER["workers"])
             self._next_beat = time.monotonic() + heartbeats.SECONDS
         if heartbeats.turn_of(heartbeats.TICK, every=settings.TICK_SECONDS):
             scheduler.tick()

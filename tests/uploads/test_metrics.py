@@ -94,7 +94,7 @@ def test_the_age_of_the_queue_is_that_of_the_job_nobody_takes(shop: Shop) -> Non
     job = shop.ask()
     now = timezone.now()
     jobs = UploadJob.objects.filter(pk=job.pk)
-    jobs.update(created_at=now - timedelta(minutes=10))
+    jobs.update(waiting_since=now - timedelta(minutes=10))
     assert 600 <= read()["oldest_claimable_job_seconds"] < 660
     jobs.update(not_before=now - timedelta(minutes=2))
     assert 120 <= read()["oldest_claimable_job_seconds"] < 180
@@ -104,7 +104,7 @@ def test_the_age_of_the_queue_is_that_of_the_job_nobody_takes(shop: Shop) -> Non
     assert read()["oldest_claimable_job_seconds"] == 0
     jobs.update(lease_until=now - timedelta(minutes=3))
     assert 180 <= read()["oldest_claimable_job_seconds"] < 240
-    jobs.update(lease_until=None, enqueued_at=now - timedelta(minutes=4))
+    jobs.update(lease_until=None, waiting_since=now - timedelta(minutes=4))
     assert 240 <= read()["oldest_claimable_job_seconds"] < 300
 
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('counters', '0004_known_address'),
-        ('uploads', '0003_detailed_mode'),
+        ('uploads', '0004_order_of_work'),
     ]
 
     operations = [
