@@ -15,6 +15,7 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
+from apps.counters.kept_back import KeptBack
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
@@ -165,6 +166,8 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
         schema.bring_in_step(
             counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         )
+    except KeptBack as error:
+        raise _paused(turn.lease, error) from error
     except (TransientError, UnknownOutcome) as error:
         raise _ask_later(turn, job, error) from error
     turn.in_step = counter.revision
@@ -175,6 +178,8 @@ def _look_back(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
     try:
         with stages.stage(stages.RECONCILING):
             return recovered(lease=turn.lease, job=job, counter=counter)
+    except KeptBack as error:
+        raise _paused(turn.lease, error) from error
     except (TransientError, UnknownOutcome) as error:
         raise _ask_later(turn, job, error) from error
 
@@ -187,12 +192,22 @@ def _ask_later(turn: _Turn, job: UploadJob, error: TransientError | UnknownOutco
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
-    if upload.state == UploadState.UNKNOWN:
-        with stages.stage(stages.RECONCILING):
-            reconcile(lease=lease, upload=upload, counter=counter)
-    elif upload.attempts or not known_first_file(lease=lease, upload=upload, counter=counter):
-        with stages.stage(stages.SENDING):
-            send(lease=lease, upload=upload, counter=counter)
+    try:
+        if upload.state == UploadState.UNKNOWN:
+            with stages.stage(stages.RECONCILING):
+                reconcile(lease=lease, upload=upload, counter=counter)
+        elif upload.attempts or not known_first_file(lease=lease, upload=upload, counter=counter):
+            with stages.stage(stages.SENDING):
+                send(lease=lease, upload=upload, counter=counter)
+    except KeptBack as error:
+        raise _paused(lease, error) from error
+
+
+def _paused(lease: Lease, error: KeptBack) -> _Pause:
+    """Nothing was tried, so nothing is counted: the job says what it waits for and comes back in time."""
+    with lease.step():
+        note_trouble(lease, error)
+    return _Pause(error.until)
 
 
 def _facts(lease: Lease) -> tuple[UploadJob, Counter]:

@@ -50,6 +50,7 @@ def tick() -> None:
         start_due_counters,
         start_as_they_come,
         settle_left_behind,
+        ask_metrica_again,
         bring_up_jobs,
         renew_tokens,
         seal_audit,
@@ -116,6 +117,11 @@ def settle_left_behind() -> None:
     for counter in Counter.objects.active().filter(Exists(left), ~_has_job()).select_related("account"):
         if not block_reason(counter):
             request_upload(counter=counter, trigger=Trigger.SCHEDULE, only_orders=[], requested_by=_("the schedule"))
+
+
+def ask_metrica_again() -> int:
+    """Before jobs come back: whether Metrica answers again, a small call finds out sooner than a large file."""
+    return account_tasks.send_due_questions()
 
 
 def bring_up_jobs(*, lost_after: float | None = None) -> int:
