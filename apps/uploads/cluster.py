@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 BROKEN = 70
 """Exit status of a cluster that gave itself up."""
 
+_NOTICE_SECONDS = 1.0
+
 LEAVE_SECONDS = 6.0
 """How long it may take to leave a step: to close its connections and to put its job back."""
 
@@ -124,10 +126,13 @@ class CarefulCluster(Cluster):
         if not self.alive:
             return True
         self.stop_event.set()
-        self._wait(seconds, hurry)
-        if self.alive:
-            self.sentinel.terminate()
-            self._wait(LEAVE_SECONDS, lambda: False)
+        # The sentinel needs a moment to notice: a signal before that would be the end of all its processes.
+        self._wait(_NOTICE_SECONDS, lambda: False)
+        self._wait(seconds - _NOTICE_SECONDS, hurry)
+        leave_by = time.monotonic() + LEAVE_SECONDS
+        while self.alive and time.monotonic() < leave_by:
+            self.sentinel.terminate()  # once more for a process that was just beginning a step
+            self._wait(1.0, lambda: False)
         if not self.alive:
             return True
         self.sentinel.kill()  # its processes die with it

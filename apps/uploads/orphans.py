@@ -69,11 +69,8 @@ def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
     for start in range(0, len(names), 500):
         part = names[start : start + 500]
         known.update(Upload.objects.filter(file__in=part).values_list("file", flat=True))
-    # A file may lie there though its upload's row says nothing of it yet.
-    keys = {orphan.key for orphan in found if not orphan.part}
-    begun = set(Upload.objects.filter(pk__in=keys, file="").values_list("pk", flat=True))
     cut = {orphan.key for orphan in found if orphan.part}
-    whole = [one for one in found if one.name not in known and (one.part or one.key not in cut | begun)]
+    whole = [one for one in found if one.name not in known and (one.part or one.key not in cut)]
     return sorted(whole, key=lambda one: (one.made_at, one.key, one.part))
 
 

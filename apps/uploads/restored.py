@@ -8,6 +8,7 @@ from django_q.models import OrmQ
 
 from apps.audit.services import record
 from apps.counters.models import Counter
+from apps.uploads import cargo
 from apps.uploads.models import CarriedRow, Heartbeat, Recovery, Upload, UploadJob, UploadState
 
 _TOGETHER = 1000
@@ -18,6 +19,10 @@ def mark_restored(*, taken_at: datetime) -> dict[str, int]:
     """Nothing goes out of a counter before it was looked up what went out after `taken_at` (aware), when the backup was
     taken. Files that were ready or under way then may have arrived since. Returns numbers for people."""
     now = timezone.now()
+    for unfinished in Upload.objects.filter(state=UploadState.PREPARED, file=""):
+        # Its bytes may lie in the storage and have gone since: then they are found there, with all their rows.
+        cargo.give_back(unfinished)
+        unfinished.delete()
     open_files = Upload.objects.filter(state__in=[UploadState.PREPARED, UploadState.SENDING]).exclude(file="")
     unknown = open_files.update(
         state=UploadState.UNKNOWN, not_before=None, lookups=0, error_code="restored", error_message=""

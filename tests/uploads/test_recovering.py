@@ -15,6 +15,7 @@ from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
 from apps.uploads import files
+from apps.uploads.making import FileInMaking
 from apps.uploads.models import CarriedRow, JobState, Recovery, Resend, Upload, UploadJob, UploadState
 from apps.uploads.restored import mark_restored
 from apps.uploads.runner import run_job
@@ -126,6 +127,32 @@ def test_a_file_that_was_ready_at_the_backup_is_looked_up_and_not_sent_blindly(
     assert shop.upload(job).state == JobState.SUCCEEDED
     assert (shop.arrived("OLD"), shop.sends()) == (went, sends)
     assert shop.states("OLD") == [("a1", "delivered"), ("a2", "delivered")]
+
+
+def test_a_file_that_was_being_written_at_the_backup_is_found_whole(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.push("OLD", "a1")
+    shop.push("H-1", "a1", "a2")
+    taken: list[Backup] = []
+    store = FileInMaking.store
+
+    def backing_up(file: FileInMaking) -> dict[str, Any]:
+        if not taken:
+            taken.append(Backup())
+        return store(file)
+
+    monkeypatch.setattr(FileInMaking, "store", backing_up)
+    job = shop.ask()
+    shop.upload(job)
+    monkeypatch.undo()
+    went, sends = arrived(shop), shop.sends()
+    taken[0].restore()
+    assert shop.states("OLD") == [("a1", "waiting")]
+    job.refresh_from_db()
+    shop.upload(job)
+    assert (arrived(shop), shop.sends()) == (went, sends)
+    assert shop.all_delivered()
 
 
 def test_a_crm_that_tells_only_the_present_state_causes_nothing(shop: Shop) -> None:
