@@ -1,8 +1,9 @@
 """/metrics: how the whole installation does, as Prometheus reads it. The same from every web process, since all of it
 comes from the database.
 
-The cost: some ten queries over small tables and partial indexes, and for each active counter at most a thousand rows
-of each of its three lists of work; no big table is counted. Labels are numbers and codes: nothing names a person.
+The cost: some ten queries over small tables and partial indexes, for each active counter at most a thousand rows of
+each of its three lists of work, and a look at the day of each connected account; no big table is counted. Labels are
+numbers and codes: nothing names a person.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from apps.counters.models import Counter
+from apps.counters.breaker import open_breakers
+from apps.counters.models import AccountState, Counter, MetricaAccount
+from apps.counters.quotas import standing
 from apps.orders import numbers
 from apps.uploads import heartbeats, settle, stages, tallies
 from apps.uploads.models import JobState, Upload, UploadJob
@@ -56,6 +59,7 @@ class Installation(Collector):
         yield from _queue(now)
         yield from _totals()
         yield from _workers(now)
+        yield from _metrica()
 
 
 def _work(now: datetime) -> Iterator[Metric]:
@@ -146,6 +150,24 @@ def _workers(now: datetime) -> Iterator[Metric]:
         age = heartbeats.age(name)
         if age is not None:
             yield _gauge(f"{name}_age_seconds", text, age.total_seconds())
+
+
+def _metrica() -> Iterator[Metric]:
+    """How much of Metrica's day is left, and who does not answer. Up to three small queries for each account."""
+    accounts = list(MetricaAccount.objects.filter(state=AccountState.CONNECTED, agency__is_active=True))
+    left = GaugeMetricFamily(
+        "goalpost_quota_left", "Calls that the account may still make this day (GMT).", labels=["account"]
+    )
+    limit = GaugeMetricFamily(
+        "goalpost_quota_limit", "Calls that Metrica allows its login in a day.", labels=["account"]
+    )
+    for account in accounts:
+        day = standing(account)
+        left.add_metric([str(account.pk)], day.left)
+        limit.add_metric([str(account.pk)], day.limit)
+    yield left
+    yield limit
+    yield _gauge("open_breakers", "Hosts and accounts that do not answer now.", len(open_breakers(accounts)))
 
 
 def _age(now: datetime, moment: datetime | None) -> float:

@@ -33,6 +33,16 @@ _OWN = [
     Problem(
         "metrica_changed", _("The counter was connected to another Metrica before Metrica had this file."), _NOTHING
     ),
+    Problem(
+        "restored",
+        _("The database was restored from a backup of a time when this file was on its way."),
+        _("Nothing to do. Metrica's list of uploads is asked whether it has the file."),
+    ),
+    Problem(
+        "overtaken",
+        _("After a restore, Metrica's list has later files of this counter but not this one: it did not pass."),
+        _("Nothing to do. What it carried is found with the later files, or goes again."),
+    ),
     Problem("cancelled", _("A person cancelled the job before this file was sent."), _NOTHING),
     Problem(
         "file_missing",

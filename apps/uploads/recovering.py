@@ -72,7 +72,7 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
             settle.passed(lease=lease, upload=item, counter=counter, uploading=uploading, adopted=True)
         elif any(later is not None for _item, later in story.items[number + 1 :]):
             # Later files went only after its end, so it did not pass: its changes went, or wait, otherwise.
-            settle.given_up(lease=lease, upload=item, counter=counter, code="interrupted", message="")
+            settle.given_up(lease=lease, upload=item, counter=counter, code="overtaken", message="")
     _finish(lease, counter, recovery, story)
     return False
 
