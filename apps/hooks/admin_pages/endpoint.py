@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -38,7 +39,7 @@ SETTINGS = ("name", "url", "events", "counters", "active")
 class EndpointForm(forms.ModelForm):
     events = forms.MultipleChoiceField(
         label=_("Events"),
-        choices=[(kind.value, kind.label) for kind in SUBSCRIBABLE],
+        choices=[(kind.value, format_lazy("{} ({})", kind.label, kind.value)) for kind in SUBSCRIBABLE],
         initial=[kind.value for kind in SUBSCRIBABLE],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
@@ -226,8 +227,9 @@ class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                 ],
                 enable_url=reverse("admin:hooks_endpoint_enable", args=[endpoint.pk]),
                 may_operate=actor_of(request).can(Right.OPERATE),
-                show_save_and_add_another=False,
             )
+        # The secret is shown in place of the page that would follow.
+        context.update(show_save_and_add_another=False, show_save_and_continue=endpoint is not None)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
