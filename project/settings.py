@@ -222,6 +222,12 @@ TICK_SECONDS = setting("TICK_SECONDS", int, 60)
 # an address may do without encryption.
 OUTGOING_ALLOWED_NETWORKS = networks("OUTGOING_ALLOWED_NETWORKS")
 OUTGOING_PLAIN_HTTP = setting("OUTGOING_PLAIN_HTTP", bool, DEBUG)
+WEBHOOK_TIMEOUT_SECONDS = setting("WEBHOOK_TIMEOUT_SECONDS", float, 10.0)
+# First wait after a webhook failed; each further one is twice as long, up to six hours.
+WEBHOOK_RETRY_SECONDS = setting("WEBHOOK_RETRY_SECONDS", float, 60.0)
+# How long an endpoint may fail before it is not called any more, and how long the log of webhooks is kept.
+WEBHOOK_GIVE_UP_HOURS = setting("WEBHOOK_GIVE_UP_HOURS", float, 72.0)
+WEBHOOK_KEPT_DAYS = setting("WEBHOOK_KEPT_DAYS", int, 30)
 
 _worker_timeout = 900
 Q_CLUSTER = {

@@ -78,8 +78,14 @@ class Answer:
     seconds: float
 
 
+def check_text(url: str) -> None:
+    """Whether the address is one that could be called, as it is written; nothing is looked up. Raises DoorClosed."""
+    _parts(url)
+
+
 def check(url: str) -> None:
-    """Whether a request to this address may leave now; the name is looked up. Raises DoorClosed, NotReached."""
+    """Whether a request to this address may leave now; the name is looked up, which takes its time: not to be called
+    inside a transaction. Raises DoorClosed, NotReached."""
     parts = _parts(url)
     _addresses(parts.host, parts.port, deadline=time.monotonic() + RESOLVE_TIMEOUT)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from apps.orders.events import changes_settled
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 Key = UUID | str
@@ -54,6 +55,8 @@ def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
     Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
     newest = delivered.filter(~Exists(_later_delivered()), order__resend_due=True)
     Order.objects.filter(pk__in=newest.values("order_id")).update(resend_due=False)
+    if moved:
+        changes_settled.send(sender=None, delivery=Delivery.DELIVERED, upload_id=upload_id)
     return moved
 
 
@@ -78,12 +81,22 @@ def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[Key]) -> 
 def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[Key] | None = None) -> int:
     """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
     rows = _of_upload(upload_id, change_ids)
-    return _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+    moved = _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+    if moved:
+        told = {"upload_id": upload_id, "change_ids": change_ids, "code": code[:64], "message": message}
+        changes_settled.send(sender=None, delivery=Delivery.REJECTED, **told)
+    return moved
 
 
 def hold(*, change_ids: Collection[Key], reason: str) -> int:
     """waiting → held."""
-    return _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+    moved = _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+    if moved:
+        held = change_ids
+        if moved != len(change_ids):
+            held = list(_these(change_ids).filter(delivery=Delivery.HELD).values_list("pk", flat=True))
+        changes_settled.send(sender=None, delivery=Delivery.HELD, change_ids=held, code=reason)
+    return moved
 
 
 def release(*, change_ids: Collection[Key], **fields: Any) -> int:
@@ -94,7 +107,11 @@ def release(*, change_ids: Collection[Key], **fields: Any) -> int:
 def refuse_held(*, change_ids: Collection[Key], code: str, message: str) -> int:
     """held → rejected, by a person's decision."""
     fields = {"hold_reason": "", "reject_code": code, "reject_message": message}
-    return _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+    moved = _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+    if moved:
+        told = {"change_ids": change_ids, "code": code, "message": message}
+        changes_settled.send(sender=None, delivery=Delivery.REJECTED, **told)
+    return moved
 
 
 def retry_rejected(*, change_ids: Collection[Key]) -> int:

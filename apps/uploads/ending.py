@@ -6,6 +6,7 @@ from django.utils import timezone
 from apps.audit.services import record
 from apps.counters.models import Counter
 from apps.uploads import settle
+from apps.uploads.events import job_finished
 from apps.uploads.lease import Lease
 from apps.uploads.models import JobState, Upload, UploadJob, UploadState
 from apps.uploads.queueing import enqueue
@@ -62,6 +63,7 @@ def _end(lease: Lease, *, state: JobState, code: str = "", message: str = "", gi
                 "code": code,
             },
         )
+        job_finished.send(sender=None, job=job)
     log.info(
         "upload job ended",
         job=str(job.pk),

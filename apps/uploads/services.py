@@ -16,6 +16,7 @@ from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.orders.models import Delivery, HoldReview, Order, StatusChange
+from apps.uploads.events import job_finished
 from apps.uploads.models import JobState, Trigger, UploadJob
 from apps.uploads.queueing import enqueue
 from apps.uploads.waits import LONGEST
@@ -108,7 +109,7 @@ def cancel_job(*, job: UploadJob) -> bool:
     now = timezone.now()
     rows = UploadJob.objects.filter(pk=job.pk)
     if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=now, cancel_requested_at=now):
-        pass
+        job_finished.send(sender=None, job=job)
     elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None):
         enqueue(job.pk)
     else:

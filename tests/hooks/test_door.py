@@ -21,8 +21,6 @@ from apps.hooks.door import DoorClosed, NotReached
 from apps.hooks.networks import may_be_reached
 from tests.hooks.receiver import Receiver
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
@@ -253,6 +251,7 @@ def test_a_server_that_hangs_up_gave_no_answer(receiver: Receiver):
     assert broken(receiver.url) == "no_answer"
 
 
+@pytest.mark.django_db
 def test_it_does_not_open_inside_a_transaction(receiver: Receiver):
     with transaction.atomic(), pytest.raises(RuntimeError, match="transaction"):
         door.post(receiver.url, body=b"{}", headers={})
