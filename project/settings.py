@@ -193,6 +193,13 @@ ALERT_RETRY_SECONDS = setting("ALERT_RETRY_SECONDS", float, 60.0)
 # Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
 METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
 METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
+# What Metrica allows (page: quotas), shared by all processes; smaller where other programs use the same logins.
+METRICA_CALLS_PER_SECOND = setting("METRICA_CALLS_PER_SECOND", int, 30)
+METRICA_CALLS_AT_ONCE = setting("METRICA_CALLS_AT_ONCE", int, 3)
+METRICA_CALLS_PER_DAY = setting("METRICA_CALLS_PER_DAY", int, 5000)
+METRICA_REPORTS_PER_5_MINUTES = setting("METRICA_REPORTS_PER_5_MINUTES", int, 200)
+# Machines that go out by addresses of their own have a quota of calls a second each; blank: all go out by one.
+METRICA_OUTGOING_ADDRESS = env.str("METRICA_OUTGOING_ADDRESS", default="").strip()
 YANDEX_OAUTH_URL = web_address("YANDEX_OAUTH_URL", "https://oauth.yandex.ru")
 # Where the login of a token is told.
 YANDEX_LOGIN_URL = web_address("YANDEX_LOGIN_URL", "https://login.yandex.ru/info")

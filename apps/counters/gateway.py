@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.audit import trace
+from apps.counters.addresses import address_of
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
 from apps.metrica.client import Exchange, MetricaClient
@@ -67,11 +68,6 @@ class LedgerRecorder:
             outcome=exchange.outcome,
             error_code=exchange.error_code,
         )
-
-
-def address_of(account: MetricaAccount) -> str:
-    """Where the account's Metrica is: the real one, or the sandbox of a rehearsal."""
-    return account.base_url or settings.METRICA_URL
 
 
 def metrica_client(

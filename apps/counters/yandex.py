@@ -14,6 +14,7 @@ from apps.audit.services import record
 from apps.counters import services
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, metrica_client
+from apps.counters.logins import same
 from apps.counters.models import MetricaAccount
 from apps.counters.services import Consent
 from apps.metrica.client import MetricaClient
@@ -24,7 +25,6 @@ from apps.metrica.oauth_errors import LOGIN_UNKNOWN, NOT_CONFIGURED, UNREADABLE,
 log = structlog.get_logger(__name__)
 
 DEVICE_NAME = "Goalpost"
-MAIL_DOMAINS = ("yandex.ru", "yandex.com", "ya.ru", "yandex.by", "yandex.kz", "yandex.ua", "narod.ru")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,22 +206,12 @@ def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -
 def _login_for(agency: Agency, account: MetricaAccount | None, confirmed: str, typed: str) -> str:
     """The login under which the account is kept. Raises PermanentError for a login that is another, or is not known."""
     if account is not None:
-        if confirmed and not _same(confirmed, account.confirmed_login or account.login):
+        if confirmed and not same(confirmed, account.confirmed_login or account.login):
             raise WRONG_LOGIN.error(detail=confirmed)
         return account.login
     if not confirmed and not typed:
         raise LOGIN_UNKNOWN.error()
     for known in MetricaAccount.objects.filter(agency=agency).only("login", "confirmed_login")[:1000]:
-        if _same(known.confirmed_login or known.login, confirmed or typed):
+        if same(known.confirmed_login or known.login, confirmed or typed):
             return known.login
     return confirmed or typed
-
-
-def _same(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
-
-
-def _plain(login: str) -> str:
-    """Yandex takes dots for hyphens, and its own mail addresses for logins."""
-    name, _at, domain = login.strip().lower().partition("@")
-    return name.replace(".", "-") if not domain or domain in MAIL_DOMAINS else login.strip().lower()

@@ -17,7 +17,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import record
-from apps.counters.gateway import address_of, metrica_client
+from apps.counters.addresses import address_of
+from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter
 from apps.goals.models import AgreedStatus, StatusMapping, StepState
 from apps.goals.services import change_statuses
