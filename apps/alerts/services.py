@@ -207,8 +207,8 @@ def _check(channel: Channel, *, members: Iterable[Membership] | None, counters: 
         errors["url"] = ValidationError(_("Write the address that takes the alerts."), code="required")
     elif channel.url:
         try:
-            door.check(channel.url)
-        except (door.DoorClosed, door.NotReached) as error:
+            door.check_text(channel.url)
+        except door.DoorClosed as error:
             errors["url"] = ValidationError(str(error), code=error.code)
     agencies = {member.agency_id for member in members or ()} | {counter.agency_id for counter in counters or ()}
     if agencies - {channel.agency_id}:

@@ -102,6 +102,8 @@ class Telegram(Receiver):
             return self._json(status, {"ok": False, "error_code": status, **more})
         if method == "getUpdates":
             return self._json(200, {"ok": True, "result": self.updates[body["offset"] :]})
+        if method == "getMe":
+            return self._json(200, {"ok": True, "result": {"id": 1, "is_bot": True, "username": "goalpost_duty_bot"}})
         if method == "sendMessage":
             if len(body["text"]) > 4096:
                 return self._json(400, {"ok": False, "description": "Bad Request: message is too long"})

@@ -171,7 +171,7 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
     def show_sentence(self, alert: Alert) -> str:
         fix = format_html('<a class="gp-link" href="{}">{}</a>', messages.page_of(alert), _now("Mend it"))
         return format_html(
-            '<span class="gp-wrap">{}</span> {}', messages.sentence_of(alert), fix if alert.is_open else ""
+            '<span class="gp-wrap">{}</span><br>{}', messages.sentence_of(alert), fix if alert.is_open else ""
         )
 
     @display(description=_("Since, lasted"))

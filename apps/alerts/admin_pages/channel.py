@@ -1,5 +1,6 @@
 """Channels: whom alerts reach, which, and when; a test; how the last messages went."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import available_timezones
@@ -7,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,18 +21,18 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
 from apps.agencies.access import actor_of
-from apps.agencies.actor import Right
+from apps.agencies.actor import NOBODY, Actor, Right
 from apps.agencies.models import Agency, Membership
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.alerts import channels, services, telling
 from apps.alerts.causes import choices
-from apps.alerts.channels import mail, telegram
+from apps.alerts.channels import NotSent, mail, telegram
 from apps.alerts.models import AlertDelivery, Channel, ChannelKind, DeliveryState
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge, since
@@ -39,14 +41,30 @@ from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.widgets import SuggestInput
 
 LOG_SHOWN = 30
-FIELDS = (
-    *("kind", "name", "is_active", "members", "addresses", "chat_id", "url", "language", "time_zone"),
-    *("urgent_only", "causes", "counters", "quiet_from", "quiet_to", "urgent_breaks_quiet"),
+KINDS = {
+    ChannelKind.EMAIL: ("members", "addresses"),
+    ChannelKind.TELEGRAM: ("chat_id",),
+    ChannelKind.WEBHOOK: ("url",),
+}
+"""The fields that say whom it reaches."""
+
+COMMON = (
+    *("name", "is_active", "language", "time_zone", "urgent_only", "causes", "counters"),
+    *("quiet_from", "quiet_to", "urgent_breaks_quiet"),
 )
+BOT_NAME_KEPT = 24 * 3600
+BOT_ASKED_FOR = 3.0
 
 
 class ChannelForm(forms.ModelForm):
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
+    members = forms.ModelMultipleChoiceField(
+        label=_("People of the agency"),
+        queryset=Membership.objects.none(),
+        required=False,
+        help_text=_("They get it at the address of their login, for as long as they are in the agency."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
     addresses = forms.CharField(
         label=_("Other addresses"),
         required=False,
@@ -59,31 +77,44 @@ class ChannelForm(forms.ModelForm):
         help_text=_("None chosen: all of them."),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
+    counters = forms.ModelMultipleChoiceField(
+        label=_("Only these counters"),
+        queryset=Counter.objects.none(),
+        required=False,
+        help_text=_("None chosen: all of them. What concerns all of the agency comes in any case."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    quiet_from = forms.TimeField(
+        label=_("Quiet from"),
+        required=False,
+        help_text=_("What arises in quiet hours is told at their end, if it is still so."),
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "time"}),
+    )
+    quiet_to = forms.TimeField(
+        label=_("Quiet until"), required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "time"})
+    )
 
     class Meta:
         model = Channel
-        fields = ("agency", *FIELDS)
+        fields = ("agency", "members", "addresses", "chat_id", "url", *COMMON)
         help_texts = {
             "name": _("As people here call it: “Night duty”, “Managers' chat”."),
-            "members": _("They get it at the address of their login, for as long as they are in the agency."),
             "chat_id": _("May stay empty: the next page shows how the bot finds the chat by itself."),
             "url": _("Gets a signed POST of JSON for each message."),
             "time_zone": _("Of times in the messages, and of the quiet hours."),
-            "counters": _("None chosen: all of them. What concerns all of the agency comes in any case."),
-            "quiet_from": _("What arises in quiet hours is told at their end, if it is still so."),
         }
-        widgets = {
-            "time_zone": SuggestInput(sorted(zone for zone in available_timezones() if "/" in zone)),
-            "members": UnfoldAdminCheckboxSelectMultipleWidget,
-            "counters": UnfoldAdminSelect2MultipleWidget,
-        }
+        widgets = {"time_zone": SuggestInput(sorted(zone for zone in available_timezones() if "/" in zone))}
 
-    agency_id: int | None = None  # the one that the person works in, where there is one alone
+    actor: Actor = NOBODY
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered: Any = self.fields["causes"]
-        offered.choices = choices()
+        fields: Any = self.fields
+        fields["causes"].choices = choices()
+        fields["counters"].queryset = Counter.objects.visible_to(self.actor)
+        if "members" in fields:
+            people = Membership.objects.visible_to(self.actor).select_related("user").order_by("user__email")
+            fields["members"].queryset = people
         if self.instance.pk:
             self.initial["addresses"] = "\n".join(self.instance.addresses)
 
@@ -92,7 +123,7 @@ class ChannelForm(forms.ModelForm):
 
     def clean(self) -> Any:
         values = super().clean() or {}
-        agency = values.get("agency") or self.agency_id or self.instance.agency_id
+        agency = values.get("agency") or self.actor.agency_id or self.instance.agency_id
         named = Channel.objects.filter(agency=agency, name=values.get("name", "").strip()).exclude(pk=self.instance.pk)
         if named.exists():
             self.add_error("name", forms.ValidationError(_("Another channel has this name."), code="taken"))
@@ -183,12 +214,6 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     sortable_by = ("name",)
     change_form_outer_before_template = "admin/alerts/channel_before.html"
     change_form_outer_after_template = "admin/alerts/channel_after.html"
-    conditional_fields = {
-        "members": "kind == 'email'",
-        "addresses": "kind == 'email'",
-        "chat_id": "kind == 'telegram'",
-        "url": "kind == 'webhook'",
-    }
     empty_icon = "notifications"
     empty_title = _("Nobody is told of alerts yet")
     empty_text = _("Add a channel: an e-mail to people of the agency, a Telegram chat, or a webhook for a program.")
@@ -196,13 +221,16 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
         return super().get_queryset(request).select_related("agency").prefetch_related("members__user")
 
+    def kind_of(self, request: HttpRequest, obj: Any = None) -> ChannelKind:
+        """The channel's; of a new one what its page was opened for."""
+        chosen = obj.kind if obj is not None else request.GET.get("kind", "")
+        return ChannelKind(chosen) if chosen in ChannelKind.values else ChannelKind.EMAIL
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         agency = ["agency"] if obj is None and self.agency_of(request) is None else []
+        whom = KINDS[self.kind_of(request, obj)]
         return [
-            (
-                _("To whom"),
-                {"fields": [*agency, ("name", "kind"), "members", "addresses", "chat_id", "url", "is_active"]},
-            ),
+            (_("To whom"), {"fields": [*agency, "name", *whom, "is_active"]}),
             (_("Words and clock"), {"fields": [("language", "time_zone")]}),
             (_("What"), {"fields": ["urgent_only", "causes", "counters"]}),
             (_("Quiet hours"), {"fields": [("quiet_from", "quiet_to"), "urgent_breaks_quiet"]}),
@@ -217,23 +245,15 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
-        form.agency_id = actor_of(request).agency_id
+        form.actor = actor_of(request)
         return form
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("widget", ChannelForm.Meta.widgets[db_field.name])
-        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
-        rows = Membership.objects if db_field.name == "members" else Counter.objects
-        field.queryset = rows.visible_to(actor_of(request))
-        if db_field.name == "members":
-            field.queryset = field.queryset.select_related("user").order_by("user__email")
-        return field
-
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        values = {name: form.cleaned_data[name] for name in FIELDS}
+        kind = self.kind_of(request, Channel.objects.get(pk=obj.pk) if change else None)
+        values = {name: form.cleaned_data[name] for name in (*KINDS[kind], *COMMON)}
         agency: Agency = obj.agency if change else self.agency_for_new(request, form)
         before = Channel.objects.get(pk=obj.pk) if change else None
-        saved, secret = services.save_channel(agency=agency, channel=before, **values)
+        saved, secret = services.save_channel(agency=agency, channel=before, kind=kind, **values)
         become(obj, saved)
         request.shown_once = secret  # type: ignore[attr-defined]
 
@@ -250,11 +270,6 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         self.message_user(request, _now("The channel is made. Send a test, to see that it arrives."))
         return HttpResponseRedirect(reverse("admin:alerts_channel_change", args=[obj.pk]))
 
-    def response_change(self, request: HttpRequest, obj: Channel) -> HttpResponse:
-        if secret := getattr(request, "shown_once", ""):
-            return _secret_page(request, obj, secret)
-        return super().response_change(request, obj)
-
     def delete_model(self, request: HttpRequest, obj: Channel) -> None:
         services.delete_channel(channel=obj)
 
@@ -266,7 +281,9 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         channel: Channel | None = context.get("original")
         context["site_url"] = settings.SITE_URL
         context["show_save_and_add_another"] = False
-        if channel is not None:
+        if channel is None:
+            context["kinds"] = [(kind.value, kind.label, kind == self.kind_of(request)) for kind in ChannelKind]
+        else:
             context.update(
                 problem=channels.problem(channel),
                 next_attempt=channel.not_before if channel.due and channel.failures else None,
@@ -274,15 +291,11 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                 deliveries=AlertDelivery.objects.filter(channel=channel).defer("html")[:LOG_SHOWN],
                 may_administer=actor_of(request).can(Right.ADMINISTER),
                 find_chat_url=reverse("admin:alerts_channel_find-chat", args=[channel.pk]),
-                **self._telegram(request, channel),
             )
+            looks_for_chat = channel.kind == ChannelKind.TELEGRAM and not channel.chat_id
+            if looks_for_chat and settings.TELEGRAM_BOT_TOKEN and request.method == "GET":
+                context.update(code=telegram.code_of(channel), bot=_bot_name())
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _telegram(self, request: HttpRequest, channel: Channel) -> dict[str, Any]:
-        """How the chat is found. Telegram is asked for the bot's name only while there is no chat."""
-        if channel.kind != ChannelKind.TELEGRAM or not settings.TELEGRAM_BOT_TOKEN or channel.chat_id:
-            return {}
-        return {"code": telegram.code_of(channel)}
 
     @display(description=_("Kind"), ordering="kind")
     def show_kind(self, channel: Channel) -> str:
@@ -322,3 +335,16 @@ def state_of(channel: Channel) -> str:
     return (
         badge(_now("Works"), "good", "check_circle") if channel.last_sent_at else badge(_now("Not used yet"), "quiet")
     )
+
+
+def _bot_name() -> str:
+    """The bot's name as Telegram tells it; asked once a day, and not waited for long. Empty where it did not tell."""
+    key = f"alerts.bot.{zlib.crc32(settings.TELEGRAM_BOT_TOKEN.encode())}"
+    name = cache.get(key)
+    if name is None:
+        try:
+            name = telegram.bot_name(timeout=BOT_ASKED_FOR)
+        except NotSent:
+            return ""
+        cache.set(key, name, BOT_NAME_KEPT)
+    return str(name)

@@ -44,9 +44,9 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     return Sent()
 
 
-def bot_name() -> str:
+def bot_name(*, timeout: float = TIMEOUT) -> str:
     """The bot's @name, without the sign. Raises NotSent."""
-    return str(_call("getMe", {})["username"])
+    return str(_call("getMe", {}, timeout=timeout)["username"])
 
 
 def find_chat(channel: Channel) -> tuple[str, str] | None:
@@ -65,12 +65,12 @@ def find_chat(channel: Channel) -> tuple[str, str] | None:
     return None
 
 
-def _call(method: str, body: Mapping[str, Any], *, most: int = door.MAX_ANSWER_BYTES) -> Any:
+def _call(method: str, body: Mapping[str, Any], *, most: int = door.MAX_ANSWER_BYTES, timeout: float = TIMEOUT) -> Any:
     """`result` of Telegram's answer. The token is part of the address, so no address gets into a message."""
     url = f"{settings.TELEGRAM_API_URL}/bot{settings.TELEGRAM_BOT_TOKEN}/{method}"
     headers = {"Content-Type": "application/json"}
     try:
-        answer = door.post(url, body=json.dumps(body).encode(), headers=headers, timeout=TIMEOUT, most_bytes=most)
+        answer = door.post(url, body=json.dumps(body).encode(), headers=headers, timeout=timeout, most_bytes=most)
     except (door.DoorClosed, door.NotReached) as error:
         raise NotSent(f"telegram_{error.code}", f"Telegram: {error}") from None
     try:
