@@ -4,6 +4,7 @@ transaction; every call is in the ledger, and no token is.
 
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -13,9 +14,11 @@ from apps.agencies.models import Agency
 from apps.audit.services import record
 from apps.counters import services
 from apps.counters.encryption import UnreadableSecret, decrypt
-from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, metrica_client
+from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, bounds_of, metrica_client
+from apps.counters.leave import Way
 from apps.counters.logins import same
 from apps.counters.models import MetricaAccount
+from apps.counters.quotas.sharing import Caller
 from apps.counters.services import Consent
 from apps.metrica.client import MetricaClient
 from apps.metrica.errors import MetricaError
@@ -187,14 +190,17 @@ def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -
         return client.login_info(token=answer.access_token).login
     except MetricaError as error:
         log.warning("login not told by Yandex", code=error.code)
-    recorder = LedgerRecorder(agency_id=agency.pk, account=None, counter=None, subject=None)
+    # Whose quota it is, is what is being asked: only the address counts.
+    bounds = bounds_of(total_timeout=PAGE_SECONDS)
+    way = Way(Caller(urlsplit(settings.METRICA_URL).netloc.lower(), "", agency.pk), None, bounds)
+    recorder = LedgerRecorder(agency_id=agency.pk, account=None, counter=None, subject=None, way=way)
     try:
         with MetricaClient(
             base_url=settings.METRICA_URL,
             token=answer.access_token,
             recorder=recorder,
-            timeout=settings.METRICA_TIMEOUT_SECONDS,
-            total_timeout=PAGE_SECONDS,
+            timeout=bounds.step,
+            total_timeout=bounds.total,
         ) as metrica:
             own = metrica.counters(permission="own", per_page=1).counters
     except MetricaError as error:

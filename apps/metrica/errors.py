@@ -54,6 +54,7 @@ __all__ = [
     "error_from_answer",
     "error_from_response",
     "parsed_json",
+    "seconds_to_wait",
 ]
 
 MAX_DETAIL = 1000
@@ -106,7 +107,7 @@ def error_from_answer(*, status: int, headers: Mapping[str, str], body: bytes, e
         error_type=envelope.error_type,
         location=envelope.location,
         detail=envelope.detail,
-        retry_after=_retry_after(headers.get("retry-after", "")),
+        retry_after=seconds_to_wait(headers.get("retry-after", "")),
     )
 
 
@@ -169,8 +170,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _retry_after(value: str) -> float | None:
-    """Seconds: the header holds seconds or a date. Metrica documents none, but proxies before it may send one."""
+def seconds_to_wait(value: str) -> float | None:
+    """Of a Retry-After, which holds seconds or a date. Metrica documents none, but proxies before it may send one."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), MAX_RETRY_AFTER)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.counters import kept_back
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
 from apps.orders.models import HoldReason
@@ -114,6 +115,7 @@ _KNOWN: dict[str, Problem] = {
         *(value for value in vars(catalogue).values() if isinstance(value, ErrorKind)),
     ]
 }
+_KNOWN.update({code: Problem(code, *words) for code, words in kept_back.WORDS.items()})
 _KNOWN.update({problem.code: problem for problem in _OWN})
 
 

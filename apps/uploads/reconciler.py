@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.counters.gateway import metrica_client
+from apps.counters.kept_back import KeptBack
 from apps.counters.models import Counter
 from apps.metrica.client import MetricaClient, Uploading
 from apps.metrica.dates import DateError
@@ -45,13 +46,16 @@ class Found:
 
 
 def reconcile(*, lease: Lease, upload: Upload, counter: Counter) -> None:
-    """Looks an upload of unknown outcome up and settles it, or plans the next look. Raises JobFailed, LeaseLost."""
+    """Looks an upload of unknown outcome up and settles it, or plans the next look. Raises JobFailed, LeaseLost,
+    and KeptBack where it may not be asked now: then nothing has happened."""
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     try:
         lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         with metrica_client(account, counter=counter, subject=upload.pk) as metrica:
             found = look_up(metrica, upload=upload, counter=counter)
+    except KeptBack:
+        raise
     except TransientError as error:
         wait = backoff(upload.lookups + 1, retry_after=error.retry_after)
         settle.look_again(lease=lease, upload=upload, seconds=wait, error=error)

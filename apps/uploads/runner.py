@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from apps.counters.kept_back import KeptBack
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
@@ -148,6 +149,8 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
         schema.bring_in_step(
             counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         )
+    except KeptBack as error:
+        raise _paused(turn.lease, error) from error
     except (TransientError, UnknownOutcome) as error:
         with turn.lease.step():
             UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
@@ -157,10 +160,20 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
 
 
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
-    if upload.state == UploadState.UNKNOWN:
-        reconcile(lease=lease, upload=upload, counter=counter)
-    else:
-        send(lease=lease, upload=upload, counter=counter)
+    try:
+        if upload.state == UploadState.UNKNOWN:
+            reconcile(lease=lease, upload=upload, counter=counter)
+        else:
+            send(lease=lease, upload=upload, counter=counter)
+    except KeptBack as error:
+        raise _paused(lease, error) from error
+
+
+def _paused(lease: Lease, error: KeptBack) -> _Pause:
+    """Nothing was tried, so nothing is counted: the job says what it waits for and comes back in time."""
+    with lease.step():
+        note_trouble(lease, error)
+    return _Pause(error.until)
 
 
 def _facts(lease: Lease) -> tuple[UploadJob, Counter]:

@@ -34,7 +34,8 @@ def bring_in_step(*, counter: Counter, before_call: Callable[[], None] | None = 
     bounds.
 
     Raises JobFailed where a person is needed (statuses_out_of_step, attribute_differs, what Metrica refused), and
-    TransientError or UnknownOutcome: all is read again before anything is repeated. Call it outside any transaction.
+    TransientError (KeptBack among them) or UnknownOutcome: all is read again before anything is repeated. Call it
+    outside any transaction.
     """
     account = counter.account
     assert account is not None, "a counter without an account is blocked"

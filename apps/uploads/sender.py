@@ -6,7 +6,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.counters.gateway import metrica_client
+from apps.counters.gateway import bounds_of, metrica_client
+from apps.counters.kept_back import KeptBack
+from apps.counters.leave import to_upload
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import disconnect_account
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome, UploadRefused
@@ -28,16 +30,25 @@ class JobFailed(Exception):
 
 
 def send(*, lease: Lease, upload: Upload, counter: Counter) -> None:
-    """Sends a prepared file once and settles what came of it. Raises JobFailed, LeaseLost."""
+    """Sends a prepared file once and settles what came of it. Raises JobFailed, LeaseLost, and KeptBack where it may
+    not go now: then nothing has happened."""
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     seconds = seconds_for(upload.bytes)
     lease.extend(seconds=seconds)
     try:
-        with files.plain(upload) as file:
+        with (
+            files.plain(upload) as file,
+            # Before an attempt is counted: what waits for Metrica's quotas has not been tried.
+            to_upload(account, counter=counter, bounds=bounds_of(total_timeout=seconds)) as leave,
+        ):
             _note_attempt(lease, upload, seconds)
-            with metrica_client(account, counter=counter, subject=upload.pk, total_timeout=seconds) as metrica:
+            with metrica_client(
+                account, counter=counter, subject=upload.pk, total_timeout=seconds, leave=leave
+            ) as metrica:
                 uploading = formats.upload(metrica, counter.metrica_id, file, of=upload)
+    except KeptBack:
+        raise
     except files.FileUnusable as error:
         fail(lease=lease, upload=upload, counter=counter, code=error.code)
     except UploadRefused as error:

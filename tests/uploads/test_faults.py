@@ -20,7 +20,7 @@ from tests.uploads.conftest import Shop
 @pytest.mark.parametrize("kind", ["quota_429", "quota_420", "server_error"])
 def test_a_passing_fault_is_waited_out_with_the_same_file(shop: Shop, kind: str) -> None:
     shop.push("T-1", "a1")
-    shop.fault(kind, count=3)
+    shop.fault(kind, count=3, retry_after=0)
     job = shop.upload()
     [upload] = shop.uploads()
     assert (job.state, job.error_code) == (JobState.SUCCEEDED, "")
@@ -210,7 +210,7 @@ def test_a_kept_file_that_is_gone_ends_the_job_and_the_next_writes_it_anew(shop:
     from apps.uploads import files
 
     shop.push("G-1", "a1")
-    shop.fault("quota_429", retry_after=600)
+    shop.fault("server_error", retry_after=600)
     job = shop.ask()
     run_job(job.pk)
     [upload] = shop.uploads()

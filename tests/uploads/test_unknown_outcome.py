@@ -173,7 +173,7 @@ def test_the_tick_finds_out_what_an_ended_job_left_open(shop: Shop) -> None:
     shop.push("U-14", "a1")
     shop.push("U-15", "a1", at=1)
     shop.fault("cut_after")
-    shop.fault("quota_429", endpoint="last_uploadings", retry_after=600)
+    shop.fault("server_error", endpoint="last_uploadings", retry_after=600)
     job = shop.ask(only_orders=[shop.order("U-14").pk])
     run_job(job.pk)
     from apps.uploads.services import cancel_job

@@ -22,6 +22,7 @@ from apps.counters.quotas.kinds import Group, Kind
 from apps.counters.quotas.limits import (
     ARRIVAL,
     DAY,
+    DEAD,
     KEPT_SHARE,
     REPORTS_SLICE,
     REPORTS_WITHIN,
@@ -55,19 +56,21 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A call that wants to leave. `seconds`: after that it has ended, whatever happens."""
+    """A call that wants to leave. `seconds`: after that it has ended, whatever happens; `process`: whose it is."""
 
     place: str
     agency: int
     kind: Kind
-    seconds: float
+    seconds: float = 0.0
+    process: str = ""
 
 
 class LoginGate:
     """What all calls of one login share, whichever agency makes them."""
 
-    def __init__(self, *, sharers: Sharers) -> None:
+    def __init__(self, *, sharers: Sharers, is_gone: Callable[[str], bool] = lambda _process: False) -> None:
         self._sharers = sharers
+        self._is_gone = is_gone
 
     def refusal(self, state: State, wish: Wish, limits: Limits, now: float) -> Refusal | None:
         return (
@@ -78,7 +81,7 @@ class LoginGate:
         )
 
     def enter(self, state: State, wish: Wish, now: float) -> None:
-        state["running"] = {**_running(state, now), wish.place: now + wish.seconds}
+        state["running"] = {**_running(state, now), wish.place: [now + wish.seconds, wish.process]}
         turns.serve(state, agency=wish.agency, now=now, remembered=_REMEMBERED_AT_LOGIN)
         count(state, wish, now)
         if wish.kind is Kind.REPORT:
@@ -91,7 +94,7 @@ class LoginGate:
         running = state.get("running", {})
         if place in running:
             if keep:
-                running[place] = min(running[place], now + keep)
+                running[place][0] = min(running[place][0], now + keep)
             else:
                 del running[place]
 
@@ -108,7 +111,12 @@ class LoginGate:
         return Refusal("quota_reports", first * REPORTS_SLICE + _REPORTS_WINDOW)
 
     def _parallel_refusal(self, state: State, wish: Wish, limits: Limits, now: float) -> Refusal | None:
-        free = limits.parallel - len(_running(state, now))
+        running = _running(state, now)
+        free = limits.parallel - len(running)
+        if free <= 0:
+            for lease in running.values():
+                if self._is_gone(lease[1]):
+                    lease[0] = min(lease[0], now + DEAD)
         asking, away = turns.ahead(state, agency=wish.agency, now=now)
         if free > asking + min(1, away):
             return None
@@ -159,9 +167,8 @@ class AddressGate:
             state.setdefault("ended", []).append(min(now, started + ARRIVAL))
 
     def wait(self, state: State, wish: Wish, now: float, *, until: float | None = None) -> None:
-        """A second is over before anybody has gone away."""
-        if until is None:
-            turns.wait(state, agency=wish.agency, now=now)
+        """No place is kept for who goes away: a second is over before."""
+        turns.wait(state, agency=wish.agency, now=now)
 
 
 Gate = LoginGate | CounterGate | AddressGate
@@ -211,7 +218,7 @@ def shut_until(state: State, kind: Kind, now: float) -> float | None:
 
 def _shut(state: State, kind: Kind, now: float) -> Refusal | None:
     until = shut_until(state, kind, now)
-    return None if until is None else Refusal("quota_shut", until, daily=until - now > 3600)
+    return None if until is None else Refusal("quota_shut", until, soon=until - now < 1.5, daily=until - now > 3600)
 
 
 def _day_refusal(state: State, wish: Wish, limit: int, now: float, sharers: Sharers, *, code: str) -> Refusal | None:
@@ -238,9 +245,9 @@ def count(state: State, wish: Wish, now: float, by: int = 1) -> None:
             entry["hours"][hour] = max(0, entry["hours"][hour] + by)
 
 
-def _running(state: State, now: float) -> dict[str, float]:
-    """Calls of the login that may be running: place → end of its lease."""
-    return {place: until for place, until in state.get("running", {}).items() if until > now}
+def _running(state: State, now: float) -> dict[str, list[Any]]:
+    """Calls of the login that may be running: place → end of its lease, and whose it is."""
+    return {place: lease for place, lease in state.get("running", {}).items() if lease[0] > now}
 
 
 def _reports(state: State, now: float) -> dict[str, int]:

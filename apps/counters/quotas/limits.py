@@ -20,6 +20,9 @@ REPORTS_SLICE = 10.0
 GIVEN_UP = 30.0
 """Seconds for which a call that we stopped waiting for keeps its place: Metrica may still be at it."""
 
+DEAD = 10.0
+"""Seconds for which a call keeps its place after its process was found dead: Metrica finishes what it has begun."""
+
 KEPT_SHARE = 10
 """One part in so many of a day's calls is kept in equal parts for the agencies that share them."""
 

@@ -14,6 +14,7 @@ from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
 from apps.counters.quotas.gates import AddressGate, CounterGate, Gate, LoginGate, State, Wish, count
 from apps.counters.quotas.kinds import Call, call_of
 from apps.counters.quotas.limits import DAY, day_of
+from apps.counters.quotas.processes import is_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def gates_of(caller: Caller, call: Call) -> dict[str, Gate]:
     """The gates on the call's way, by key. A call is refused by the first that refuses."""
     found: dict[str, Gate] = {}
     if caller.login:
-        found[login_key(caller)] = LoginGate(sharers=lambda: agencies_of_login(caller))
+        found[login_key(caller)] = LoginGate(sharers=lambda: agencies_of_login(caller), is_gone=is_gone)
         for number in call.counters:
             key = _key("counter", caller.host, str(number))
             found[key] = CounterGate(sharers=lambda number=number: agencies_of_counter(caller, number))  # type: ignore[misc]
@@ -86,7 +87,7 @@ class Seeds:
         calls = calls.filter(agency__in=agencies, started_at__gte=today).order_by()
         for agency, method, url, at in calls.values_list("agency_id", "method", "url", "started_at").iterator():
             kind = call_of(method, url).kind
-            count(state, Wish("", agency, kind, 0.0), at.timestamp())
+            count(state, Wish("", agency, kind), at.timestamp())
         return state
 
 

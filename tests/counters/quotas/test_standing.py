@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 def spend(account: MetricaAccount, calls: int, at: datetime, kind: Kind = Kind.CDP_WRITE) -> None:
     def work(states: dict[str, Any], now: float) -> None:
         for _number in range(calls):
-            count(states[key], Wish("", account.agency_id, kind, 0.0), now)
+            count(states[key], Wish("", account.agency_id, kind), now)
 
     key = login_key(caller_of(account))
     DatabaseStore().change([key], work, seed=lambda key: {}, now=at.timestamp())
