@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("People"), "badge", "agencies_membership_changelist"),
                     _item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
+                    _item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
                     _item(_("Alert channels"), "campaign", "alerts_channel_changelist"),
                     _item(_("Alert rules"), "tune", "alerts_alertrules_changelist"),
                     _item(_("Calls to Metrica"), "http", "counters_apicall_changelist"),

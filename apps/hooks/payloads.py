@@ -39,9 +39,10 @@ def body(event: Event) -> bytes:
 
 
 def _delivered(event: Event) -> dict[str, Any]:
+    first, last = event.first_change, event.last_change
+    assert event.upload_id and first and last, "it tells of a range of an upload"
     changes = StatusChange.objects.filter(upload_id=event.upload_id, delivery=Delivery.DELIVERED)
-    assert event.first_change is not None and event.last_change is not None, "it tells of a range"
-    changes = changes.filter(pk__gte=event.first_change, pk__lte=event.last_change)
+    changes = changes.filter(pk__gte=first, pk__lte=last)
     return {"upload": str(event.upload_id), "changes": _changes(changes, with_delivery=True)}
 
 
@@ -62,7 +63,7 @@ def _held(event: Event) -> dict[str, Any]:
 
 
 def _finished(event: Event) -> dict[str, Any]:
-    job = UploadJob.objects.filter(pk=event.job_id).first()
+    job = UploadJob.objects.filter(pk=event.job_id).first() if event.job_id else None
     if job is None:
         return {"job": str(event.job_id), "state": None}
     problem = describe(job.error_code)

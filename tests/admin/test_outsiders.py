@@ -19,6 +19,8 @@ from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
+from apps.hooks.models import Delivery, Endpoint
+from apps.hooks.services import create_endpoint
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Upload, UploadJob
 from tests.admin.conftest import Place
@@ -43,6 +45,8 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
+    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    Delivery: lambda place: Delivery.objects.filter(endpoint__agency=place.agency).first(),
     Alert: lambda place: Alert.objects.get(agency=place.agency),
     Channel: lambda place: Channel.objects.get(agency=place.agency),
     AlertRules: lambda place: AlertRules.objects.get(agency=place.agency),
@@ -59,6 +63,13 @@ ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
 def full(place: Place) -> Place:
     """An agency with one of everything."""
     make_key(place.agency, name=f"{place.mark} key")
+    create_endpoint(
+        agency=place.agency,
+        name=f"{place.mark} webhook",
+        url=f"https://crm.example/{place.mark}",
+        events=["order.held"],
+        counters=[place.counter],
+    )
     order = place.push(
         f"{place.mark}-1", "new", client_uniq_id=f"{place.mark}-client", client_name=f"{place.mark} person"
     )
@@ -98,7 +109,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison, Alert, Channel, AlertRules),
+        *(MappingVersion, Comparison, Endpoint, Delivery, Alert, Channel, AlertRules),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 

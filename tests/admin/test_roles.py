@@ -8,6 +8,7 @@ from django.urls import reverse
 from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import MappingVersion
+from apps.hooks.services import create_endpoint
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -38,15 +39,30 @@ OPERATING = [
     ("orders_heldchange", "reject"),
     ("uploads_uploadjob", "retry"),
     ("uploads_uploadjob", "cancel"),
+    ("hooks_endpoint", "test"),
+    ("hooks_endpoint", "enable"),
+    ("hooks_endpoint", "now"),
+    ("hooks_endpoint", "since"),
+    ("hooks_delivery", "again"),
+    ("hooks_delivery", "give_up"),
 ]
-ADMINISTERING = [("counters_metricaaccount", "connect"), ("counters_metricaaccount", "disconnect")]
+ADMINISTERING = [
+    ("counters_metricaaccount", "connect"),
+    ("counters_metricaaccount", "disconnect"),
+    ("hooks_endpoint", "secret"),
+]
 
 
 @pytest.fixture
 def objects(place: Place) -> dict[str, Any]:
     order = place.push("A-1", "new")
+    endpoint, _secret = create_endpoint(
+        agency=place.agency, name="CRM", url="https://crm.example/hook", events=["order.held"]
+    )
     place.push("A-2", "unknown")
     return {
+        "hooks_endpoint": endpoint,
+        "hooks_delivery": endpoint.deliveries.get(),
         "counters_counter": place.counter,
         "counters_metricaaccount": place.account,
         "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),

@@ -41,7 +41,6 @@ def hook(make_hook: Callable[..., Hook]) -> Hook:
 
 @pytest.fixture
 def quickly(settings: Any) -> Any:
-    settings.WEBHOOK_RETRY_SECONDS = 0.01
     settings.WEBHOOK_TIMEOUT_SECONDS = 5
     return settings
 

@@ -3,8 +3,10 @@
 from apps.alerts.causes.accounts import AccountRefused, RenewalFailing, TokenExpiring
 from apps.alerts.causes.base import Cause
 from apps.alerts.causes.delivery import CounterFailing, QueueOld, RejectedShare
+from apps.alerts.causes.hooks import WebhookDisabled
 from apps.alerts.causes.machinery import WorkerSilent
 from apps.alerts.causes.matching import MatchDropped
+from apps.alerts.causes.metrica import MetricaUnreachable, QuotaLow
 from apps.alerts.causes.orders import BindingWindowClosing, HoldsWaiting, UpdateWindowClosing
 from apps.metrica.text import Text
 
@@ -14,6 +16,8 @@ CAUSES: dict[str, Cause] = {
         AccountRefused(),
         TokenExpiring(),
         RenewalFailing(),
+        MetricaUnreachable(),
+        QuotaLow(),
         CounterFailing(),
         QueueOld(),
         WorkerSilent(),
@@ -22,6 +26,7 @@ CAUSES: dict[str, Cause] = {
         BindingWindowClosing(),
         UpdateWindowClosing(),
         MatchDropped(),
+        WebhookDisabled(),
     )
 }
 
