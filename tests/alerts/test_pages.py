@@ -199,8 +199,8 @@ def test_what_does_not_arrive_is_shown_with_its_next_attempt(
     post_office.closed = "451 out of order"
     assert not watch.tell(channel)
     text = words(browser.get(f"{CHANNELS}{channel.pk}/change/"))
-    assert "Last error : The mail server said: 451 out of order" in text
-    assert "Next attempt :" in text
+    assert "Last error: The mail server said: 451 out of order" in text
+    assert "Next attempt:" in text
     assert "Does not arrive" in words(browser.get(CHANNELS))
 
 

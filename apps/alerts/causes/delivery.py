@@ -39,7 +39,7 @@ class FailedAmong(Subquery):
 class SumOf(Subquery):
     """The sum of `column` among the rows of a (sliced) query."""
 
-    template = "(SELECT COALESCE(SUM(some.%(column)s), 0) FROM (%(subquery)s) some)"
+    template = "(SELECT COALESCE(SUM(newest.%(column)s), 0) FROM (%(subquery)s) newest)"
     output_field = IntegerField()
 
 

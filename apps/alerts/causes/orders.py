@@ -144,7 +144,7 @@ class _WindowClosing(Cause):
 class _Earliest(Subquery):
     """The earliest creation among the orders of a (sliced) query."""
 
-    template = "(SELECT MIN(create_date_time) FROM (%(subquery)s) some)"
+    template = "(SELECT MIN(create_date_time) FROM (%(subquery)s) earliest)"
     output_field = DateTimeField()
 
 
