@@ -98,7 +98,7 @@ class _WindowClosing(Cause):
 
     def find(self, look: Look) -> Iterable[Finding]:
         """One look into indexes change_held and change_waiting for all counters; for those with open changes at most
-        `LOOKED_AT` of each kind and their orders by primary key, in one query."""
+        `LOOKED_AT` of each kind and their orders by primary key, in one query; once more for those that are told."""
         counters = {counter.pk: counter for counter in look.counters}
         waits = Exists(_open(Delivery.HELD)) | Exists(_open(Delivery.WAITING))
         keys = list(Counter.objects.filter(waits, pk__in=counters).order_by().values_list("pk", flat=True))
@@ -111,22 +111,22 @@ class _WindowClosing(Cause):
         }
         held = self._orders(Delivery.HELD).filter(**closing)
         waiting = self._orders(Delivery.WAITING).filter(~Exists(_of_order(Delivery.HELD)), **closing)
-        rows = (
-            Counter.objects.filter(pk__in=keys)
-            .order_by()
-            .values_list(
-                "pk",
-                CappedCount(held.values("pk")[: numbers.LIMIT]),
-                CappedCount(waiting.values("pk")[: numbers.LIMIT]),
-                _Earliest(held.values("create_date_time")[: numbers.LIMIT]),
-                _Earliest(waiting.values("create_date_time")[: numbers.LIMIT]),
-            )
+        counts = Counter.objects.filter(pk__in=keys).order_by()
+        rows = counts.values_list(
+            "pk",
+            CappedCount(held.values("pk")[: numbers.LIMIT]),
+            CappedCount(waiting.values("pk")[: numbers.LIMIT]),
         )
-        for pk, of_held, of_waiting, oldest_held, oldest_waiting in rows:
-            if of_held + of_waiting >= look.rules.window_orders:
-                oldest = min(at for at in (oldest_held, oldest_waiting) if at is not None)
-                facts = {"orders": of_held + of_waiting, "held": of_held, "closes": (oldest + self.window).isoformat()}
-                yield self.of_counter(counters[pk], **facts)
+        found = {pk: of for pk, *of in rows if sum(of) >= look.rules.window_orders}
+        earliest = Counter.objects.filter(pk__in=found).order_by()
+        for pk, *times in earliest.values_list(
+            "pk",
+            _Earliest(held.values("create_date_time")[: numbers.LIMIT]),
+            _Earliest(waiting.values("create_date_time")[: numbers.LIMIT]),
+        ):
+            closes = min(at for at in times if at is not None) + self.window
+            facts = {"orders": sum(found[pk]), "held": found[pk][0], "closes": closes.isoformat()}
+            yield self.of_counter(counters[pk], **facts)
 
     def _orders(self, delivery: Delivery) -> QuerySet[Order]:
         some = StatusChange.objects.filter(counter=OuterRef(OuterRef("pk")), delivery=delivery).order_by()
