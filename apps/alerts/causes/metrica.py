@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _now
@@ -32,7 +33,7 @@ class MetricaUnreachable(Cause):
         for broken in open_breakers(connected.values()):
             if broken.since > late:
                 continue
-            facts = {"host": broken.host, "since": broken.since.isoformat(), "code": broken.code}
+            facts: dict[str, Any] = {"host": broken.host, "since": broken.since.isoformat(), "code": broken.code}
             if broken.account_id is None:
                 yield Finding(f"host {broken.host}"[:200], broken.host, self.severity, facts)
             else:
