@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.uploads",
     "apps.hooks",
+    "apps.alerts",
     "apps.imports",
     "apps.api",
     "apps.dashboard",
@@ -180,6 +181,16 @@ elif STORAGE_URL.startswith("file://"):
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswith("EMAIL_")})
+EMAIL_TIMEOUT = setting("EMAIL_TIMEOUT", int, 20)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Goalpost <goalpost@localhost>")
+
+# Alerts. Where this installation is reached: messages link to its pages.
+SITE_URL = web_address("SITE_URL", "https://goalpost.example") if env.str("SITE_URL", default="").strip() else ""
+TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="").strip()
+TELEGRAM_API_URL = web_address("TELEGRAM_API_URL", "https://api.telegram.org")
+# How often an agency is looked at, and the first wait after a message that did not arrive.
+ALERT_LOOK_SECONDS = setting("ALERT_LOOK_SECONDS", int, 300)
+ALERT_RETRY_SECONDS = setting("ALERT_RETRY_SECONDS", float, 60.0)
 
 # What Prometheus sends as `Authorization: Bearer …` for /metrics. Left out: there is no such page.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()

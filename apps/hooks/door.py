@@ -90,8 +90,11 @@ def check(url: str) -> None:
     _addresses(parts.host, parts.port, deadline=time.monotonic() + RESOLVE_TIMEOUT)
 
 
-def post(url: str, *, body: bytes, headers: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
-    """POST the body; `timeout` is for the whole of it, in seconds. Raises DoorClosed, NotReached.
+def post(
+    url: str, *, body: bytes, headers: Mapping[str, str], timeout: float = TIMEOUT, most_bytes: int = MAX_ANSWER_BYTES
+) -> Answer:
+    """POST the body; `timeout` is for the whole of it, in seconds; `most_bytes`: of the answer. Raises DoorClosed,
+    NotReached.
 
     Not to be called inside a transaction: it would be open for as long as somebody else's server likes.
     """
@@ -109,7 +112,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], timeout: float = 
         httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend, max_connections=1) as pool,
         pool.stream("POST", parts.core_url, headers=sent.raw, content=body) as response,
     ):
-        text = _beginning(response)
+        text = _beginning(response, most_bytes)
         return Answer(response.status, text, time.monotonic() - began)
 
 
@@ -291,7 +294,7 @@ def _troubles() -> Iterator[None]:
         ) from error
 
 
-def _beginning(response: httpcore.Response) -> str:
+def _beginning(response: httpcore.Response, most_bytes: int) -> str:
     """The first bytes of the answer as text; what was compressed unasked is not unpacked.
 
     The status has come and counts, so a body that breaks off or takes too long does no harm.
@@ -301,11 +304,11 @@ def _beginning(response: httpcore.Response) -> str:
     with suppress(*_BROKEN):
         for piece in response.iter_stream():
             body += piece
-            if len(body) >= MAX_ANSWER_BYTES:
+            if len(body) >= most_bytes:
                 break
     if names.get(b"content-encoding", b"identity").lower() != b"identity":
         return ""
-    text = bytes(body[:MAX_ANSWER_BYTES]).decode("utf-8", errors="replace")
+    text = bytes(body[:most_bytes]).decode("utf-8", errors="replace")
     return "".join(mark if mark.isprintable() or mark in "\n\t" else " " for mark in text).strip()
 
 

@@ -2,13 +2,13 @@
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apps.uploads.models import Heartbeat
+from apps.uploads.models import Heartbeat, JobState, UploadJob
 
 TICK = "tick"
 QUEUE = "queue"
@@ -24,6 +24,24 @@ SILENT_SECONDS = 60.0
 def beat(name: str, *, slots: int = 0) -> None:
     """`slots`: how many jobs a worker can have in hand at once."""
     Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now(), "slots": slots})
+
+
+def last(name: str) -> datetime | None:
+    """The last sign of life; None if there never was one."""
+    return Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
+
+
+def last_of_machines() -> dict[str, datetime]:
+    """By machine, the last sign of life of any worker of it that has not said good-bye."""
+    seen: dict[str, datetime] = {}
+    for name, at in Heartbeat.objects.filter(name__startswith=WORKER).order_by("at").values_list("name", "at"):
+        seen[name.removeprefix(WORKER).rsplit(" ", 1)[0]] = at
+    return seen
+
+
+def job_in_hand() -> bool:
+    """Whether a worker holds a job now: behind a long one the queue's other messages wait, which is no fault."""
+    return UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now()).exists()
 
 
 def age(name: str) -> timedelta | None:

@@ -106,7 +106,8 @@ class UploadJob(models.Model):
         indexes = [
             models.Index(
                 fields=["state", "not_before"], name="job_unfinished", condition=Q(state__in=["queued", "running"])
-            )
+            ),
+            models.Index(fields=["counter", "-id"], name="job_newest"),
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ def say(text: str = "") -> None:
 def environment(access: Access, url: str) -> dict[str, str]:
     sandbox = f"{url}/sandbox"
     return {
+        "SITE_URL": url,
         "METRICA_URL": sandbox,
         "YANDEX_OAUTH_URL": sandbox,
         "YANDEX_LOGIN_URL": f"{sandbox}/info",

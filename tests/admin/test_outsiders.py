@@ -12,6 +12,8 @@ from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
 from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.alerts.models import Alert, AlertRules, Channel
+from apps.alerts.services import rules_of, save_channel
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
@@ -46,6 +48,9 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Heartbeat: lambda place: Heartbeat.objects.get_or_create(name=f"worker {place.mark} 1")[0],
     Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
     Delivery: lambda place: Delivery.objects.filter(endpoint__agency=place.agency).first(),
+    Alert: lambda place: Alert.objects.get(agency=place.agency),
+    Channel: lambda place: Channel.objects.get(agency=place.agency),
+    AlertRules: lambda place: AlertRules.objects.get(agency=place.agency),
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
@@ -72,6 +77,11 @@ def full(place: Place) -> Place:
     place.push(f"{place.mark}-2", f"{place.mark} unknown status")
     place.job(order=order)
     Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
+    rules_of(place.agency)
+    save_channel(agency=place.agency, name=f"{place.mark} duty", addresses=[f"duty@{place.mark}.example"])
+    about = {"counter": place.counter, "subject": f"counter {place.counter.pk}", "label": str(place.counter)}
+    facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
+    Alert.objects.create(agency=place.agency, cause="holds_waiting", severity="warning", facts=facts, **about)
     return place
 
 
@@ -100,7 +110,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison, Endpoint, Delivery),
+        *(MappingVersion, Comparison, Endpoint, Delivery, Alert, Channel, AlertRules),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 
