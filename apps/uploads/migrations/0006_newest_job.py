@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('counters', '0004_known_address'),
-        ('uploads', '0003_detailed_mode'),
+        ('uploads', '0005_tallies_and_recovery'),
     ]
 
     operations = [
