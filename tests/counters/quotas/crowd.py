@@ -2,7 +2,8 @@
 
     python -m tests.counters.quotas.crowd SECONDS ACCOUNT…
 
-One thread an account. Prints a JSON line: calls made, those that were kept back, and those that Metrica refused.
+One thread an account, for so long or until the day's calls are used up.
+Prints a JSON line: calls made, those that were kept back, and those that Metrica refused.
 """
 
 import json
@@ -18,7 +19,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from apps.counters.gateway import metrica_client  # noqa: E402
-from apps.counters.kept_back import KeptBack  # noqa: E402
+from apps.counters.kept_back import NoPlace  # noqa: E402
 from apps.counters.models import MetricaAccount  # noqa: E402
 from apps.metrica.errors import MetricaError  # noqa: E402
 
@@ -29,8 +30,10 @@ def call(account: MetricaAccount, ends: float, tally: Tally[str]) -> None:
             with metrica_client(account, timeout=20.0) as client:
                 client.counters(per_page=1)
             tally["made"] += 1
-        except KeptBack as error:
+        except NoPlace as error:
             tally[error.code] += 1
+            if error.daily:
+                break
         except MetricaError as error:
             tally[f"metrica:{error.code}"] += 1
     connection.close()

@@ -99,24 +99,24 @@ def connect(agency: Agency, login: str, url: str) -> MetricaAccount:
 
 @pytest.mark.parametrize("redis_url", ["", REDIS_URL], ids=["database", "redis"])
 def test_never_more_than_allowed_of_all_processes_together(live_server: Any, redis_url: str) -> None:
-    """Ten a second in place of thirty, so that the limit is felt on any machine. Two agencies share "north"."""
+    """Four a second in place of thirty, so that the limit is felt on any machine. Two agencies share "north"."""
     logins = ("north", "south", "east", "west")
     for number, login in enumerate(logins):
         sandbox.create_counter(metrica_id=41_000_001 + number, owner_login=login, token=f"token-{login}")
-    sandbox.set_limit(name="requests_by_ip", value=10)
+    sandbox.set_limit(name="requests_by_ip", value=4)
     agencies = [make_agency(), make_agency()]
     shared = [connect(agency, "north", live_server.url) for agency in agencies]
     others = [connect(agencies[0], login, live_server.url) for login in logins[1:]]
     counted = run_crowd(
         [[*shared, *others], [*shared, shared[0], *others], [shared[0], *others]],
         seconds=4,
-        METRICA_CALLS_PER_SECOND=10,
+        METRICA_CALLS_PER_SECOND=4,
         REDIS_URL=redis_url,
     )
     assert refusals() == []
-    assert most_in_a_second() <= 10
+    assert most_in_a_second() <= 4
     assert most_at_once("north") <= 3
-    assert sum(tally["made"] for tally in counted) == SandboxRequest.objects.count() >= 15, counted
+    assert sum(tally["made"] for tally in counted) == SandboxRequest.objects.count() >= 6, counted
 
 
 def test_three_at_once_and_the_one_call_of_an_agency_among_the_many_of_another(live_server: Any) -> None:
@@ -133,10 +133,10 @@ def test_three_at_once_and_the_one_call_of_an_agency_among_the_many_of_another(l
 
 def test_the_day_is_used_up_to_the_last_call_and_not_beyond(live_server: Any) -> None:
     sandbox.create_counter(metrica_id=41_000_001, owner_login="north", token="token-north")
-    sandbox.set_limit(name="requests_by_uid", value=25)
+    sandbox.set_limit(name="requests_by_uid", value=15)
     agencies = [make_agency(), make_agency()]
     accounts = [connect(agency, "north", live_server.url) for agency in agencies]
-    counted = run_crowd([accounts, accounts], seconds=4, METRICA_CALLS_PER_DAY=25)
+    counted = run_crowd([accounts, accounts], seconds=30, METRICA_CALLS_PER_DAY=15)
     assert refusals() == []
-    assert sum(tally["made"] for tally in counted) == SandboxRequest.objects.count() == 25
+    assert sum(tally["made"] for tally in counted) == SandboxRequest.objects.count() == 15
     assert sum(tally["quota_day_login"] for tally in counted) > 0
