@@ -20,7 +20,12 @@ _LOOK_EVERY = 1.0
 
 
 class Pace:
-    """Of one turn of a job. What it asks of the database it asks once a second at most."""
+    """Of one turn of a job. What it asks of the database it asks once a second at most.
+
+    `none_urgent`: no order was found in this turn that is to go before others, so nobody looks again.
+    """
+
+    none_urgent = False
 
     def __init__(self, *, job: UploadJob, agency_id: int) -> None:
         self._job = job

@@ -74,7 +74,7 @@ def plan_file(*, lease: Lease, job: UploadJob, counter: Counter, pace: Pace | No
     Each chunk is one committed step of the lease; raises LeaseLost.
     """
     try:
-        urgent = urgent_orders(counter=counter) if job.only_orders is None else []
+        urgent = _urgent(job, counter, pace)
         if counter.is_detailed and not job.clients_planned:
             upload = plan_contacts(lease=lease, job=job, counter=counter, only_orders=urgent or None, pace=pace)
             if upload is not None:
@@ -86,6 +86,15 @@ def plan_file(*, lease: Lease, job: UploadJob, counter: Counter, pace: Pace | No
         return _plan_orders(lease=lease, job=job, counter=counter, urgent=None, pace=pace)
     except schema.Outdated:
         return Plan(progress=True)
+
+
+def _urgent(job: UploadJob, counter: Counter, pace: Pace | None) -> list[int]:
+    if job.only_orders is not None or (pace is not None and pace.none_urgent):
+        return []
+    found = urgent_orders(counter=counter)
+    if pace is not None:
+        pace.none_urgent = not found
+    return found
 
 
 def _plan_orders(
