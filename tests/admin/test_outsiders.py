@@ -17,7 +17,7 @@ from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
-from apps.orders.models import HeldChange, Order, StatusChange
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.uploads.models import Upload, UploadJob
 from tests.admin.conftest import Place
 from tests.factories import make_key
@@ -38,6 +38,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Client: lambda place: Client.objects.get(counter=place.counter),
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
+    RejectedChange: lambda place: RejectedChange.objects.get(counter=place.counter, delivery="rejected"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
@@ -59,6 +60,8 @@ def full(place: Place) -> Place:
     )
     place.push(f"{place.mark}-2", f"{place.mark} unknown status")
     place.job(order=order)
+    refused = place.push(f"{place.mark}-3", "won", emails=[f"{place.mark.lower()}-3@mail.example"])
+    refused.changes.update(delivery="rejected", reject_code="invalid_uploading", reject_message=f"{place.mark} no")
     Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
     return place
 
