@@ -57,6 +57,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Home"), "dashboard", "index"),
                     _item(_("Orders"), "receipt_long", "orders_order_changelist"),
                     _item(_("Holds"), "pan_tool", "orders_heldchange_changelist"),
+                    _item(_("Rejected"), "block", "orders_rejectedchange_changelist"),
                     _item(_("Alerts"), "notifications", "alerts_alert_changelist"),
                     _item(_("Upload jobs"), "cloud_upload", "uploads_uploadjob_changelist"),
                     _item(_("Comparison"), "balance", "dashboard_comparison_changelist"),

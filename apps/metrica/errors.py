@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 MAX_DETAIL = 1000
+MAX_PLACES = 100
 MAX_RETRY_AFTER = 86_400.0
 
 _INTO_THE_FILE = re.compile(r"\[\d+\]|\b(?:line|row|file)\b", re.IGNORECASE)
@@ -65,11 +66,12 @@ _INTO_THE_FILE = re.compile(r"\[\d+\]|\b(?:line|row|file)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """The first error that Metrica names, and all of its texts."""
+    """The first error that Metrica names, and all of its texts and places."""
 
     error_type: str
     location: str
     detail: str
+    locations: tuple[str, ...] = ()
 
 
 class Effect(Enum):
@@ -106,6 +108,7 @@ def error_from_answer(*, status: int, headers: Mapping[str, str], body: bytes, e
         http_status=status,
         error_type=envelope.error_type,
         location=envelope.location,
+        locations=envelope.locations,
         detail=envelope.detail,
         retry_after=seconds_to_wait(headers.get("retry-after", "")),
     )
@@ -163,6 +166,11 @@ def _read_envelope(body: bytes) -> _Envelope:
         _text(first.get("error_type")),
         mask_personal(_text(first.get("location")))[:MAX_DETAIL],
         mask_personal(detail)[:MAX_DETAIL],
+        tuple(
+            place[:MAX_DETAIL]
+            for error in errors[:MAX_PLACES]
+            if (place := mask_personal(_text(error.get("location"))))
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.orders.events import changes_settled
-from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+from apps.orders.models import GIVEN_UP, Delivery, HoldReason, Order, StatusChange
 
 Key = UUID | str
 """Of a status change: whoever reads a million of them leaves them as text."""
@@ -98,10 +98,14 @@ def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[Key]) -> 
     return being_sent.update(upload_id=to_upload)
 
 
-def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[Key] | None = None) -> int:
-    """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
+def reject(
+    *, upload_id: UUID, code: str, message: str, field: str = "", change_ids: Collection[Key] | None = None
+) -> int:
+    """sending → rejected for all of the upload, or for these of it, in the words of whoever refused it; `field`: the
+    one that they name."""
     rows = _of_upload(upload_id, change_ids)
-    moved = _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+    fields = {"reject_code": code[:64], "reject_message": message, "reject_field": field[:64]}
+    moved = _move(rows, Delivery.SENDING, Delivery.REJECTED, **fields)
     if moved:
         told = {"upload_id": upload_id, "change_ids": change_ids, "code": code[:64], "message": message}
         changes_settled.send(sender=None, delivery=Delivery.REJECTED, **told)
@@ -136,8 +140,14 @@ def refuse_held(*, change_ids: Collection[Key], code: str, message: str) -> int:
 
 def retry_rejected(*, change_ids: Collection[Key]) -> int:
     """rejected → waiting: it goes once more, with what is known of the order by now."""
-    fields = {"reject_code": "", "reject_message": "", "upload_id": None}
+    fields = {"reject_code": "", "reject_message": "", "reject_field": "", "upload_id": None}
     return _move(_these(change_ids), Delivery.REJECTED, Delivery.WAITING, **fields)
+
+
+def leave_rejected(*, change_ids: Collection[Key], message: str) -> int:
+    """A person decided that these rejected changes stay as they are: nobody is asked about them again."""
+    rows = _these(change_ids).filter(delivery=Delivery.REJECTED)
+    return rows.exclude(reject_code=GIVEN_UP).update(reject_code=GIVEN_UP, reject_message=message)
 
 
 def supersede(*, change_ids: Collection[Key]) -> int:

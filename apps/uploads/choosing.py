@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from apps.counters import schedule
 from apps.counters.models import AccountState, Counter
-from apps.uploads import heartbeats
+from apps.uploads import clock, heartbeats
 from apps.uploads import lease as leases
 from apps.uploads.lease import Lease
 from apps.uploads.models import JobState, UploadJob, WorkDone
@@ -43,7 +43,7 @@ class Floor:
     @classmethod
     def now(cls, *, without: UUID | None = None) -> Self:
         """As it is; `without`: as it would be without this job. Three cheap queries."""
-        held = UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now())
+        held = UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=clock.present())
         if without is not None:
             held = held.exclude(pk=without)
         busy = Counting(held.values_list("counter__agency_id", flat=True))
@@ -65,7 +65,7 @@ class Floor:
     def takeable(self) -> QuerySet[UploadJob]:
         """Jobs that a worker may take now, in no order."""
         running = UploadJob.objects.filter(counter=OuterRef("counter"), state=JobState.RUNNING)
-        jobs = UploadJob.objects.claimable(timezone.now()).filter(~Exists(running.exclude(pk=OuterRef("pk"))))
+        jobs = UploadJob.objects.claimable(clock.present()).filter(~Exists(running.exclude(pk=OuterRef("pk"))))
         # Without any sign of life somebody works by hand, and takes what there is.
         sated = [agency for agency, jobs in self.busy.items() if self.slots and jobs >= self.most]
         return jobs.exclude(counter__agency_id__in=sated) if sated else jobs
@@ -154,6 +154,6 @@ def _weight(seconds: float, at: datetime) -> float:
 
 def waiting_jobs(*, limit: int) -> int:
     """How many jobs could be taken now, at most `limit`."""
-    if not UploadJob.objects.claimable(timezone.now()).exists():
+    if not UploadJob.objects.claimable(clock.present()).exists():
         return 0
     return len(Floor.now().takeable().order_by().values_list("pk", flat=True)[:limit])

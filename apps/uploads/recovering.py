@@ -123,7 +123,7 @@ def _listed(lease: Lease, counter: Counter, recovery: Recovery) -> list[Uploadin
         raise
     except MetricaError as error:
         if isinstance(error, AuthorizationError):
-            sender.disconnect(account, error)
+            sender.disconnect(lease, account, error)
         raise sender.JobFailed(code=error.code, message=str(error)) from error
 
 

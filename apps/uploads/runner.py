@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import connections
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from apps.counters.kept_back import KeptBack
@@ -156,9 +155,7 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     The lease is renewed call by call: of a worker that dies meanwhile the job is free again soon.
     """
     try:
-        schema.bring_in_step(
-            counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
-        )
+        schema.bring_in_step(counter=counter, lease=turn.lease)
     except KeptBack as error:
         raise _paused(turn.lease, error) from error
     except (TransientError, UnknownOutcome) as error:
@@ -212,8 +209,15 @@ def _facts(lease: Lease) -> tuple[UploadJob, Counter]:
 
 
 def _next_upload(counter: Counter) -> Upload | None:
-    """The oldest file of the counter whose end is open, of this job or left undecided by an earlier one."""
-    return Upload.objects.unsettled().filter(job__counter=counter).order_by("wave", "created_at", "pk").first()
+    """The counter's next file whose end is open, of this job or left undecided by an earlier one: first what Metrica
+    may have, then the smallest, so that of a refused file the bad row stands alone soon (see splitter)."""
+    sent = Case(When(state=UploadState.PREPARED, then=1), default=0)
+    return (
+        Upload.objects.unsettled()
+        .filter(job__counter=counter)
+        .order_by(sent, "wave", "rows", "created_at", "pk")
+        .first()
+    )
 
 
 def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -13,9 +14,11 @@ from apps.counters.models import Counter
 from apps.counters.services import note_passed_upload
 from apps.metrica.client import Uploading
 from apps.metrica.errors import MetricaError
-from apps.uploads import cargo, tallies
+from apps.metrica.places import read_place
+from apps.uploads import cargo, files, tallies
 from apps.uploads.lease import Lease
-from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.models import SentAgain, Upload, UploadFormat, UploadJob, UploadKind, UploadState
+from apps.uploads.scissors import SCISSORS
 from apps.uploads.stages import SETTLING, stage
 from apps.uploads.waits import after, backoff
 
@@ -37,9 +40,10 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
             outcome="adopted" if adopted else "passed",
             **cargo.delivered(upload, counter=counter, at=now),
         )
-        Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
+        # The account before its counter, as whoever disconnects an account has to do it.
         if counter.account_id is not None:
             note_passed_upload(account_id=counter.account_id, at=now)
+        Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
         _progressed(lease)
         _record("upload.adopted" if adopted else "upload.passed", upload, counter, uploading_id=uploading.uploading_id)
     log.info(
@@ -53,18 +57,40 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
     )
 
 
+def came_after_all(*, upload: Upload, counter: Counter, uploading: Uploading) -> None:
+    """Metrica took a file from a worker that had lost the job meanwhile: its machine stood still on the way to the
+    first byte. The job's next owner may have sent later states before it, so what the file holds goes once more as it
+    is now: the last row that Metrica got for an order is its current state (R4). Nothing else is touched."""
+    if Upload.objects.filter(pk=upload.pk, uploading_id=uploading.uploading_id).exists():
+        return  # the next owner found it in Metrica's list
+    repeated = 0
+    with files.plain(upload) as source, transaction.atomic():
+        whole = SCISSORS[UploadFormat(upload.format)](source, cargo.KEY_COLUMN[UploadKind(upload.kind)])
+        for piece in whole.next(upload.rows):
+            repeated += cargo.repeat_present_states(upload, counter=counter, keys=piece.keys)
+        _record("upload.came_after_all", upload, counter, uploading_id=uploading.uploading_id, repeated=repeated)
+    log.warning(
+        "Metrica took a file from a worker that had lost its job",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        repeated=repeated,
+    )
+
+
 @stage(SETTLING)
 def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
-    """Metrica refused a file of one row: that change or client is rejected in Metrica's words (R7).
+    """Metrica refused a file of one row: that change or client is rejected, in Metrica's words and with the field that
+    it names (R7). What they mean, and what a person can do, is told by the code when somebody looks, in their language.
 
     Where the row was a state sent once more, the change stays delivered; it is not tried again by itself.
     """
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.REFUSED, error=error, at=now)
-        _count(upload, counter, outcome="refused", **cargo.refused(upload, code=error.code, message=str(error)))
+        said = cargo.refused(upload, code=error.code, said=error.detail, field=_field(error))
+        _count(upload, counter, outcome="refused", **said)
         _progressed(lease)
-        _record("upload.refused", upload, counter, code=error.code, said=error.detail)
+        _record("upload.refused", upload, counter, code=error.code, said=error.detail, at=error.location)
     log.warning("upload refused", upload=str(upload.pk), counter=counter.metrica_id, rows=upload.rows, code=error.code)
 
 
@@ -95,7 +121,7 @@ def retry_later(*, lease: Lease, upload: Upload, counter: Counter, error: Metric
             not_before=wait,
             http_status=error.http_status,
             error_code=error.code,
-            error_message=str(error),
+            error_message=error.detail,
         )
         note_trouble(lease, error)
         note_outcome(counter, "postponed")
@@ -119,7 +145,7 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
             lookups=0,
             http_status=error.http_status if error else None,
             error_code=error.code if error else "unknown_outcome",
-            error_message=str(error) if error else "",
+            error_message=error.detail if error else "",
         )
         if error:
             note_trouble(lease, error)
@@ -134,16 +160,26 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
     )
 
 
-def send_again(*, lease: Lease, upload: Upload, counter: Counter) -> None:
-    """Metrica's list does not have the upload: the same bytes go once more (R6)."""
+def send_again(*, lease: Lease, upload: Upload, counter: Counter, because: SentAgain, candidates: int) -> None:
+    """Metrica's list does not prove that it has the upload: the same bytes go once more (R6). The upload keeps why."""
     with lease.step():
-        Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None)
+        Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None, sent_again=because)
         note_outcome(counter, "not_found")
-        _record("upload.not_found", upload, counter, attempt=upload.attempts, lookups=upload.lookups)
+        _record(
+            "upload.sent_again",
+            upload,
+            counter,
+            because=because.value,
+            candidates=candidates,
+            attempt=upload.attempts,
+            lookups=upload.lookups,
+        )
     log.warning(
-        "upload is not at Metrica, the same bytes go again",
+        "outcome of upload stays unknown, the same bytes go again",
         upload=str(upload.pk),
         counter=counter.metrica_id,
+        because=because.value,
+        candidates=candidates,
         attempt=upload.attempts,
         sha256=upload.sha256,
     )
@@ -182,8 +218,13 @@ def _end(
         http_status=error.http_status if error else http_status,
         uploading_id=uploading_id,
         error_code=error.code if error else code,
-        error_message=str(error) if error else message,
+        error_message=error.detail if error else message,
     )
+
+
+def _field(error: MetricaError) -> str:
+    """The field of the file's one row that Metrica's answer names, if it does."""
+    return next((field for location in error.locations if (field := read_place(location).field)), "")
 
 
 def note_outcome(counter: Counter, outcome: str) -> None:

@@ -21,7 +21,7 @@ from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.hooks.models import Delivery, Endpoint
 from apps.hooks.services import create_endpoint
-from apps.orders.models import HeldChange, Order, StatusChange
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
 from tests.factories import make_key
@@ -42,6 +42,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Client: lambda place: Client.objects.get(counter=place.counter),
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
+    RejectedChange: lambda place: RejectedChange.objects.get(counter=place.counter, delivery="rejected"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
@@ -76,6 +77,8 @@ def full(place: Place) -> Place:
     )
     place.push(f"{place.mark}-2", f"{place.mark} unknown status")
     place.job(order=order)
+    refused = place.push(f"{place.mark}-3", "won", emails=[f"{place.mark.lower()}-3@mail.example"])
+    refused.changes.update(delivery="rejected", reject_code="invalid_uploading", reject_message=f"{place.mark} no")
     Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
     rules_of(place.agency)
     save_channel(agency=place.agency, name=f"{place.mark} duty", addresses=[f"duty@{place.mark}.example"])
