@@ -215,8 +215,8 @@ class _Crm:
         history = self._orders[-1 - min(int(draw.expovariate(1 / 12)), len(self._orders) - 1)]
         if kind < 0.45:
             return draw.choice(history)  # the same once more
-        if kind < 0.57 and len(history) > 1:
-            return self._late(history)
+        if kind < 0.57 and (old := [each for each in self._orders if len(each) > 1]):
+            return self._late(draw.choice(old))
         if kind < 0.65:
             return self._next(history, history[-1].status)  # a correction of the amount
         if kind < 0.68:
