@@ -227,7 +227,7 @@ class _Crm:
 
     def _first(self) -> Row:
         draw = self._draw
-        poisoned = draw.random() < 0.01
+        poisoned = draw.random() < 0.03
         name = f"{self._counter.number}-{len(self._orders) + 1}"
         created = self._began - timedelta(days=6, minutes=draw.randrange(2000), seconds=draw.randrange(60))
         row = Row(
