@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sandbox test lint types check messages screenshots benchmarks key clean
+.PHONY: help install demo sandbox test lint types check messages screenshots benchmarks chaos key clean
 
 help:
 	@echo "make demo        a running Goalpost with sample agencies and the built-in sandbox (ONCE=1: ends by itself)"
@@ -16,6 +16,7 @@ help:
 	@echo "make messages    collect texts for translation and compile them (needs GNU gettext)"
 	@echo "make screenshots pictures of the main pages in both languages (needs Chromium)"
 	@echo "make benchmarks  speed and memory, minutes long (needs PostgreSQL)"
+	@echo "make chaos       delivery under faults, kills and restarts (ARGS=\"--minutes 10 --seed 123\", --small, --sqlite)"
 	@echo "make key         prints a SECRET_KEY and an encryption key"
 
 $(STAMP): requirements/dev.txt
@@ -58,6 +59,9 @@ screenshots: install
 
 benchmarks: install
 	$(PY) -m tests.benchmarks $(ARGS)
+
+chaos: install
+	@$(PY) -m tests.chaos $(ARGS)
 
 key: install
 	@$(PY) -c 'import secrets; from cryptography.fernet import Fernet; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("ENCRYPTION_KEYS=" + Fernet.generate_key().decode())'

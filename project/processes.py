@@ -95,6 +95,11 @@ class Processes:
         """`kill -9` the process and all its children, at once."""
         self._signal(process, signal.SIGKILL)
         process.wait(timeout=30)
+        # Its number may soon be another's, so nobody signals it any more.
+        for one, log in self._running:
+            if one is process:
+                log.close()
+        self._running = [each for each in self._running if each[0] is not process]
 
     def stop(self, process: subprocess.Popen[bytes], *, seconds: float = 20) -> None:
         """Ask the process to end; what has not ended after `seconds` is killed."""

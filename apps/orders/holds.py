@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.counters.models import Counter
@@ -163,10 +164,9 @@ def judged_now(change: StatusChange) -> str:
 
 def review_behind() -> Iterator[Counter]:
     """Counters that changed since their holds were looked at last."""
-    seen = dict(HoldReview.objects.values_list("counter_id", "revision"))
-    for counter in Counter.objects.filter(agency__is_active=True).only("pk", "revision").iterator():
-        if counter.revision > seen.get(counter.pk, 1):
-            yield counter
+    seen = HoldReview.objects.filter(counter=OuterRef("pk")).values("revision")
+    counters = Counter.objects.filter(agency__is_active=True, revision__gt=Coalesce(Subquery(seen), 1))
+    yield from counters.only("pk", "revision").iterator()
 
 
 def release_due_future(*, now: datetime | None = None) -> int:

@@ -1,7 +1,7 @@
 """Which changes are due now, and which of them may go into the present wave: at most one of each order (R4)."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from apps.clients.models import Client
-from apps.counters.models import Counter, DeliveryPolicy
+from apps.counters.models import Counter, DeliveryPolicy, Mode
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads.models import Upload
 from apps.uploads.rows import SECOND_OF, SIMPLE, ChangeRow, Reading
@@ -119,6 +119,19 @@ def something_due(*, counter: Counter, only_orders: Sequence[int] | None = None)
         or Upload.objects.unsettled().filter(job__counter=counter).exists()
         or (counter.is_detailed and next(due_clients(counter=counter, only_orders=only_orders), None) is not None)
     )
+
+
+def those_with_something_due(counter_ids: Collection[int]) -> set[int]:
+    """Of these counters (primary keys) those whose upload would have anything to do. One query."""
+    if not counter_ids:
+        return set()
+    of_counter = {"counter": OuterRef("pk")}
+    waiting = StatusChange.objects.filter(delivery=Delivery.WAITING, **of_counter)
+    flagged = Order.objects.filter(resend_due=True, **of_counter)
+    unsettled = Upload.objects.unsettled().filter(job__counter=OuterRef("pk"))
+    clients = Client.objects.due().filter(**of_counter)
+    something = Exists(waiting) | Exists(flagged) | Exists(unsettled) | (Q(mode=Mode.DETAILED) & Exists(clients))
+    return set(Counter.objects.filter(something, pk__in=counter_ids).values_list("pk", flat=True))
 
 
 def _of(counter: Counter, only_orders: Sequence[int] | None) -> tuple[QuerySet[StatusChange], QuerySet[Order]]:

@@ -1,13 +1,16 @@
 """The tick and the jobs: each thing that is due happens, and happens once."""
 
 import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
@@ -18,6 +21,7 @@ from apps.orders.models import Delivery, StatusChange
 from apps.uploads import events, heartbeats, queueing, scheduler, services
 from apps.uploads.models import Heartbeat, JobState, Permit, Trigger, UploadJob
 from apps.uploads.runner import run_job
+from tests.factories import make_counter
 from tests.uploads.conftest import Shop
 from tests.uploads.messages import forget_messages, messages, work
 
@@ -39,19 +43,57 @@ def test_a_due_counter_gets_one_job_and_its_next_time(shop: Shop) -> None:
     assert shop.upload(job).delivered == 1
 
 
-def test_two_ticks_at_once_start_one_job(shop: Shop) -> None:
-    """Both have read the counter as due; the one that moves the time on starts the job."""
-    shop.push("P-2", "a1")
-    counter = due(shop, "1h")
-    rows = list(Counter.objects.due(timezone.now()))
-    assert rows == [counter]
-    assert scheduler.start_due_counters() == 1
-    UploadJob.objects.update(state=JobState.SUCCEEDED)
-    Counter.objects.due = lambda now: _Read(rows)  # type: ignore[method-assign]
-    try:
+def test_ticks_at_once_start_one_job_for_each_counter(make_shop: Callable[..., Shop]) -> None:
+    """Whoever holds the counter's row moves the time on and starts the job; the others pass it over."""
+    for number in range(6):
+        shop = make_shop()
+        shop.push(f"P-{number}", "a1")
+        due(shop, "1h")
+    ready = threading.Barrier(3)
+
+    def tick(_number: int) -> int:
+        ready.wait()
+        try:
+            return scheduler.start_due_counters()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        started = sum(pool.map(tick, range(3)))
+    assert started == UploadJob.objects.count() == UploadJob.objects.values("counter").distinct().count() == 6
+    assert not Counter.objects.due(timezone.now()).exists()
+
+
+def test_a_hundred_due_counters_cost_no_more_queries_than_one(
+    shop: Shop, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    """Nothing is due of any of them but their time."""
+    for _number in range(100):
+        make_counter(account=shop.counter.account, schedule="5m")
+    Counter.objects.update(next_upload_at=timezone.now() - timedelta(minutes=1))
+    with django_assert_max_num_queries(12):
         assert scheduler.start_due_counters() == 0
-    finally:
-        del Counter.objects.due
+    assert not Counter.objects.due(timezone.now()).exists()
+
+
+def test_a_counter_whose_job_cannot_be_made_takes_nobody_else_s_turn(
+    make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shops = [make_shop() for _each in range(3)]
+    for shop in shops:
+        shop.push("P-1", "a1")
+        due(shop, "1h")
+
+    def request(*, counter: Counter, **options: Any) -> UploadJob:
+        if counter == shops[0].counter:
+            _break()
+        return services.request_upload(counter=counter, **options)
+
+    monkeypatch.setattr(scheduler, "request_upload", request)
+    with pytest.raises(ZeroDivisionError):
+        scheduler.start_due_counters()
+    assert set(UploadJob.objects.values_list("counter", flat=True)) == {shop.counter.pk for shop in shops[1:]}
+    assert list(Counter.objects.due(timezone.now())) == [shops[0].counter]
 
 
 def test_a_turn_is_not_lost_where_its_job_could_not_be_made(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,13 +108,6 @@ def test_a_turn_is_not_lost_where_its_job_could_not_be_made(shop: Shop, monkeypa
 
 def _break(**_options: Any) -> None:
     raise ZeroDivisionError
-
-
-class _Read(list[Any]):
-    """What the slower of two ticks has read."""
-
-    def select_related(self, *_names: str) -> "_Read":
-        return self
 
 
 def test_a_missed_time_is_made_up_once_and_the_rhythm_stays(shop: Shop) -> None:
