@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.contrib import admin
 from django.db import transaction
@@ -15,6 +16,8 @@ from django_q.tasks import async_task
 
 from apps.uploads import choosing, heartbeats
 from apps.uploads.models import Permit
+
+log = structlog.get_logger(__name__)
 
 TICK_SCHEDULE = "tick"
 
@@ -58,11 +61,16 @@ def _enough() -> int:
 
 def _issue(number: int) -> None:
     for permit in Permit.objects.bulk_create(Permit() for _one in range(number)):
-        transaction.on_commit(partial(_send, permit.pk))
+        transaction.on_commit(partial(_send, permit.pk), robust=True)
 
 
 def _send(permit_id: UUID) -> None:
-    async_task("apps.uploads.tasks.work", str(permit_id), task_name=f"permit {permit_id}")
+    """A queue that does not answer is nobody's error: the job is kept by now, and the worker's round tries again."""
+    try:
+        async_task("apps.uploads.tasks.work", str(permit_id), task_name=f"permit {permit_id}")
+    except Exception as error:
+        log.warning("the queue did not take a message", permit=str(permit_id), error=str(error))
+        Permit.objects.filter(pk=permit_id).delete()
 
 
 def hide_queue_admin() -> None:
