@@ -65,13 +65,12 @@ def _issue(number: int) -> None:
 
 
 def _send(permit_id: UUID) -> None:
-    """The job is kept by then, so a queue that does not answer is nobody's error: the worker's round sends a permit as
-    soon as the queue is there again."""
+    """A queue that does not answer is nobody's error: the job is kept by now, and the worker's round tries again."""
     try:
         async_task("apps.uploads.tasks.work", str(permit_id), task_name=f"permit {permit_id}")
     except Exception as error:
         log.warning("the queue did not take a message", permit=str(permit_id), error=str(error))
-        use(permit_id)
+        Permit.objects.filter(pk=permit_id).delete()
 
 
 def hide_queue_admin() -> None:

@@ -192,6 +192,17 @@ def test_the_round_sends_what_is_missing_and_no_more(north: Agency) -> None:
     assert scheduler.bring_up_jobs() == 2
 
 
+def test_a_queue_that_does_not_answer_is_tried_again(north: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_arguments: Any, **_more: Any) -> None:
+        raise ConnectionError("nobody there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(queueing, "async_task", away)
+        job = ask(north)
+    assert (job.state, messages(), Permit.objects.count()) == (JobState.QUEUED, 0, 0)
+    assert scheduler.bring_up_jobs() == 1
+
+
 def test_more_workers_get_more_messages(north: Agency) -> None:
     workers(5)
     for _number in range(15):
