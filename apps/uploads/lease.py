@@ -1,7 +1,8 @@
 """Who owns a running job, and that nobody else writes for it: a lease with a fence.
 
 A claim is a compare-and-swap that raises the job's fence. Each later step is one transaction that first asks whether
-the fence is still ours; a worker that was thought dead and comes back therefore changes nothing.
+the fence is still ours; a worker that was thought dead and comes back therefore changes nothing. How long a lease lasts
+is told and read on the database's clock: those of the machines may differ.
 """
 
 import contextlib
@@ -16,8 +17,8 @@ from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, Whe
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.uploads import clock
 from apps.uploads.models import JobState, UploadJob
-from apps.uploads.waits import after
 
 
 class LeaseLost(Exception):
@@ -43,7 +44,7 @@ class Lease:
             if more_follow and connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SET LOCAL synchronous_commit = off")
-            if not self._mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
+            if not self._mine().update(lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS + seconds)):
                 raise LeaseLost
             yield
 
@@ -52,9 +53,10 @@ class Lease:
         with self.step(seconds=seconds):
             pass
 
-    def release(self, *, not_before: datetime | None = None) -> None:
-        """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on."""
-        self._mine().update(lease_until=None, not_before=not_before)
+    def release(self, *, not_before: datetime | None = None) -> bool:
+        """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on. False where it is
+        ours no longer."""
+        return bool(self._mine().update(lease_until=None, not_before=not_before))
 
     def _mine(self) -> QuerySet[UploadJob]:
         return UploadJob.objects.filter(pk=self.job_id, state=JobState.RUNNING, fence=self.fence)
@@ -71,12 +73,12 @@ def claim(job_id: UUID) -> Lease | None:
     try:
         with transaction.atomic(durable=True):
             taken = (
-                UploadJob.objects.claimable(now)
+                UploadJob.objects.claimable(clock.present())
                 .filter(pk=job_id)
                 .update(
                     state=JobState.RUNNING,
                     fence=F("fence") + 1,
-                    lease_until=after(settings.UPLOAD_LEASE_SECONDS),
+                    lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS),
                     not_before=None,
                     enqueued_at=None,
                     started_at=Coalesce("started_at", Value(now)),

@@ -87,7 +87,7 @@ def file_in_making(
     zone = counter.zone
     assert zone is not None, "a counter without a zone is blocked"
     upload = Upload(job_id=job.pk, wave=job.wave, kind=kind, format=file_format, created_at=timezone.now())
-    with _collector_resting(), _quick_turns(), files.Draft() as draft:
+    with files.nobodys_if_lost([upload], counter=counter), _collector_resting(), _quick_turns(), files.Draft() as draft:
         writer = open_writer(kind, file_format, draft.stream, zone=zone, attributes=maker.attributes)
         with Scribe(writer=writer, make=maker.make) as scribe:
             yield FileInMaking(lease, job, counter, upload, writer, maker, scribe, draft)

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +38,7 @@ class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED_JOBS)
 
-    def claimable(self, now: datetime) -> Self:
+    def claimable(self, now: datetime | Combinable) -> Self:
         """Jobs that a worker may take at `now`: nobody holds them, and they wait for nothing (or are to be stopped)."""
         free = Q(lease_until=None) | Q(lease_until__lte=now)
         due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
@@ -130,6 +131,22 @@ class UploadFormat(models.TextChoices):
     JSON = "json", "JSON"
 
 
+class Part(models.TextChoices):
+    """What a file is of the refused one that it was cut from."""
+
+    HALF = "half", _("half of a refused file")
+    NAMED = "named", _("a row that Metrica named as bad, by itself")
+    REST = "rest", _("the rest of a refused file, without the rows that Metrica named")
+
+
+class SentAgain(models.TextChoices):
+    """Why a file of unknown outcome went once more (R6)."""
+
+    NOT_LISTED = "not_listed", _("Metrica's list of uploads did not have it")
+    SEVERAL_FIT = "several_fit", _("several uploads in Metrica's list could have been it")
+    LISTED_AS_FAILED = "listed_as_failed", _("Metrica's list has it as failed, and its answer was lost")
+
+
 UNSETTLED = (UploadState.PREPARED, UploadState.SENDING, UploadState.UNKNOWN)
 
 
@@ -145,8 +162,9 @@ class Upload(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(UploadJob, models.CASCADE, related_name="uploads", verbose_name=_("job"))
     parent = models.ForeignKey(
-        "self", models.CASCADE, null=True, blank=True, related_name="halves", verbose_name=_("half of")
+        "self", models.CASCADE, null=True, blank=True, related_name="parts", verbose_name=_("cut from")
     )
+    part = models.CharField(_("part"), max_length=5, choices=Part.choices, blank=True)
     wave = models.PositiveIntegerField(_("wave"))
     kind = models.CharField(_("kind"), max_length=16, choices=UploadKind.choices, default=UploadKind.SIMPLE_ORDERS)
     format = models.CharField(_("format"), max_length=4, choices=UploadFormat.choices, default=UploadFormat.CSV)
@@ -160,6 +178,8 @@ class Upload(models.Model):
     # What each CRM status meant when this file was written: {crm_status: {"type", "order_status", "goal_action_ids"}}.
     mapping = models.JSONField(_("status mapping"), default=dict, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # Of a file that went more than once because nobody knew whether Metrica had it: why it went again.
+    sent_again = models.CharField(_("sent again because"), max_length=16, choices=SentAgain.choices, blank=True)
     # How often Metrica's list of uploads was read in vain since the outcome is unknown.
     lookups = models.PositiveIntegerField(default=0, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)

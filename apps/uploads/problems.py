@@ -49,6 +49,11 @@ _OWN = [
         _("Look at the rejected orders: they probably share one cause. Correct it, then upload once more."),
     ),
     Problem(
+        "every_row_refused",
+        _("Metrica refused each row that was tried alone, so the rest was not tried: all share one cause."),
+        _("Read what Metrica says of the rejected rows and remove that cause; then upload once more."),
+    ),
+    Problem(
         "resend_refused",
         _("Metrica refused to take the current state of an order once more, after a late status was delivered."),
         _("Compare the order with Metrica; send a new status of it from the CRM if they differ."),

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.conf import settings
-from django.db.models import F
+from django.db import transaction
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from apps.counters.models import Counter
@@ -92,14 +92,21 @@ def _work(turn: _Turn) -> None:
         _recover(turn.lease, job, counter)
         while _step(turn):
             if turn.over:
-                turn.lease.release()
-                enqueue(job.pk)
+                _put_back(turn.lease)
                 return
     except _Pause as pause:
         turn.lease.release(not_before=pause.until)
     except JobFailed as failed:
         ending.fail(lease=turn.lease, code=failed.code, message=failed.message)
         _hold_what_cannot_go(counter)
+
+
+def _put_back(lease: Lease) -> None:
+    """Others may have their turn, and this job its next one. In one transaction: once the job is free, its next owner
+    is the one who says whether there is a message about it."""
+    with transaction.atomic():
+        if lease.release():
+            enqueue(lease.job_id)
 
 
 def _step(turn: _Turn) -> bool:
@@ -145,9 +152,7 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     The lease is renewed call by call: of a worker that dies meanwhile the job is free again soon.
     """
     try:
-        schema.bring_in_step(
-            counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
-        )
+        schema.bring_in_step(counter=counter, lease=turn.lease)
     except (TransientError, UnknownOutcome) as error:
         with turn.lease.step():
             UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
@@ -172,8 +177,15 @@ def _facts(lease: Lease) -> tuple[UploadJob, Counter]:
 
 
 def _next_upload(counter: Counter) -> Upload | None:
-    """The oldest file of the counter whose end is open, of this job or left undecided by an earlier one."""
-    return Upload.objects.unsettled().filter(job__counter=counter).order_by("wave", "created_at", "pk").first()
+    """The counter's next file whose end is open, of this job or left undecided by an earlier one: first what Metrica
+    may have, then the smallest, so that of a refused file the bad row stands alone soon (see splitter)."""
+    sent = Case(When(state=UploadState.PREPARED, then=1), default=0)
+    return (
+        Upload.objects.unsettled()
+        .filter(job__counter=counter)
+        .order_by(sent, "wave", "rows", "created_at", "pk")
+        .first()
+    )
 
 
 def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:

@@ -25,7 +25,7 @@ from apps.uploads.events import ticked
 from apps.uploads.models import JobState, Trigger, Upload, UploadJob
 from apps.uploads.queueing import enqueue_all
 from apps.uploads.selection import something_due
-from apps.uploads.services import request_if_wanted, request_upload
+from apps.uploads.services import everything_refused, request_if_wanted, request_upload
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ def start_due_counters() -> int:
             moved = Counter.objects.filter(pk=counter.pk, next_upload_at=due_at)
             if not moved.update(next_upload_at=_following(counter, due_at, now)):
                 continue
-            if not block_reason(counter) and something_due(counter=counter):
+            if not block_reason(counter) and not everything_refused(counter) and something_due(counter=counter):
                 request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=_("the schedule"))
                 started += 1
     return started

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -13,9 +14,11 @@ from apps.counters.models import Counter
 from apps.counters.services import note_passed_upload
 from apps.metrica.client import Uploading
 from apps.metrica.errors import MetricaError
-from apps.uploads import cargo
+from apps.metrica.places import read_place
+from apps.uploads import cargo, files
 from apps.uploads.lease import Lease
-from apps.uploads.models import Upload, UploadJob, UploadState
+from apps.uploads.models import SentAgain, Upload, UploadFormat, UploadJob, UploadKind, UploadState
+from apps.uploads.scissors import SCISSORS
 from apps.uploads.waits import after, backoff
 
 log = structlog.get_logger(__name__)
@@ -27,9 +30,10 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
     with lease.step():
         _end(upload, state=UploadState.PASSED, http_status=200, uploading_id=uploading.uploading_id, at=now)
         _count(upload, **cargo.delivered(upload, counter=counter, at=now))
-        Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
+        # The account before its counter, as whoever disconnects an account has to do it.
         if counter.account_id is not None:
             note_passed_upload(account_id=counter.account_id, at=now)
+        Counter.objects.filter(pk=counter.pk).update(last_passed_at=now)
         _progressed(lease)
         _record("upload.adopted" if adopted else "upload.passed", upload, counter, uploading_id=uploading.uploading_id)
     log.info(
@@ -43,17 +47,38 @@ def passed(*, lease: Lease, upload: Upload, counter: Counter, uploading: Uploadi
     )
 
 
+def came_after_all(*, upload: Upload, counter: Counter, uploading: Uploading) -> None:
+    """Metrica took a file from a worker that had lost the job meanwhile: its machine stood still on the way to the
+    first byte. The job's next owner may have sent later states before it, so what the file holds goes once more as it
+    is now: the last row that Metrica got for an order is its current state (R4). Nothing else is touched."""
+    if Upload.objects.filter(pk=upload.pk, uploading_id=uploading.uploading_id).exists():
+        return  # the next owner found it in Metrica's list
+    repeated = 0
+    with files.plain(upload) as source, transaction.atomic():
+        whole = SCISSORS[UploadFormat(upload.format)](source, cargo.KEY_COLUMN[UploadKind(upload.kind)])
+        for piece in whole.next(upload.rows):
+            repeated += cargo.repeat_present_states(upload, counter=counter, keys=piece.keys)
+        _record("upload.came_after_all", upload, counter, uploading_id=uploading.uploading_id, repeated=repeated)
+    log.warning(
+        "Metrica took a file from a worker that had lost its job",
+        upload=str(upload.pk),
+        counter=counter.metrica_id,
+        repeated=repeated,
+    )
+
+
 def rejected(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaError) -> None:
-    """Metrica refused a file of one row: that change or client is rejected in Metrica's words (R7).
+    """Metrica refused a file of one row: that change or client is rejected, in Metrica's words and with the field that
+    it names (R7). What they mean, and what a person can do, is told by the code when somebody looks, in their language.
 
     Where the row was a state sent once more, the change stays delivered; it is not tried again by itself.
     """
     now = timezone.now()
     with lease.step():
         _end(upload, state=UploadState.REFUSED, error=error, at=now)
-        _count(upload, **cargo.refused(upload, code=error.code, message=str(error)))
+        _count(upload, **cargo.refused(upload, code=error.code, said=error.detail, field=_field(error)))
         _progressed(lease)
-        _record("upload.refused", upload, counter, code=error.code, said=error.detail)
+        _record("upload.refused", upload, counter, code=error.code, said=error.detail, at=error.location)
     log.warning("upload refused", upload=str(upload.pk), counter=counter.metrica_id, rows=upload.rows, code=error.code)
 
 
@@ -82,7 +107,7 @@ def retry_later(*, lease: Lease, upload: Upload, counter: Counter, error: Metric
             not_before=wait,
             http_status=error.http_status,
             error_code=error.code,
-            error_message=str(error),
+            error_message=error.detail,
         )
         note_trouble(lease, error)
     log.warning(
@@ -105,7 +130,7 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
             lookups=0,
             http_status=error.http_status if error else None,
             error_code=error.code if error else "unknown_outcome",
-            error_message=str(error) if error else "",
+            error_message=error.detail if error else "",
         )
         if error:
             note_trouble(lease, error)
@@ -119,15 +144,25 @@ def unknown(*, lease: Lease, upload: Upload, counter: Counter, error: MetricaErr
     )
 
 
-def send_again(*, lease: Lease, upload: Upload, counter: Counter) -> None:
-    """Metrica's list does not have the upload: the same bytes go once more (R6)."""
+def send_again(*, lease: Lease, upload: Upload, counter: Counter, because: SentAgain, candidates: int) -> None:
+    """Metrica's list does not prove that it has the upload: the same bytes go once more (R6). The upload keeps why."""
     with lease.step():
-        Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None)
-        _record("upload.not_found", upload, counter, attempt=upload.attempts, lookups=upload.lookups)
+        Upload.objects.filter(pk=upload.pk).update(state=UploadState.PREPARED, not_before=None, sent_again=because)
+        _record(
+            "upload.sent_again",
+            upload,
+            counter,
+            because=because.value,
+            candidates=candidates,
+            attempt=upload.attempts,
+            lookups=upload.lookups,
+        )
     log.warning(
-        "upload is not at Metrica, the same bytes go again",
+        "outcome of upload stays unknown, the same bytes go again",
         upload=str(upload.pk),
         counter=counter.metrica_id,
+        because=because.value,
+        candidates=candidates,
         attempt=upload.attempts,
         sha256=upload.sha256,
     )
@@ -166,8 +201,13 @@ def _end(
         http_status=error.http_status if error else http_status,
         uploading_id=uploading_id,
         error_code=error.code if error else code,
-        error_message=str(error) if error else message,
+        error_message=error.detail if error else message,
     )
+
+
+def _field(error: MetricaError) -> str:
+    """The field of the file's one row that Metrica's answer names, if it does."""
+    return next((field for location in error.locations if (field := read_place(location).field)), "")
 
 
 def _count(upload: Upload, **numbers: int) -> None:

@@ -36,7 +36,12 @@ OPERATING = [
     ("orders_heldchange", "identify"),
     ("orders_heldchange", "release"),
     ("orders_heldchange", "reject"),
+    ("orders_rejectedchange", "correct"),
+    ("orders_rejectedchange", "map"),
+    ("orders_rejectedchange", "retry"),
+    ("orders_rejectedchange", "leave"),
     ("uploads_uploadjob", "retry"),
+    ("uploads_uploadjob", "retry_rejected"),
     ("uploads_uploadjob", "cancel"),
 ]
 ADMINISTERING = [("counters_metricaaccount", "connect"), ("counters_metricaaccount", "disconnect")]
@@ -52,6 +57,7 @@ def objects(place: Place) -> dict[str, Any]:
         "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
+        "orders_rejectedchange": order.changes.get(),
         "uploads_uploadjob": place.job(),
         "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
@@ -76,7 +82,7 @@ def test_a_manager_does_not_touch_tokens(place: Place, objects: dict[str, Any], 
 def test_an_analyst_sees_no_buttons(place: Place, objects: dict[str, Any], login: Any):
     browser = login(place.analyst)
     for pages, obj in objects.items():
-        if pages == "orders_heldchange":
+        if pages in ("orders_heldchange", "orders_rejectedchange"):
             continue
         answer = browser.get(reverse(f"admin:{pages}_change", args=[obj.pk]))
         assert answer.status_code == 200

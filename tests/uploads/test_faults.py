@@ -142,10 +142,10 @@ def test_bad_rows_stand_alone_and_the_rest_goes_through(shop: Shop, rows: int, b
 def test_a_refused_file_keeps_its_bytes_and_its_halves_are_cut_from_it(shop: Shop) -> None:
     for number in range(9):
         shop.push(f"C-{number}", "a1", client_uniq_id=f'Anna "№{number}", Ltd')
-    shop.fault("refuse_row", order_id="C-4", count=None)
+    shop.fault("refuse_row", order_id="C-4", count=None, location=False)
     shop.upload()
-    for parent in shop.uploads(halves__isnull=False, state=UploadState.REFUSED):
-        first, second = parent.halves.order_by("file")
+    for parent in shop.uploads(parts__isnull=False, state=UploadState.REFUSED):
+        first, second = parent.parts.order_by("pk")
         assert first.rows + second.rows == parent.rows
         header, rest = _body(first).split(b"\r\n", 1)
         assert header + b"\r\n" + rest + _body(second).split(b"\r\n", 1)[1] == _body(parent)
@@ -171,11 +171,11 @@ def test_a_file_called_failed_is_split_as_well(shop: Shop) -> None:
 
 
 def test_splitting_ends_where_everything_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cause that spoils every row must not become a request for each row."""
+    """However the refused rows lie, a job ends before it has used up the day's calls."""
     monkeypatch.setattr("apps.uploads.splitter.MAX_REFUSED_FILES", 6)
     for number in range(40):
         shop.push(f"E-{number}", "a1")
-    shop.fault("refuse_row", contains="E-", count=None)
+    shop.fault("refuse_row", contains="E-", count=None, location=False)
     job = shop.upload()
     assert (job.state, job.error_code) == (JobState.FAILED, "too_many_refused")
     assert shop.sends() <= 8

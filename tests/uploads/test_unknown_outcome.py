@@ -42,7 +42,7 @@ def test_an_upload_that_did_not_arrive_goes_again_with_the_same_bytes(shop: Shop
     assert (job.state, upload.state, upload.attempts) == (JobState.SUCCEEDED, UploadState.PASSED, 2)
     assert received.sha256 == upload.sha256
     assert looks(shop) >= 1
-    assert AuditEntry.objects.filter(action="upload.not_found").exists()
+    assert AuditEntry.objects.filter(action="upload.sent_again").exists()
 
 
 def test_it_is_looked_for_until_it_may_no_longer_appear(shop: Shop, quick: object) -> None:

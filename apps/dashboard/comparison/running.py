@@ -126,7 +126,7 @@ def _work(turn: Turn) -> None:
         _fail(turn, counter, code=failed.code)
     except MetricaError as error:
         account = counter.account
-        if isinstance(error, AuthorizationError) and account is not None and not disconnect(account, error):
+        if isinstance(error, AuthorizationError) and account is not None and not disconnect(turn, account, error):
             # Another token has taken its place meanwhile: with that one it goes on.
             turn.release(not_before=after(backoff(1)), error_code=error.code, error_message=str(error))
         else:
