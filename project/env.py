@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +64,34 @@ def words(name: str, default: str, *, known: Collection[str]) -> list[str]:
         if word not in known:
             raise ImproperlyConfigured(f"{name} does not know {word!r}. It takes: {', '.join(sorted(known))}.")
     return found
+
+
+def one_of(name: str, default: str, *, known: Collection[str]) -> str:
+    """One word of `known`."""
+    word: str = env.str(name, default=default).strip().lower()
+    if word not in known:
+        raise ImproperlyConfigured(f"{name} does not know {word!r}. Write one of: {', '.join(known)}.")
+    return word
+
+
+def redis_address(name: str) -> str:
+    """The address of a Redis, or an empty text."""
+    text: str = env.str(name, default="").strip()
+    if text and urlsplit(text).scheme not in ("redis", "rediss", "unix"):
+        # It may hold a password, so it is not repeated.
+        raise ImproperlyConfigured(f"{name} must be an address like redis://127.0.0.1:6379/0.")
+    return text
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Networks with commas between them, like 10.0.0.0/8."""
+    text: str = env.str(name, default="")
+    try:
+        return [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} must be networks with commas between them, like 10.20.0.0/16,fd12::/16: {error}."
+        ) from error
 
 
 def encryption_keys(*, text: str, debug: bool, secret_key: str) -> list[str]:

@@ -57,6 +57,8 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Home"), "dashboard", "index"),
                     _item(_("Orders"), "receipt_long", "orders_order_changelist"),
                     _item(_("Holds"), "pan_tool", "orders_heldchange_changelist"),
+                    _item(_("Rejected"), "block", "orders_rejectedchange_changelist"),
+                    _item(_("Alerts"), "notifications", "alerts_alert_changelist"),
                     _item(_("Upload jobs"), "cloud_upload", "uploads_uploadjob_changelist"),
                     _item(_("Comparison"), "balance", "dashboard_comparison_changelist"),
                     _item(_("Clients"), "group", "clients_client_changelist"),
@@ -75,6 +77,9 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item(_("People"), "badge", "agencies_membership_changelist"),
                     _item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
+                    _item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
+                    _item(_("Alert channels"), "campaign", "alerts_channel_changelist"),
+                    _item(_("Alert rules"), "tune", "alerts_alertrules_changelist"),
                     _item(_("Calls to Metrica"), "http", "counters_apicall_changelist"),
                     _item(_("Audit log"), "history", "audit_auditentry_changelist"),
                 ],
@@ -84,6 +89,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _staff_item(_("Agencies"), "domain", "agencies_agency_changelist"),
                     _staff_item(_("Logins"), "manage_accounts", "agencies_user_changelist"),
+                    _staff_item(_("Workers"), "memory", "uploads_heartbeat_changelist"),
                 ],
             },
         ],

@@ -7,12 +7,15 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from project import logs, navigation
+from project import cache, logs, navigation
 from project.env import (
     DEFAULT_SECRET_KEY,
     database,
     encryption_keys,
     load,
+    networks,
+    one_of,
+    redis_address,
     require,
     setting,
     time_zone,
@@ -67,6 +70,8 @@ INSTALLED_APPS = [
     "apps.clients",
     "apps.orders",
     "apps.uploads",
+    "apps.hooks",
+    "apps.alerts",
     "apps.imports",
     "apps.api",
     "apps.dashboard",
@@ -114,10 +119,10 @@ TEMPLATES = [
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = redis_address("REDIS_URL")
 CACHES = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {"BACKEND": "project.cache.TolerantRedisCache", "LOCATION": REDIS_URL, "OPTIONS": cache.OPTIONS}
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -176,10 +181,30 @@ elif STORAGE_URL.startswith("file://"):
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update({key: value for key, value in EMAIL_CONFIG.items() if key.startswith("EMAIL_")})
+EMAIL_TIMEOUT = setting("EMAIL_TIMEOUT", int, 20)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Goalpost <goalpost@localhost>")
+
+# Alerts. Where this installation is reached: messages link to its pages.
+SITE_URL = web_address("SITE_URL", "https://goalpost.example") if env.str("SITE_URL", default="").strip() else ""
+TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="").strip()
+TELEGRAM_API_URL = web_address("TELEGRAM_API_URL", "https://api.telegram.org")
+# How often an agency is looked at, and the first wait after a message that did not arrive.
+ALERT_LOOK_SECONDS = setting("ALERT_LOOK_SECONDS", int, 300)
+ALERT_RETRY_SECONDS = setting("ALERT_RETRY_SECONDS", float, 60.0)
+
+# What Prometheus sends as `Authorization: Bearer …` for /metrics. Left out: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 
 # Metrica. An account may name its own base URL: that is how the sandbox and the real service share one code path.
 METRICA_URL = env.str("METRICA_URL", default="https://api-metrika.yandex.net")
 METRICA_TIMEOUT_SECONDS = setting("METRICA_TIMEOUT_SECONDS", float, 60.0)
+# What Metrica allows (page: quotas), shared by all processes; smaller where other programs use the same logins.
+METRICA_CALLS_PER_SECOND = setting("METRICA_CALLS_PER_SECOND", int, 30)
+METRICA_CALLS_AT_ONCE = setting("METRICA_CALLS_AT_ONCE", int, 3)
+METRICA_CALLS_PER_DAY = setting("METRICA_CALLS_PER_DAY", int, 5000)
+METRICA_REPORTS_PER_5_MINUTES = setting("METRICA_REPORTS_PER_5_MINUTES", int, 200)
+# Machines that go out by addresses of their own have a quota of calls a second each; blank: all go out by one.
+METRICA_OUTGOING_ADDRESS = env.str("METRICA_OUTGOING_ADDRESS", default="").strip()
 YANDEX_OAUTH_URL = web_address("YANDEX_OAUTH_URL", "https://oauth.yandex.ru")
 # Where the login of a token is told.
 YANDEX_LOGIN_URL = web_address("YANDEX_LOGIN_URL", "https://login.yandex.ru/info")
@@ -205,10 +230,30 @@ UPLOAD_MAX_ATTEMPTS = setting("UPLOAD_MAX_ATTEMPTS", int, 12)
 UPLOAD_UNKNOWN_SECONDS = setting("UPLOAD_UNKNOWN_SECONDS", float, 30.0)
 TICK_SECONDS = setting("TICK_SECONDS", int, 60)
 
+# By which way messages reach the workers. They may be lost: the truth is in the database, and the tick finds them.
+QUEUE = one_of("QUEUE", "database", known=("database", "redis"))
+if QUEUE == "redis" and not REDIS_URL:
+    raise ImproperlyConfigured(
+        "QUEUE=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0. Or leave QUEUE out: the database serves."
+    )
+# How long running steps of a worker that is told to stop may take to end; what takes longer is left and looked up (R6).
+STOP_SECONDS = setting("STOP_SECONDS", float, 15.0)
+# Requests to addresses that people write down (apps/hooks/door.py): private networks that may be called, and whether
+# an address may do without encryption.
+OUTGOING_ALLOWED_NETWORKS = networks("OUTGOING_ALLOWED_NETWORKS")
+OUTGOING_PLAIN_HTTP = setting("OUTGOING_PLAIN_HTTP", bool, DEBUG)
+WEBHOOK_TIMEOUT_SECONDS = setting("WEBHOOK_TIMEOUT_SECONDS", float, 10.0)
+# First wait after a webhook failed; each further one is twice as long, up to six hours.
+WEBHOOK_RETRY_SECONDS = setting("WEBHOOK_RETRY_SECONDS", float, 60.0)
+# How long an endpoint may fail before it is not called any more, and how long the log of webhooks is kept.
+WEBHOOK_GIVE_UP_HOURS = setting("WEBHOOK_GIVE_UP_HOURS", float, 72.0)
+WEBHOOK_KEPT_DAYS = setting("WEBHOOK_KEPT_DAYS", int, 30)
+
 _worker_timeout = 900
 Q_CLUSTER = {
     "name": "goalpost",
-    "orm": "default",
+    **({"broker_class": "apps.uploads.redis_broker.RedisBroker"} if QUEUE == "redis" else {"orm": "default"}),
+    "cache": "none",  # it would write its own statistics there twice a second
     "workers": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
     "queue_limit": setting("WORKERS", int, 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2),
     "bulk": 1,
@@ -251,7 +296,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
 SESSION_COOKIE_HTTPONLY = True
 # A load balancer asks for health without HTTPS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
 SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)

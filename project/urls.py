@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from apps.api import health
+from apps.api import health, metrics
 
 handler500 = "apps.api.problems.server_error"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/", include("apps.api.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 
 if settings.SANDBOX:

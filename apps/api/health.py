@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
+import redis
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from apps.uploads import heartbeats
 from apps.uploads.models import JobState, UploadJob
+from apps.uploads.redis_broker import connection as connection_to_redis
 
 # Without a sign of life for so long the queue counts as dead: several ticks may be late before that.
 QUEUE_SILENCE = timedelta(minutes=5)
@@ -44,7 +46,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     checks: dict[str, str] = {}
     for name, check in CHECKS.items():
         if name != "database" and checks.get("database") != "ok":
-            checks[name] = _("Not looked at: it needs the database.") if name != "storage" else _run(check)
+            needs_it = name not in ("storage", "broker")
+            checks[name] = _("Not looked at: it needs the database.") if needs_it else _run(check)
         else:
             checks[name] = _run(check)
     ready = all(said == "ok" for said in checks.values())
@@ -99,9 +102,20 @@ def _storage() -> None:
     _storage_believed_until[0] = time.monotonic() + STORAGE_BELIEVED_SECONDS
 
 
+def _broker() -> None:
+    """Orders come in without it; they go out once it is back."""
+    try:
+        connection_to_redis().ping()
+    except redis.RedisError as error:
+        text = _("Redis does not answer (%(error)s). Start it again, or check REDIS_URL.")
+        raise NotReady(text % {"error": str(error)[:200]}) from error
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "database": _database,
     "migrations": _migrations,
     "queue": _queue,
     "storage": _storage,
 }
+if settings.QUEUE == "redis":
+    CHECKS["broker"] = _broker

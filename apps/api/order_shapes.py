@@ -13,6 +13,7 @@ from apps.goals.resolve import Meaning, forecast
 from apps.metrica import rules
 from apps.metrica.rules import GoalPrice
 from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.reject_advice import OVERTAKEN, advice_for
 
 
 class ExtraGoalShape(TypedDict):
@@ -63,8 +64,16 @@ class GoalsShape(TypedDict):
 
 
 class RejectionShape(TypedDict):
+    """`message`: what the refusal means; `said`: in the words of whoever refused it, Metrica most often; `field`: the
+    one that they named; `overtaken`: a newer status of the order has taken its place, so nobody needs to do
+    anything."""
+
     code: str
     message: str
+    said: str | None
+    field: str | None
+    next_step: str
+    overtaken: bool
 
 
 class ChangeShape(TypedDict):
@@ -193,9 +202,21 @@ def _change_shape(
         "delivery": change.delivery,
         "hold": change.hold_reason or None,
         "forced": change.forced,
-        "rejection": {"code": change.reject_code, "message": change.reject_message} if rejected else None,
+        "rejection": _rejection(change) if rejected else None,
         "upload": None if change.upload_id is None else str(change.upload_id),
         "delivered_at": clock_or_none(change.delivered_at, zone),
+    }
+
+
+def _rejection(change: Any) -> RejectionShape:
+    told = advice_for(change)
+    return {
+        "code": change.reject_code,
+        "message": str(told.means),
+        "said": change.reject_message or None,
+        "field": change.reject_field or None,
+        "next_step": str(OVERTAKEN if change.overtaken else told.next_step),
+        "overtaken": change.overtaken,
     }
 
 

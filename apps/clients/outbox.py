@@ -40,6 +40,12 @@ def move(*, from_upload: UUID, to_upload: UUID, client_keys: Collection[int]) ->
     return _under_way(from_upload, client_keys).update(upload_id=to_upload)
 
 
+def repeat(*, counter: Counter, uniq_ids: Collection[str]) -> int:
+    """Metrica may have got an older state of these clients after their present one: they are due again."""
+    known = Client.objects.filter(counter=counter, uniq_id__among=uniq_ids, settled_revision__gt=0)
+    return known.update(revision=F("revision") + 1)
+
+
 def forget(*, counter: Counter) -> int:
     """The counter has moved to another Metrica, which has none of its clients: all are due again. One statement."""
     known = Client.objects.filter(counter=counter).filter(Q(settled_revision__gt=0) | Q(delivered_at__isnull=False))

@@ -267,3 +267,45 @@ class ApiCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
+
+
+class QuotaState(models.Model):
+    """What is used of one of Metrica's quotas, for whoever shares it: see apps.counters.quotas.gates. With REDIS_URL it
+    is kept in Redis instead. Of no agency: several may share one."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    state = models.TextField(default="{}")  # JSON
+
+    class Meta:
+        verbose_name = _("state of a quota")
+        verbose_name_plural = _("states of quotas")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Breaker(models.Model):
+    """How calls to one Metrica have fared lately, of all accounts there or (`account`) of one: see
+    apps.counters.breaker. Open since `opened_at`; `retry_at` is when one call may try."""
+
+    host = models.CharField(max_length=200)
+    account = models.ForeignKey(MetricaAccount, models.CASCADE, null=True, blank=True, related_name="+")
+    failures = models.PositiveIntegerField(default=0)  # in a row
+    failing_accounts = models.JSONField(default=list)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    trips = models.PositiveSmallIntegerField(default=0)  # probes in vain, the opening included
+    probe = models.CharField(max_length=36, blank=True)  # the call that is trying now
+
+    class Meta:
+        verbose_name = _("breaker")
+        verbose_name_plural = _("breakers")
+        constraints = [
+            models.UniqueConstraint(fields=["host"], condition=models.Q(account=None), name="breaker_per_host"),
+            models.UniqueConstraint(fields=["host", "account"], name="breaker_per_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.account_id or ''}".strip()

@@ -126,12 +126,13 @@ def update_account(*, account: MetricaAccount, login: str, base_url: str) -> Met
 def disconnect_account(*, account: MetricaAccount, reason: str, forget_token: bool = False) -> bool:
     """Stop using the account's token: Metrica refused it, or a person took it away (then it is forgotten as well).
 
-    A refused token is the one that `account` holds. Where another has taken its place meanwhile, nothing is done, and
-    the answer is False. One that can be renewed is renewed at once; if that succeeds, the account is connected again.
+    A refused token is the one that `account` holds, refused at the address that it names. Where another has taken its
+    place meanwhile, nothing is done, and the answer is False. One that can be renewed is renewed at once; if that
+    succeeds, the account is connected again.
     """
-    refused = account.token_encrypted
+    refused = account.token_encrypted, account.base_url
     account = MetricaAccount.objects.select_for_update().get(pk=account.pk)
-    if not forget_token and account.token_encrypted != refused:
+    if not forget_token and (account.token_encrypted, account.base_url) != refused:
         return False
     if account.state == AccountState.DISCONNECTED and not (forget_token and account.token_encrypted):
         return True

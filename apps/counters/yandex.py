@@ -4,6 +4,7 @@ transaction; every call is in the ledger, and no token is.
 
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -13,8 +14,11 @@ from apps.agencies.models import Agency
 from apps.audit.services import record
 from apps.counters import services
 from apps.counters.encryption import UnreadableSecret, decrypt
-from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, metrica_client
+from apps.counters.gateway import PAGE_SECONDS, LedgerRecorder, bounds_of, metrica_client
+from apps.counters.leave import Way
+from apps.counters.logins import same
 from apps.counters.models import MetricaAccount
+from apps.counters.quotas.sharing import Caller
 from apps.counters.services import Consent
 from apps.metrica.client import MetricaClient
 from apps.metrica.errors import MetricaError
@@ -24,7 +28,6 @@ from apps.metrica.oauth_errors import LOGIN_UNKNOWN, NOT_CONFIGURED, UNREADABLE,
 log = structlog.get_logger(__name__)
 
 DEVICE_NAME = "Goalpost"
-MAIL_DOMAINS = ("yandex.ru", "yandex.com", "ya.ru", "yandex.by", "yandex.kz", "yandex.ua", "narod.ru")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +190,17 @@ def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -
         return client.login_info(token=answer.access_token).login
     except MetricaError as error:
         log.warning("login not told by Yandex", code=error.code)
-    recorder = LedgerRecorder(agency_id=agency.pk, account=None, counter=None, subject=None)
+    # Whose quota it is, is what is being asked: only the address counts.
+    bounds = bounds_of(total_timeout=PAGE_SECONDS)
+    way = Way(Caller(urlsplit(settings.METRICA_URL).netloc.lower(), "", agency.pk), None, bounds)
+    recorder = LedgerRecorder(agency_id=agency.pk, account=None, counter=None, subject=None, way=way)
     try:
         with MetricaClient(
             base_url=settings.METRICA_URL,
             token=answer.access_token,
             recorder=recorder,
-            timeout=settings.METRICA_TIMEOUT_SECONDS,
-            total_timeout=PAGE_SECONDS,
+            timeout=bounds.step,
+            total_timeout=bounds.total,
         ) as metrica:
             own = metrica.counters(permission="own", per_page=1).counters
     except MetricaError as error:
@@ -206,22 +212,12 @@ def _confirmed_login(client: OAuthClient, answer: TokenAnswer, agency: Agency) -
 def _login_for(agency: Agency, account: MetricaAccount | None, confirmed: str, typed: str) -> str:
     """The login under which the account is kept. Raises PermanentError for a login that is another, or is not known."""
     if account is not None:
-        if confirmed and not _same(confirmed, account.confirmed_login or account.login):
+        if confirmed and not same(confirmed, account.confirmed_login or account.login):
             raise WRONG_LOGIN.error(detail=confirmed)
         return account.login
     if not confirmed and not typed:
         raise LOGIN_UNKNOWN.error()
     for known in MetricaAccount.objects.filter(agency=agency).only("login", "confirmed_login")[:1000]:
-        if _same(known.confirmed_login or known.login, confirmed or typed):
+        if same(known.confirmed_login or known.login, confirmed or typed):
             return known.login
     return confirmed or typed
-
-
-def _same(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
-
-
-def _plain(login: str) -> str:
-    """Yandex takes dots for hyphens, and its own mail addresses for logins."""
-    name, _at, domain = login.strip().lower().partition("@")
-    return name.replace(".", "-") if not domain or domain in MAIL_DOMAINS else login.strip().lower()

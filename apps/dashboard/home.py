@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.alerts.panels import open_alerts
 from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import block_reason
@@ -80,7 +81,7 @@ class FirstStep:
 
 
 def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
-    """For unfold's dashboard: the index page's context with the board in it. Six queries, eight for a beginner."""
+    """For unfold's dashboard: the index page's context with the board in it. Seven queries, nine for a beginner."""
     actor = actor_of(request)
     now = timezone.now()
     counters = list(
@@ -96,6 +97,8 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     ]
     lines.sort(key=lambda line: (-line.trouble, line.counter.name.lower()))
     accounts = list(MetricaAccount.objects.visible_to(actor).order_by("login"))
+    warned = _warnings(accounts, now)
+    alerts, more_alerts = open_alerts(actor, but_accounts=[warning["account"] for warning in warned])
     jobs = recent_jobs(keys)
     return {
         **base,
@@ -106,7 +109,9 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "limit": numbers.LIMIT,
         "troubled": sum(line.trouble > 0 for line in lines),
         "jobs": jobs,
-        "warnings": _warnings(accounts, now),
+        "warnings": warned,
+        "alerts": alerts,
+        "more_alerts": more_alerts,
         "first_steps": [] if jobs else _first_steps(request, accounts, counters),
         "may_operate": actor.can(Right.OPERATE),
     }
@@ -136,13 +141,13 @@ def _line(counter: Counter, work: numbers.Work, comparison: Comparison, now: dat
     )
 
 
-def _warnings(accounts: list[MetricaAccount], now: datetime) -> list[dict[str, str]]:
+def _warnings(accounts: list[MetricaAccount], now: datetime) -> list[dict[str, Any]]:
     """Accounts that stop the delivery, or will soon."""
     found = []
     for account in accounts:
         if warning := warning_of(account, now):
             url = reverse("admin:counters_metricaaccount_change", args=[account.pk])
-            found.append({"tone": warning.tone, "text": warning.text, "url": url})
+            found.append({"tone": warning.tone, "text": warning.text, "url": url, "account": account.pk})
     return found
 
 

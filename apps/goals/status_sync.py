@@ -8,6 +8,7 @@ along, and every push is read back.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +18,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import record
-from apps.counters.gateway import address_of, metrica_client
+from apps.counters.addresses import address_of
+from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter
 from apps.goals.models import AgreedStatus, StatusMapping, StepState
 from apps.goals.services import change_statuses
@@ -75,12 +77,18 @@ class _Look:
         return lines_between(ours=self.ours, theirs=self.theirs, agreed=self.agreed)
 
 
-def ensure_in_step(*, counter: Counter, before_call: Callable[[], None] | None = None) -> None:
+def ensure_in_step(
+    *,
+    counter: Counter,
+    before_call: Callable[[], None] | None = None,
+    writing: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
     """See that Metrica knows the mapping as it is now, before anything is sent under its ids.
 
     No call where both sides agreed less than LOOK_AGAIN ago and the mapping is the same since; else one that reads,
     and two more where our own changes go out, each bounded by METRICA_TIMEOUT_SECONDS. `before_call`: asked before each
-    of them. Call it outside any transaction.
+    of them. `writing`: around each note of what was seen; what it raises keeps the note back. Call it outside any
+    transaction.
 
     Raises StatusesOutOfStep where somebody else changed a status of ours at Metrica, and the errors of
     apps.metrica.errors.
@@ -100,9 +108,10 @@ def ensure_in_step(*, counter: Counter, before_call: Callable[[], None] | None =
         look = _look(counter, client, ours)
         blocking = [line for line in look.lines if line.blocks]
         if blocking:
-            _note(counter, look, agreed=())
+            with writing():
+                _note(counter, look, agreed=())
             raise StatusesOutOfStep(blocking)
-        _bring(counter, client, look, overwrite=())
+        _bring(counter, client, look, overwrite=(), writing=writing)
 
 
 def compare(*, counter: Counter) -> Comparison:
@@ -205,7 +214,14 @@ def _same(look: _Look) -> list[str]:
     return [metrica_id for metrica_id, (_name, said) in look.ours.items() if said.same_as(look.theirs.get(metrica_id))]
 
 
-def _bring(counter: Counter, client: MetricaClient, look: _Look, *, overwrite: Collection[str]) -> None:
+def _bring(
+    counter: Counter,
+    client: MetricaClient,
+    look: _Look,
+    *,
+    overwrite: Collection[str],
+    writing: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
     """Send what only we changed, and `overwrite`; read it back; keep what was agreed on. `look` is as it is after."""
     going = [
         line
@@ -220,7 +236,8 @@ def _bring(counter: Counter, client: MetricaClient, look: _Look, *, overwrite: C
         if lost:
             message = filled(_NOT_TAKEN, statuses=", ".join(sorted(lost)))
             raise PermanentError(code="statuses_not_taken", message=message, next_step=_CHOOSE)
-    _note(counter, look, agreed=_same(look), pushed=going)
+    with writing():
+        _note(counter, look, agreed=_same(look), pushed=going)
 
 
 def _whole(look: _Look, going: Mapping[str, Said]) -> dict[str, Said]:

@@ -1,5 +1,6 @@
 """Every refusal that Metrica documents, as an error with a code, a sentence and a next step. Page: errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.metrica.exceptions import (
@@ -33,6 +34,7 @@ class ErrorKind:
         http_status: int | None = None,
         error_type: str = "",
         location: str = "",
+        locations: Sequence[str] = (),
         detail: str = "",
         retry_after: float | None = None,
     ) -> MetricaError:
@@ -43,6 +45,7 @@ class ErrorKind:
             http_status=http_status,
             error_type=error_type,
             location=location,
+            locations=locations,
             detail=detail,
             retry_after=retry_after,
         )

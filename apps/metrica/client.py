@@ -3,6 +3,7 @@
 The calls themselves are in endpoints/, by subject; types of what they take and give are had from here.
 """
 
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -81,6 +82,12 @@ class MetricaClient(Uploads, Schema, Management, Reports):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def server_date(self) -> datetime | None:
+        """The `Date` of the newest answer (aware, whole seconds): what the server's clock showed. None where it told
+        none."""
+        return self._transport.server_date
 
     def close(self) -> None:
         self._transport.close()

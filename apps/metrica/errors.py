@@ -54,9 +54,11 @@ __all__ = [
     "error_from_answer",
     "error_from_response",
     "parsed_json",
+    "seconds_to_wait",
 ]
 
 MAX_DETAIL = 1000
+MAX_PLACES = 100
 MAX_RETRY_AFTER = 86_400.0
 
 _INTO_THE_FILE = re.compile(r"\[\d+\]|\b(?:line|row|file)\b", re.IGNORECASE)
@@ -64,11 +66,12 @@ _INTO_THE_FILE = re.compile(r"\[\d+\]|\b(?:line|row|file)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """The first error that Metrica names, and all of its texts."""
+    """The first error that Metrica names, and all of its texts and places."""
 
     error_type: str
     location: str
     detail: str
+    locations: tuple[str, ...] = ()
 
 
 class Effect(Enum):
@@ -105,8 +108,9 @@ def error_from_answer(*, status: int, headers: Mapping[str, str], body: bytes, e
         http_status=status,
         error_type=envelope.error_type,
         location=envelope.location,
+        locations=envelope.locations,
         detail=envelope.detail,
-        retry_after=_retry_after(headers.get("retry-after", "")),
+        retry_after=seconds_to_wait(headers.get("retry-after", "")),
     )
 
 
@@ -162,6 +166,11 @@ def _read_envelope(body: bytes) -> _Envelope:
         _text(first.get("error_type")),
         mask_personal(_text(first.get("location")))[:MAX_DETAIL],
         mask_personal(detail)[:MAX_DETAIL],
+        tuple(
+            place[:MAX_DETAIL]
+            for error in errors[:MAX_PLACES]
+            if (place := mask_personal(_text(error.get("location"))))
+        ),
     )
 
 
@@ -169,8 +178,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _retry_after(value: str) -> float | None:
-    """Seconds: the header holds seconds or a date. Metrica documents none, but proxies before it may send one."""
+def seconds_to_wait(value: str) -> float | None:
+    """Of a Retry-After, which holds seconds or a date. Metrica documents none, but proxies before it may send one."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), MAX_RETRY_AFTER)

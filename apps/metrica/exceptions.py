@@ -17,13 +17,16 @@
 Pages: errors, quotas, uploadSimpleOrders.
 """
 
+from collections.abc import Sequence
+
 from apps.metrica.text import Text
 
 
 class MetricaError(Exception):
     """`code` is stable; `message` and `next_step` are sentences for people; the rest is what Metrica said, if it did.
 
-    `detail` is Metrica's own text, `location` the place that it names, `retry_after` its wish in seconds.
+    `detail` is Metrica's own text, `location` the first place that it names, `locations` all of them (see places.py),
+    `retry_after` its wish in seconds.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class MetricaError(Exception):
         http_status: int | None = None,
         error_type: str = "",
         location: str = "",
+        locations: Sequence[str] = (),
         detail: str = "",
         retry_after: float | None = None,
     ) -> None:
@@ -45,6 +49,7 @@ class MetricaError(Exception):
         self.http_status = http_status
         self.error_type = error_type
         self.location = location
+        self.locations = tuple(locations) or ((location,) if location else ())
         self.detail = detail
         self.retry_after = retry_after
 

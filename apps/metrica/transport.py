@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ssl import SSLContext
 from typing import TypeVar
@@ -40,6 +41,14 @@ CONNECT_TIMEOUT = 10.0
 T = TypeVar("T")
 
 
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def _seconds() -> float:
+    """Of a clock that never goes back, and that does not stand still while the machine sleeps."""
+    return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
+
+
 class _Broken(Exception):
     """Our own reasons to give a call up: the whole time is over, or the answer is too large."""
 
@@ -62,13 +71,15 @@ class _Attempt:
     def trace(self, event: str, _info: Mapping[str, object]) -> None:
         """Called by the connection pool before and after each of its steps, which then looks up its `timeouts`."""
         if event.endswith(".send_request_headers.started"):
+            # Who was stopped for longer than the call may take sends nothing any more: by now somebody else does.
+            self.check_time()
             self.sending = True
         if event.endswith(".started"):
-            left = max(self.deadline - time.monotonic(), 0.001)
+            left = max(self.deadline - _seconds(), 0.001)
             self.timeouts["read"] = self.timeouts["write"] = min(self.step, left)
 
     def check_time(self) -> None:
-        if time.monotonic() > self.deadline:
+        if _seconds() > self.deadline:
             raise _Broken("The time for the whole call is over.")
 
 
@@ -86,6 +97,7 @@ class Transport:
         user_agent: str,
     ) -> None:
         self.base_url = _checked_url(base_url)
+        self.server_date: datetime | None = None  # of the newest answer, as the server's own clock told it
         self._token = token
         self._recorder = recorder or NoRecorder()
         self._total_timeout = total_timeout
@@ -124,7 +136,7 @@ class Transport:
         """
         if not _is_token(self._token):
             raise catalogue.BAD_TOKEN.error()
-        attempt = _Attempt(time.monotonic() + (self._total_timeout or float("inf")), self._step)
+        attempt = _Attempt(_seconds() + (self._total_timeout or float("inf")), self._step)
         request = self._request(method, path, params=params, body=body, attempt=attempt)
         exchange = self._exchange(request, body)
         self._recorder.started(exchange)
@@ -200,6 +212,7 @@ class Transport:
         try:
             attempt.status = response.status_code
             attempt.headers = {name.lower(): value for name, value in response.headers.items()}
+            self.server_date = _date(attempt.headers.get("date", ""))
             inflate = _inflater(attempt.headers.get("content-encoding", ""))
             for piece in response.iter_raw():
                 attempt.check_time()
@@ -242,6 +255,14 @@ _STATUS_SAYS_ALL = frozenset({413, 420, 429})
 
 def _decoded(body: bytearray) -> str:
     return body.decode("utf-8", errors="replace")
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        told = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _timed(body: Body, attempt: _Attempt) -> Iterator[bytes]:

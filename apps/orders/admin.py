@@ -1,4 +1,4 @@
-"""Pages of orders and holds, and what orders add to the pages of counters and clients."""
+"""Pages of orders, holds and rejections, and what orders add to the pages of counters and clients."""
 
 from django.contrib import admin
 
@@ -7,16 +7,30 @@ from apps.clients.panels import client_panels
 from apps.counters import panels as counter_pages
 from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
-from apps.orders.admin_pages.acts import ADD_STATUS, IDENTIFY, MAP, REJECT, RELEASE, RESEND, RETRY, SEND_CLIENT
+from apps.orders.admin_pages.acts import (
+    ADD_STATUS,
+    IDENTIFY,
+    LEAVE,
+    MAP,
+    MAP_REJECTED,
+    REJECT,
+    RELEASE,
+    RESEND,
+    RETRY,
+    SEND_CLIENT,
+)
+from apps.orders.admin_pages.correcting import CORRECT, RETRY_ONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
 from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
-from apps.orders.models import HeldChange, Order
+from apps.orders.admin_pages.rejected import RejectedChangeAdmin
+from apps.orders.models import HeldChange, Order, RejectedChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY)
 offer(Client, SEND_CLIENT)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
+offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.counter_marks.append(work_marks)
 counter_pages.counter_actions(SIMULATE)
@@ -27,3 +41,4 @@ mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
 client_panels.append(orders_of_client)
 admin.site.register(Order, OrderAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)
+admin.site.register(RejectedChange, RejectedChangeAdmin)

@@ -1,5 +1,6 @@
 """One chunk of rows, in one transaction: a fixed number of statements, whatever the number of rows."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from apps.clients.services import ClientBook, own_client_id
 from apps.counters.models import Counter
 from apps.orders import delivery, holds
 from apps.orders.applying import Applier, Change
-from apps.orders.events import announce_accepted
+from apps.orders.events import announce_accepted, changes_settled
 from apps.orders.holds import HoldJudge
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from apps.orders.results import RowResult
@@ -199,6 +200,7 @@ class Chunk:
         lost = [one.pk for one in used if one.pk is not None and one.is_lost()]
         self._write_orders(used, now)
         self._write_changes(now)
+        self._tell_held()
         if newly_known or mended:
             self._release(judge, mended, newly_known)
         if lost:
@@ -256,6 +258,15 @@ class Chunk:
                 for change in self._changes
             ],
         )
+
+    def _tell_held(self) -> None:
+        held: dict[str, list[UUID]] = defaultdict(list)
+        for change in self._changes:
+            if change.result.hold:
+                held[change.result.hold].append(change.id)
+        for reason, change_ids in held.items():
+            told = {"counter_id": self._counter.pk, "change_ids": change_ids, "code": reason}
+            changes_settled.send(sender=None, delivery=Delivery.HELD, **told)
 
     def _release(self, judge: HoldJudge, orders: Sequence[int], clients: Sequence[int]) -> None:
         """Changes held for want of an identifier, or for a wrong creation time, are looked at again (R8)."""

@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+from apps.orders.events import changes_settled
+from apps.orders.models import GIVEN_UP, Delivery, HoldReason, Order, StatusChange
 
 Key = UUID | str
 """Of a status change: whoever reads a million of them leaves them as text."""
@@ -54,6 +55,8 @@ def settle_delivered(*, upload_id: UUID, at: datetime) -> int:
     Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
     newest = delivered.filter(~Exists(_later_delivered()), order__resend_due=True)
     Order.objects.filter(pk__in=newest.values("order_id")).update(resend_due=False)
+    if moved:
+        changes_settled.send(sender=None, delivery=Delivery.DELIVERED, upload_id=upload_id)
     return moved
 
 
@@ -62,6 +65,26 @@ def settle_resent(*, change_ids: Collection[Key]) -> int:
     resent = StatusChange.objects.filter(pk__in=change_ids, delivery=Delivery.DELIVERED)
     newest = resent.filter(~Exists(_later_delivered()))
     return Order.objects.filter(pk__in=newest.values("order_id"), resend_due=True).update(resend_due=False)
+
+
+def settle_known(*, change_ids: Collection[K], upload_id: UUID, at: datetime) -> set[K]:
+    """waiting → sending → delivered for changes that this upload is known to have carried, at `at` (aware). Returns
+    those that were still waiting. What that means for R4 is the caller's: see `settle_resent`, `repeat`."""
+    mine = claim(change_ids=change_ids, upload_id=upload_id)
+    if mine:
+        _move(_of_upload(upload_id, mine), Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
+    return mine
+
+
+def repeat(*, order_keys: Collection[int]) -> int:
+    """Metrica's last row of these orders is not their newest delivered state: that is to be sent again (R4)."""
+    return Order.objects.filter(pk__in=order_keys, resend_due=False).update(resend_due=True)
+
+
+def repeat_outdated(*, change_ids: Collection[Key]) -> int:
+    """The same for those orders of these delivered changes of which a later state had been delivered before."""
+    outdated = StatusChange.objects.filter(pk__in=change_ids).filter(Exists(_later_delivered()))
+    return Order.objects.filter(pk__in=outdated.values("order_id"), resend_due=False).update(resend_due=True)
 
 
 def give_back(*, upload_id: UUID, change_ids: Collection[Key] | None = None) -> int:
@@ -75,15 +98,29 @@ def move(*, from_upload: UUID, to_upload: UUID, change_ids: Collection[Key]) -> 
     return being_sent.update(upload_id=to_upload)
 
 
-def reject(*, upload_id: UUID, code: str, message: str, change_ids: Collection[Key] | None = None) -> int:
-    """sending → rejected for all of the upload, or for these of it, with the cause in a person's words."""
+def reject(
+    *, upload_id: UUID, code: str, message: str, field: str = "", change_ids: Collection[Key] | None = None
+) -> int:
+    """sending → rejected for all of the upload, or for these of it, in the words of whoever refused it; `field`: the
+    one that they name."""
     rows = _of_upload(upload_id, change_ids)
-    return _move(rows, Delivery.SENDING, Delivery.REJECTED, reject_code=code[:64], reject_message=message)
+    fields = {"reject_code": code[:64], "reject_message": message, "reject_field": field[:64]}
+    moved = _move(rows, Delivery.SENDING, Delivery.REJECTED, **fields)
+    if moved:
+        told = {"upload_id": upload_id, "change_ids": change_ids, "code": code[:64], "message": message}
+        changes_settled.send(sender=None, delivery=Delivery.REJECTED, **told)
+    return moved
 
 
 def hold(*, change_ids: Collection[Key], reason: str) -> int:
     """waiting → held."""
-    return _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+    moved = _move(_these(change_ids), Delivery.WAITING, Delivery.HELD, hold_reason=HoldReason(reason))
+    if moved:
+        held = change_ids
+        if moved != len(change_ids):
+            held = list(_these(change_ids).filter(delivery=Delivery.HELD).values_list("pk", flat=True))
+        changes_settled.send(sender=None, delivery=Delivery.HELD, change_ids=held, code=reason)
+    return moved
 
 
 def release(*, change_ids: Collection[Key], **fields: Any) -> int:
@@ -94,13 +131,23 @@ def release(*, change_ids: Collection[Key], **fields: Any) -> int:
 def refuse_held(*, change_ids: Collection[Key], code: str, message: str) -> int:
     """held → rejected, by a person's decision."""
     fields = {"hold_reason": "", "reject_code": code, "reject_message": message}
-    return _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+    moved = _move(_these(change_ids), Delivery.HELD, Delivery.REJECTED, **fields)
+    if moved:
+        told = {"change_ids": change_ids, "code": code, "message": message}
+        changes_settled.send(sender=None, delivery=Delivery.REJECTED, **told)
+    return moved
 
 
 def retry_rejected(*, change_ids: Collection[Key]) -> int:
     """rejected → waiting: it goes once more, with what is known of the order by now."""
-    fields = {"reject_code": "", "reject_message": "", "upload_id": None}
+    fields = {"reject_code": "", "reject_message": "", "reject_field": "", "upload_id": None}
     return _move(_these(change_ids), Delivery.REJECTED, Delivery.WAITING, **fields)
+
+
+def leave_rejected(*, change_ids: Collection[Key], message: str) -> int:
+    """A person decided that these rejected changes stay as they are: nobody is asked about them again."""
+    rows = _these(change_ids).filter(delivery=Delivery.REJECTED)
+    return rows.exclude(reject_code=GIVEN_UP).update(reject_code=GIVEN_UP, reject_message=message)
 
 
 def supersede(*, change_ids: Collection[Key]) -> int:

@@ -1,4 +1,4 @@
-"""What this app tells whoever listens; uploads subscribe."""
+"""What this app tells whoever listens; apps below subscribe in their AppConfig."""
 
 from functools import partial
 
@@ -8,7 +8,13 @@ from django.dispatch import Signal
 # After the commit of changes that may go now. Sent with: counter_id (primary key).
 changes_accepted = Signal()
 
+# Status changes were delivered, rejected or held: sent in the transaction that does so, once for each call. Sent with:
+# delivery (apps.orders.models.Delivery), code and message (of a rejection; the code of a hold is its reason), and which
+# changes: upload_id (all of this upload that are in this state now), change_ids (these ones, of one counter; with
+# upload_id, where they were in a file), or counter_id alone (all that waited of a counter that is blocked now).
+changes_settled = Signal()
+
 
 def announce_accepted(counter_id: int) -> None:
     """Tell it once this transaction has committed."""
-    transaction.on_commit(partial(changes_accepted.send, sender=None, counter_id=counter_id))
+    transaction.on_commit(partial(changes_accepted.send, sender=None, counter_id=counter_id), robust=True)

@@ -16,7 +16,7 @@ from apps.counters.services import block_reason
 from apps.goals.resolve import Resolver
 from apps.metrica import rules
 from apps.orders import delivery
-from apps.orders.events import announce_accepted
+from apps.orders.events import announce_accepted, changes_settled
 from apps.orders.models import Delivery, HoldReason, HoldReview, StatusChange
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -95,7 +95,10 @@ def review(counter: Counter, *, now: datetime | None = None) -> int:
     changes = StatusChange.objects.filter(counter=counter)
     released = 0
     if judge.block:
-        changes.filter(delivery=Delivery.WAITING).update(delivery=Delivery.HELD, hold_reason=judge.block)
+        with transaction.atomic():
+            if changes.filter(delivery=Delivery.WAITING).update(delivery=Delivery.HELD, hold_reason=judge.block):
+                held = {"counter_id": counter.pk, "code": judge.block}
+                changes_settled.send(sender=None, delivery=Delivery.HELD, **held)
         others = [reason for reason in COUNTER_REASONS if reason != judge.block]
         changes.filter(delivery=Delivery.HELD, hold_reason__in=others).update(hold_reason=judge.block)
     else:

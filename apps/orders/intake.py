@@ -60,15 +60,24 @@ def accept(
     `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then. Unknown fields are
     ignored, and told as a warning at the first row of the call that has them.
     """
-    call = _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run)
+
+    def call() -> _Call:
+        return _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run)
+
     if not atomic:
-        yield from call.run(rows, chunk_size)
+        yield from call().run(rows, chunk_size)
         return
-    with transaction.atomic():
-        results = list(call.run(list(rows), chunk_size))
+    kept = list(rows)
+
+    def all_or_nothing() -> tuple[list[RowResult], bool]:
+        results = list(call().run(kept, chunk_size))
         failed = any(result.result == "rejected" for result in results)
         if failed:
             transaction.set_rollback(True)
+        return results, failed
+
+    # A deadlock ends all of it, so all of it is tried again.
+    results, failed = _committed(all_or_nothing)
     yield from map(_not_taken, results) if failed else results
 
 

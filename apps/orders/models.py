@@ -3,15 +3,18 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.ids import uuid7
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.clients.models import Client
-from apps.counters.models import Counter
+from apps.counters.models import Counter, DeliveryPolicy
 from apps.metrica import rules
+
+GIVEN_UP = "given_up"
+"""The rejection code of what a person decided not to send."""
 
 
 class Delivery(models.TextChoices):
@@ -114,6 +117,40 @@ class StatusChangeQuerySet(TenantQuerySet["StatusChange"]):
         """By when it happened in the CRM, then by when it came."""
         return self.order_by("order_id", "status_date_time", "seq")
 
+    def with_overtaken(self) -> Self:
+        """Each with `overtaken`: whether it was rejected, and nobody need be asked about it any more (see below)."""
+        return self.annotate(overtaken=Case(When(self._overtaken(), then=True), default=False))
+
+    def overtaken(self) -> Self:
+        """Rejected changes whose goals are reached, or asked about, by another change of their order.
+
+        That is so where a later change has the same status (the CRM has corrected it: it went, or goes, or has a reason
+        of its own); and where the status itself was delivered before, and a later state has gone since or will go. In a
+        counter that wants the latest state only, any later state will do. A status that never reached Metrica is not
+        overtaken by other statuses: its goals are still to be reached.
+        """
+        return self.filter(self._overtaken())
+
+    def needing_a_person(self) -> Self:
+        """Rejected changes that somebody has to correct, to send again, or to leave as they are."""
+        rejected = self.filter(delivery=Delivery.REJECTED).exclude(reject_code=GIVEN_UP)
+        return rejected.exclude(self._overtaken())
+
+    @staticmethod
+    def _overtaken() -> Q:
+        changes = StatusChange.objects.filter(order=OuterRef("order"))
+        later = changes.filter(
+            Q(status_date_time__gt=OuterRef("status_date_time"))
+            | Q(status_date_time=OuterRef("status_date_time"), seq__gt=OuterRef("seq"))
+        )
+        goes = later.filter(delivery__in=[Delivery.WAITING, Delivery.SENDING, Delivery.DELIVERED])
+        same = Q(order_status=OuterRef("order_status"))
+        return Q(delivery=Delivery.REJECTED) & (
+            Q(Exists(later.filter(same).exclude(delivery=Delivery.SUPERSEDED).exclude(reject_code=GIVEN_UP)))
+            | Q(Exists(changes.filter(same, delivery=Delivery.DELIVERED)), Exists(goes))
+            | Q(Exists(goes), counter__delivery=DeliveryPolicy.LATEST_ONLY)
+        )
+
 
 class StatusChange(models.Model):
     """One state of an order as the CRM gave it: the whole snapshot, when it was true, when and how it came.
@@ -143,7 +180,9 @@ class StatusChange(models.Model):
     hold_reason = models.CharField(_("why held"), max_length=24, choices=HoldReason.choices, blank=True)
     forced = models.BooleanField(_("sent by a person's decision"), default=False)
     reject_code = models.CharField(_("rejection code"), max_length=64, blank=True)
+    # In the words of whoever refused it: Metrica, the file's format, a person. What it means is told by the code.
     reject_message = models.TextField(_("why rejected"), blank=True)
+    reject_field = models.CharField(_("refused field"), max_length=64, blank=True, db_default="", editable=False)
     # The upload that carries or carried it. Plain: orders know nothing of uploads.
     upload_id = models.UUIDField(_("upload"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
@@ -180,6 +219,15 @@ class StatusChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_status} ({self.status_date_time:%Y-%m-%d %H:%M})"
+
+
+class RejectedChange(StatusChange):
+    """The work list: changes that Metrica, or the format of its files, did not take."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("rejected status change")
+        verbose_name_plural = _("rejected status changes")
 
 
 class HeldChange(StatusChange):

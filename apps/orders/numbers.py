@@ -33,7 +33,8 @@ class CappedEarliest(Subquery):
 
 @dataclass(slots=True)
 class Work:
-    """One counter's. `oldest`: when the longest-waiting change came in; at `LIMIT` waiting ones, it may be older."""
+    """One counter's. `rejected`: only what needs a person. `oldest`: when the longest-waiting change came in; at
+    `LIMIT` waiting ones, it may be older."""
 
     waiting: int = 0
     oldest: datetime | None = None
@@ -47,7 +48,7 @@ def work_of(counters: Collection[int], *, rejected_within: timedelta | None = No
 
     `rejected_within`: how far back rejections count; None: all there are.
     """
-    rejected = _of_counter(delivery=Delivery.REJECTED)
+    rejected = _of_counter(delivery=Delivery.REJECTED).needing_a_person()
     if rejected_within is not None:
         rejected = rejected.filter(received_at__gte=timezone.now() - rejected_within)
     waiting = _of_counter(delivery=Delivery.WAITING)
@@ -92,5 +93,5 @@ def total(work: Mapping[int, Work]) -> Work:
     return whole
 
 
-def _of_counter(**conditions: Any) -> QuerySet[StatusChange]:
+def _of_counter(**conditions: Any) -> Any:
     return StatusChange.objects.filter(counter=OuterRef("pk"), **conditions).order_by()

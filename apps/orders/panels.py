@@ -33,5 +33,8 @@ upload_facts: list[Callable[[Collection[UUID]], Mapping[UUID, UploadFact]]] = []
 resend_facts: list[Callable[[Order], Mapping[UUID, list[UploadFact]]]] = []
 """Uploads that carried a state of the order once more, by the id of the change."""
 
+rejected_filters: list[Any] = []
+"""Further filters of the list of rejected changes."""
+
 order_bulk_acts: list[BulkAct] = []
 """Acts for several orders, picked in the list."""

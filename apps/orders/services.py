@@ -1,6 +1,11 @@
 """What a person decides about orders and held changes. Rows come in by `orders.intake` alone."""
 
-from collections.abc import Collection, Iterable
+import hashlib
+from collections import Counter as Counts
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -9,13 +14,15 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit import trace
 from apps.audit.services import record
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.orders import delivery
+from apps.orders import delivery, intake
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge, judged_now, reassess
-from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+from apps.orders.models import GIVEN_UP, Delivery, HoldReason, Order, Source, StatusChange
+from apps.orders.results import IntakeReport
 
 
 @transaction.atomic
@@ -58,7 +65,7 @@ def reject_by_hand(*, changes: Collection[StatusChange], why: str) -> int:
         raise ValidationError({"why": ValidationError(_("Say why it will not be sent."), code="required")})
     done = 0
     for change in changes:
-        moved = delivery.refuse_held(change_ids=[change.pk], code="given_up", message=why[:1000])
+        moved = delivery.refuse_held(change_ids=[change.pk], code=GIVEN_UP, message=why[:1000])
         if moved:
             _record("change.given_up", change, {"why": why[:1000], "held_for": change.hold_reason})
         done += moved
@@ -67,15 +74,62 @@ def reject_by_hand(*, changes: Collection[StatusChange], why: str) -> int:
 
 @transaction.atomic
 def retry_rejected(*, changes: Collection[StatusChange]) -> int:
-    """Send rejected changes once more, with what is known of their orders by now. Returns how many."""
-    done = 0
-    for change in changes:
-        moved = delivery.retry_rejected(change_ids=[change.pk])
-        if moved:
-            _record("change.retried", change, {"rejected_for": change.reject_code})
-            announce_accepted(change.counter_id)
-        done += moved
-    return done
+    """Send rejected changes once more, with what is known of their orders by now: late ones are followed by their
+    orders' current state (R4). Returns how many. The changes come with their orders and counters."""
+    return sum(
+        _together(
+            "change.retried",
+            chosen,
+            delivery.retry_rejected(change_ids=[change.pk for change in chosen]),
+            announce=True,
+        )
+        for chosen in _by_counter(changes)
+    )
+
+
+@transaction.atomic
+def leave_rejected(*, changes: Collection[StatusChange], why: str) -> int:
+    """Leave rejected changes as they are, with a reason: they are not sent, and nobody is asked about them any more.
+    Returns how many; the audit log keeps why they were rejected. The changes come with their orders and counters."""
+    why = why.strip()[:1000]
+    if not why:
+        raise ValidationError({"why": ValidationError(_("Say why it will not be sent."), code="required")})
+    return sum(
+        _together(
+            "change.left",
+            chosen,
+            delivery.leave_rejected(change_ids=[change.pk for change in chosen], message=why),
+            why=why,
+        )
+        for chosen in _by_counter(changes)
+    )
+
+
+def correct_rejected(*, change: StatusChange, identifiers: Mapping[str, Any], state: Mapping[str, Any]) -> IntakeReport:
+    """Correct what made Metrica refuse a change, and have it sent again. What is given comes in by the door of all rows
+    (R1): `identifiers` of the order, and what else is to be said of the change's moment (`state`: revenue, cost,
+    currency, goals), each None where it is to be cleared.
+
+    Nothing of the change itself is altered (R3). Where something else is to be said of its moment, another change of
+    the same status and moment takes its place; where it is not overtaken so, the change itself goes once more, with the
+    order's identifiers of now. What comes late is followed by the order's current state (R4). Returns what intake said;
+    where it rejected a row, nothing was done.
+    """
+    order, counter = change.order, change.counter
+    is_present = change.pk == order.current_change_id
+    rows: list[dict[str, Any]] = []
+    if of_moment := {**identifiers, **state} if is_present else state:
+        rows.append(_row(order, change.order_status, change.status_date_time, of_moment))
+    if identifiers and not is_present:
+        # With the order's present state, so that they are no late row's, and nothing but the identifiers is new.
+        rows.append(_row(order, order.order_status, order.status_date_time, identifiers))
+    with transaction.atomic():
+        report = intake.accept_all(
+            counter=counter, rows=rows, source=Source.ADMIN, actor_label=trace.current().actor.label, atomic=True
+        )
+        if not report.rejected and not StatusChange.objects.filter(pk=change.pk).overtaken().exists():
+            retry_rejected(changes=[change])
+    return report
 
 
 @transaction.atomic
@@ -106,6 +160,50 @@ def send_client_again(*, client: Client) -> None:
     counter = Counter.objects.select_related("account").get(pk=client.counter_id)
     reassess(held, judge=HoldJudge(counter=counter, now=timezone.now()), counter=counter)
     announce_accepted(client.counter_id)
+
+
+def _row(order: Order, order_status: str, happened: datetime, given: Mapping[str, Any]) -> dict[str, Any]:
+    row = {"id": order.order_id, "order_status": order_status, "status_date_time": happened.isoformat()}
+    return {**row, **given}
+
+
+_ONE_BY_ONE: Final = 20
+"""So many changes decided on at once leave an entry each; more of them one, with their number and a digest."""
+
+
+def _by_counter(changes: Iterable[StatusChange]) -> Iterator[list[StatusChange]]:
+    rejected: dict[int, list[StatusChange]] = defaultdict(list)
+    for change in changes:
+        if change.delivery == Delivery.REJECTED:
+            rejected[change.counter_id].append(change)
+    yield from rejected.values()
+
+
+def _together(
+    action: str, chosen: Sequence[StatusChange], moved: int, *, announce: bool = False, **details: str
+) -> int:
+    """The trace of what was decided on rejected changes of one counter. Returns `moved`."""
+    if not moved:
+        return 0
+    if len(chosen) <= _ONE_BY_ONE:
+        for change in chosen:
+            _record(action, change, {**details, "rejected_for": change.reject_code, "said": change.reject_message})
+    else:
+        counter = chosen[0].counter
+        record(
+            action=action,
+            agency=counter.agency_id,
+            obj=counter,
+            details={
+                **details,
+                "changes": moved,
+                "changes_sha256": hashlib.sha256(b"".join(sorted(change.pk.bytes for change in chosen))).hexdigest(),
+                "rejected_for": dict(Counts(change.reject_code for change in chosen)),
+            },
+        )
+    if announce:
+        announce_accepted(chosen[0].counter_id)
+    return moved
 
 
 def _record(action: str, change: StatusChange, details: dict[str, str]) -> None:

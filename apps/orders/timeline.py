@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.metrica import rules
-from apps.orders.models import Order, StatusChange
+from apps.orders.models import Order, StatusChange, StatusChangeQuerySet
 
 
-def timeline(order: Order) -> QuerySet[StatusChange]:
+def timeline(order: Order) -> StatusChangeQuerySet:
     """The order's changes by when they happened in the CRM, then by when they came. One query."""
     return StatusChange.objects.filter(order=order).in_timeline_order()
 

@@ -18,6 +18,7 @@ DEFAULT_ENDPOINTS = {
     FaultKind.CUT_AFTER: Endpoint.UPLOAD,
     FaultKind.FAILED: Endpoint.UPLOAD,
     FaultKind.REFUSE_ROW: Endpoint.UPLOAD,
+    FaultKind.LATE_LISTING: Endpoint.LAST_UPLOADINGS,
 }
 
 PARAMETERS: dict[FaultKind, dict[str, tuple[type, ...]]] = {
@@ -30,6 +31,7 @@ PARAMETERS: dict[FaultKind, dict[str, tuple[type, ...]]] = {
     FaultKind.FAILED: {},
     FaultKind.REFUSE_ROW: {"order_id": (str,), "contains": (str,), "location": (bool,)},
     FaultKind.BAD_TOKEN: {},
+    FaultKind.LATE_LISTING: {"seconds": (int, float)},
 }
 
 
@@ -92,6 +94,12 @@ def answer_instead(fault: Fault) -> ApiError | None:
     if fault.kind is FaultKind.BAD_TOKEN:
         return ApiError("invalid_token", "The OAuth token is not valid.")
     return None
+
+
+def hidden_seconds(taken: Sequence[Fault]) -> float:
+    """How far behind the list of uploads is by the faults among `taken`: younger uploads are not in it yet."""
+    behind = (float(fault.parameters.get("seconds", 5)) for fault in taken if fault.kind is FaultKind.LATE_LISTING)
+    return max(behind, default=0.0)
 
 
 def wait_out(taken: Sequence[Fault]) -> None:

@@ -188,6 +188,15 @@ UPLOAD_SWITCHES = (
             "hidden": _("is left out"),
         },
     ),
+    # Seen live to be the counter's local time, on a counter in Moscow, where it could as well have been Moscow's.
+    Switch(
+        "uploading_clock",
+        _("The time of an upload, which is written without a zone"),
+        {
+            "counter": _("is on the counter's clock"),
+            "moscow": _("is on Moscow's clock, whatever the counter's"),
+        },
+    ),
     # The page tells to upload customers as early as possible and promises nothing to orders that came before them: who
     # relies on a second chance here would lose goals at Metrica.
     Switch(

@@ -11,9 +11,12 @@ from apps.uploads.admin_pages.acts import CANCEL, RETRY, UPLOAD_COUNTER, UPLOAD_
 from apps.uploads.admin_pages.job import UploadJobAdmin
 from apps.uploads.admin_pages.mode import TO_DETAILED, TO_SIMPLE, detailed_panel
 from apps.uploads.admin_pages.recent import recent_jobs_panel
-from apps.uploads.models import UploadJob
+from apps.uploads.admin_pages.rejected import RETRY_REJECTED, JobFilter
+from apps.uploads.admin_pages.workers import HeartbeatAdmin
+from apps.uploads.models import Heartbeat, UploadJob
 
-offer(UploadJob, CANCEL, RETRY)
+offer(UploadJob, CANCEL, RETRY, RETRY_REJECTED)
+order_pages.rejected_filters.append(JobFilter)
 offer(Order, UPLOAD_ORDER)
 counter_pages.counter_actions(UPLOAD_COUNTER, TO_DETAILED, TO_SIMPLE)
 counter_pages.counter_panels.extend([detailed_panel, recent_jobs_panel])
@@ -21,3 +24,4 @@ order_pages.order_bulk_acts.append(UPLOAD_ORDERS)
 order_pages.upload_facts.append(facts.of_uploads)
 order_pages.resend_facts.append(facts.of_resends)
 admin.site.register(UploadJob, UploadJobAdmin)
+admin.site.register(Heartbeat, HeartbeatAdmin)

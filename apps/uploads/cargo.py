@@ -31,13 +31,23 @@ def delivered(upload: Upload, *, counter: Counter, at: datetime) -> dict[str, in
     return {"delivered": moved, "resent": _resent(upload)}
 
 
-def refused(upload: Upload, *, code: str, message: str) -> dict[str, int]:
-    """Metrica does not take it. Where a row was a state sent once more, the change stays delivered."""
+def refused(upload: Upload, *, code: str, said: str, field: str) -> dict[str, int]:
+    """Metrica does not take it, in its own words and because of this field (blank: it names none). Where a row was a
+    state sent once more, the change stays delivered."""
     if upload.kind == UploadKind.CONTACTS:
-        return {"clients_refused": outbox.refuse(upload_id=upload.pk, code=code, message=message)}
-    count = delivery.reject(upload_id=upload.pk, code=code, message=message)
+        return {"clients_refused": outbox.refuse(upload_id=upload.pk, code=code, message=said)}
+    count = delivery.reject(upload_id=upload.pk, code=code, message=said, field=field)
     Order.objects.filter(resends__upload=upload).update(resend_due=False)
     return {"rejected": count}
+
+
+def repeat_present_states(upload: Upload, *, counter: Counter, keys: Collection[str]) -> int:
+    """What has these keys (see KEY_COLUMN) came to Metrica once more, perhaps after a later state of it: the present
+    one is to go again. Returns how many have one."""
+    if upload.kind == UploadKind.CONTACTS:
+        return outbox.repeat(counter=counter, uniq_ids=keys)
+    orders = Order.objects.filter(counter=counter, order_id__among=keys)
+    return delivery.request_resend(order_ids=orders.values_list("pk", flat=True))
 
 
 def give_back(upload: Upload) -> int:
@@ -47,31 +57,32 @@ def give_back(upload: Upload) -> int:
     return delivery.give_back(upload_id=upload.pk)
 
 
-def divide(upload: Upload, *, halves: Sequence[Upload], in_first: Collection[str]) -> None:
-    """Hand it over to two files: to the first what has one of these keys, see KEY_COLUMN, to the second the rest."""
+def divide(upload: Upload, *, parts: Sequence[Upload], keys: Sequence[Collection[str]]) -> None:
+    """Hand it over to these files: to each what has one of its keys (see KEY_COLUMN), to the last whatever is left."""
     if upload.kind == UploadKind.CONTACTS:
         clients = Client.objects.filter(upload_id=upload.pk, sending_revision__gt=0)
-        for half, part in _parts(clients, "uniq_id", halves, in_first):
-            outbox.move(from_upload=upload.pk, to_upload=half.pk, client_keys=part)
+        for part, chunk in _shares(clients, "uniq_id", parts, keys):
+            outbox.move(from_upload=upload.pk, to_upload=part.pk, client_keys=chunk)
         return
     changes = StatusChange.objects.filter(upload_id=upload.pk)
-    for half, part in _parts(changes, "order__order_id", halves, in_first):
-        delivery.move(from_upload=upload.pk, to_upload=half.pk, change_ids=part)
-    for half, part in _parts(upload.resends.all(), "order__order_id", halves, in_first):
-        Resend.objects.filter(pk__in=part).update(upload=half)
+    for part, chunk in _shares(changes, "order__order_id", parts, keys):
+        delivery.move(from_upload=upload.pk, to_upload=part.pk, change_ids=chunk)
+    for part, chunk in _shares(upload.resends.all(), "order__order_id", parts, keys):
+        Resend.objects.filter(pk__in=chunk).update(upload=part)
 
 
-def _parts(
-    rows: QuerySet[Any], key: str, halves: Sequence[Upload], in_first: Collection[str]
+def _shares(
+    rows: QuerySet[Any], key: str, parts: Sequence[Upload], keys: Sequence[Collection[str]]
 ) -> list[tuple[Upload, list[Any]]]:
-    """Primary keys of the rows for each half, by the chunk."""
-    found: tuple[list[Any], list[Any]] = ([], [])
+    """Primary keys of the rows for each part, by the chunk."""
+    found: list[list[Any]] = [[] for _part in parts]
+    last = len(parts) - 1
     for pk, value in rows.values_list("pk", key).iterator():
-        found[0 if value in in_first else 1].append(pk)
+        found[next((number for number in range(last) if value in keys[number]), last)].append(pk)
     return [
-        (half, keys[start : start + CHUNK])
-        for half, keys in zip(halves, found, strict=True)
-        for start in range(0, len(keys), CHUNK)
+        (part, share[start : start + CHUNK])
+        for part, share in zip(parts, found, strict=True)
+        for start in range(0, len(share), CHUNK)
     ]
 
 

@@ -4,12 +4,15 @@ its processes outlives its parent.
 A process that is killed while it waits at a queue takes the queue's lock with it, and everybody else waits for ever.
 So when any process of the cluster dies by a signal, all of them are ended and the worker starts a new cluster. What was
 under way is found again by the tick.
+
+Asked to end, the processes finish what they do now; told once more, they leave it in the middle of a step.
 """
 
 import ctypes
 import os
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from multiprocessing import Event
@@ -21,12 +24,19 @@ from django_q.cluster import Cluster, Sentinel, get_mp_context
 from django_q.conf import Conf
 from django_q.worker import worker
 
+from apps.uploads import stopping
+
 _PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger(__name__)
 
 BROKEN = 70
 """Exit status of a cluster that gave itself up."""
+
+_NOTICE_SECONDS = 1.0
+
+LEAVE_SECONDS = 6.0
+"""How long it may take to leave a step: to close its connections and to put its job back."""
 
 
 def _bound_to_parent(target: Callable[..., None], *arguments: Any) -> None:
@@ -39,9 +49,15 @@ def _bound_to_parent(target: Callable[..., None], *arguments: Any) -> None:
 class CarefulSentinel(Sentinel):
     """Watches over the cluster's processes."""
 
+    _ending = False
+
     def start(self) -> None:
         signal.signal(signal.SIGTERM, self._told_to_end)
         super().start()
+
+    def stop(self) -> None:
+        self._ending = True
+        super().stop()
 
     def spawn_process(self, target: Callable[..., None], *arguments: Any) -> Any:
         process: Any = get_mp_context().Process(
@@ -62,10 +78,16 @@ class CarefulSentinel(Sentinel):
         super().reincarnate(process)
 
     def _told_to_end(self, number: int, frame: FrameType | None) -> None:
-        # Processes that are started later inherit the handler; it speaks for the sentinel only.
+        """The sentinel's, and inherited by the processes that it starts."""
         if os.getpid() != self.pid:
-            os._exit(128 + number)
-        self._end_all(0)
+            # An idle process stays until it is told through the queue, whose lock it may hold.
+            stopping.leave()
+        elif self._ending:
+            for process in self.pool:
+                if process.is_alive():
+                    process.terminate()
+        else:
+            self._end_all(0)
 
     def _end_all(self, status: int) -> NoReturn:
         for process in (*self.pool, self.monitor, self.pusher):
@@ -98,16 +120,26 @@ class CarefulCluster(Cluster):
     def alive(self) -> bool:
         return bool(self.sentinel is not None and self.sentinel.is_alive())
 
-    def end(self, *, seconds: float) -> bool:
-        """Asks all processes to end after what they do now, and ends them by force after `seconds`. True if in time."""
+    def end(self, *, seconds: float, hurry: Callable[[], bool]) -> bool:
+        """Asks all processes to end after what they do now. After `seconds`, or once `hurry` says so, they leave it in
+        the middle; who does not even do that is killed. False if anybody had to be."""
         if not self.alive:
             return True
         self.stop_event.set()
-        self.sentinel.join(seconds)
+        # The sentinel needs a moment to notice: a signal before that would be the end of all its processes.
+        self._wait(_NOTICE_SECONDS, lambda: False)
+        self._wait(seconds - _NOTICE_SECONDS, hurry)
+        leave_by = time.monotonic() + LEAVE_SECONDS
+        while self.alive and time.monotonic() < leave_by:
+            self.sentinel.terminate()  # once more for a process that was just beginning a step
+            self._wait(1.0, lambda: False)
         if not self.alive:
             return True
-        self.sentinel.terminate()
+        self.sentinel.kill()  # its processes die with it
         self.sentinel.join(5)
-        if self.alive:
-            self.sentinel.kill()
         return False
+
+    def _wait(self, seconds: float, hurry: Callable[[], bool]) -> None:
+        end = time.monotonic() + seconds
+        while self.alive and time.monotonic() < end and not hurry():
+            self.sentinel.join(0.1)

@@ -19,14 +19,22 @@ from apps.uploads.formats import smallest_format
 from apps.uploads.lease import Lease
 from apps.uploads.making import FileInMaking, file_in_making
 from apps.uploads.models import Upload, UploadJob, UploadKind
+from apps.uploads.pacing import Pace
 from apps.uploads.scribe import by_cause
 from apps.uploads.selection import due_clients
 
 
-def plan_contacts(*, lease: Lease, job: UploadJob, counter: Counter) -> Upload | None:
+def plan_contacts(
+    *,
+    lease: Lease,
+    job: UploadJob,
+    counter: Counter,
+    only_orders: Sequence[int] | None = None,
+    pace: Pace | None = None,
+) -> Upload | None:
     """The next file of clients, or None where none is due: then orders come next. Raises LeaseLost, and Outdated (see
-    `schema.confirm`)."""
-    chunks = due_clients(counter=counter, only_orders=job.only_orders)
+    `schema.confirm`). `only_orders`: clients of these, where not all of the job's are wanted."""
+    chunks = due_clients(counter=counter, only_orders=job.only_orders if only_orders is None else only_orders)
     first = next(chunks, None)
     if first is None:
         return None
@@ -39,6 +47,7 @@ def plan_contacts(*, lease: Lease, job: UploadJob, counter: Counter) -> Upload |
         kind=UploadKind.CONTACTS,
         file_format=smallest_format(len(first)),
         maker=ContactMaker(counter=counter, declared=declared),
+        pace=pace,
     ) as file:
         all_taken = _take(file, first)
         while all_taken and (keys := next(chunks, None)) is not None:
@@ -62,6 +71,8 @@ def _take(file: FileInMaking, client_keys: Sequence[int]) -> bool:
     upload = file.upload
     with file.lease.step(more_follow=True):
         file.begin()
+        # One after the other, as intake does.
+        list(Client.objects.select_for_update().filter(pk__among=client_keys).order_by("pk").values_list("pk"))
         outbox.claim(client_keys=client_keys, upload_id=upload.pk)
         mine = Client.objects.filter(pk__among=client_keys, upload_id=upload.pk, sending_revision__gt=0)
         rows = [ContactRow._make(values) for values in mine.order_by("pk").values_list(*CONTACT_COLUMNS)]

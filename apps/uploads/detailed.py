@@ -88,10 +88,15 @@ class DetailedMaker(RowMaker):
         """One query."""
         return cls(counter=counter, resolver=resolver, declared=Declared.of(counter))
 
+    def noted(self, rows: Sequence[Any]) -> set[int]:
+        return {order for order, _end in self._first_paid(rows)}
+
     def note(self, rows: Sequence[Any]) -> None:
         """Orders that get their first status of type PAID with this file keep that moment, whatever comes later."""
-        paid = [(row.order, end) for row in rows if (end := self._end(row)) and row.finish_date_time is None]
-        update_rows(Order, ("id", "finish_date_time"), paid)
+        update_rows(Order, ("id", "finish_date_time"), self._first_paid(rows))
+
+    def _first_paid(self, rows: Sequence[Any]) -> list[tuple[int, datetime]]:
+        return [(row.order, end) for row in rows if row.finish_date_time is None and (end := self._end(row))]
 
     def make(self, row: Any) -> DetailedOrder:
         meaning = self.meaning(row.order_status)

@@ -6,9 +6,10 @@ from django.utils import timezone
 from apps.audit.services import record
 from apps.counters.models import Counter
 from apps.uploads import settle
+from apps.uploads.events import job_finished
 from apps.uploads.lease import Lease
 from apps.uploads.models import JobState, Upload, UploadJob, UploadState
-from apps.uploads.queueing import enqueue
+from apps.uploads.queueing import call_worker
 from apps.uploads.selection import due_resends
 from apps.uploads.services import request_if_wanted
 
@@ -62,6 +63,7 @@ def _end(lease: Lease, *, state: JobState, code: str = "", message: str = "", gi
                 "code": code,
             },
         )
+        job_finished.send(sender=None, job=job)
     log.info(
         "upload job ended",
         job=str(job.pk),
@@ -78,8 +80,7 @@ def _end(lease: Lease, *, state: JobState, code: str = "", message: str = "", gi
 def follow_up(counter: Counter) -> None:
     """Start the counter's next job. A change that was accepted while the last one was ending found it still running and
     asked for no job; now that the end is committed, one look is enough to miss none."""
-    waiting = UploadJob.objects.filter(counter=counter, state=JobState.QUEUED).order_by("created_at").first()
-    if waiting is not None:
-        enqueue(waiting.pk)
+    if UploadJob.objects.filter(counter=counter, state=JobState.QUEUED).exists():
+        call_worker()
     else:
         request_if_wanted(Counter.objects.select_related("account").get(pk=counter.pk))

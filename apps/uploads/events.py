@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 # At the end of each tick, outside any transaction: time for other sweepers. Sent with: now (aware).
 ticked = Signal()
+
+# An upload job ended, however it did: sent in the transaction that ends it. Sent with: job (UploadJob).
+job_finished = Signal()

@@ -5,13 +5,14 @@ import gzip
 import hashlib
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from apps.counters.models import Counter
+from apps.uploads.lease import LeaseLost
 from apps.uploads.models import Upload
 
 _IN_MEMORY = 256 * 1024
@@ -53,15 +54,33 @@ class Draft:
         self.close()
 
 
-def name_of(upload: Upload, counter: Counter, *, suffix: str = "") -> str:
-    """Where the upload's file lies: always the same, so that what a crash left there is found again."""
-    month = f"{upload.created_at:%Y-%m}"
-    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}/{upload.pk}{suffix}.{upload.format}.gz"
+def name_of(upload: Upload, counter: Counter) -> str:
+    """Where the upload's file lies: always the same, so that what a crash left there is found again; and no other's, so
+    that two workers who both take themselves for the job's owner never write the same file."""
+    return f"{folder_of(counter, f'{upload.created_at:%Y-%m}')}/{upload.pk}.{upload.format}.gz"
+
+
+def folder_of(counter: Counter, month: str) -> str:
+    """Of the files that were begun in this month, `2026-11`."""
+    return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}"
 
 
 def forget(name: str) -> None:
     if name and default_storage.exists(name):
         default_storage.delete(name)
+
+
+@contextlib.contextmanager
+def nobodys_if_lost(uploads: Iterable[Upload], *, counter: Counter) -> Iterator[None]:
+    """Who loses the job while it writes the files of these uploads takes along what it wrote: the job's next owner has
+    given them up, and removed what was there then."""
+    try:
+        yield
+    except LeaseLost:
+        for upload in uploads:
+            if not Upload.objects.filter(pk=upload.pk).exclude(file="").exists():
+                forget(name_of(upload, counter))
+        raise
 
 
 @contextlib.contextmanager

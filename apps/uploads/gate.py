@@ -32,6 +32,10 @@ class OpenGate:
     def sort(self, rows: Sequence[ChangeRow]) -> Sorted:
         return Sorted(good=list(rows))
 
+    def written(self, rows: Sequence[ChangeRow]) -> set[int]:
+        """Orders (primary keys) that `sort` will write."""
+        return set()
+
 
 class ClientGate:
     """Keep it for one file."""
@@ -47,7 +51,7 @@ class ClientGate:
         unready: list[int] = []
         known: list[Any] = []
         for row in rows:
-            if row.client is None or not row.client_revision:
+            if _unready(row):
                 unready.append(row.order)
             elif row.settled_revision < row.client_revision:
                 found.later += 1
@@ -67,3 +71,11 @@ class ClientGate:
             else:
                 found.good.append(row)
         return found
+
+    def written(self, rows: Sequence[Any]) -> set[int]:
+        return {row.order for row in rows if _unready(row)}
+
+
+def _unready(row: Any) -> bool:
+    """Of a DetailedRow: the order has yet to be given a client by whom Metrica can know it."""
+    return row.client is None or not row.client_revision

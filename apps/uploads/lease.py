@@ -1,7 +1,8 @@
 """Who owns a running job, and that nobody else writes for it: a lease with a fence.
 
 A claim is a compare-and-swap that raises the job's fence. Each later step is one transaction that first asks whether
-the fence is still ours; a worker that was thought dead and comes back therefore changes nothing.
+the fence is still ours; a worker that was thought dead and comes back therefore changes nothing. How long a lease lasts
+is told and read on the database's clock: those of the machines may differ.
 """
 
 import contextlib
@@ -16,8 +17,8 @@ from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, Whe
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.uploads import clock
 from apps.uploads.models import JobState, UploadJob
-from apps.uploads.waits import after
 
 
 class LeaseLost(Exception):
@@ -43,7 +44,7 @@ class Lease:
             if more_follow and connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SET LOCAL synchronous_commit = off")
-            if not self._mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
+            if not self._mine().update(lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS + seconds)):
                 raise LeaseLost
             yield
 
@@ -52,9 +53,11 @@ class Lease:
         with self.step(seconds=seconds):
             pass
 
-    def release(self, *, not_before: datetime | None = None) -> None:
-        """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on."""
-        self._mine().update(lease_until=None, not_before=not_before)
+    def release(self, *, not_before: datetime | None = None) -> bool:
+        """Let go of the job so that it can be claimed again, at once or from `not_before` (aware) on. False where it is
+        ours no longer."""
+        again = not_before or timezone.now()
+        return bool(self._mine().update(lease_until=None, not_before=not_before, waiting_since=again))
 
     def _mine(self) -> QuerySet[UploadJob]:
         return UploadJob.objects.filter(pk=self.job_id, state=JobState.RUNNING, fence=self.fence)
@@ -65,26 +68,31 @@ def claim(job_id: UUID) -> Lease | None:
 
     Also None while another job of the same counter runs: one at a time, on any number of machines.
     """
+    with transaction.atomic(durable=True):
+        return take(job_id)
+
+
+def take(job_id: UUID) -> Lease | None:
+    """The same within a transaction; whoever works must have it committed first."""
     now = timezone.now()
     # Taken over from a worker that gave no sign of life: it broke down there.
     broke_down = When(state=JobState.RUNNING, lease_until__isnull=False, then=F("breakdowns") + 1)
     try:
-        with transaction.atomic(durable=True):
+        with transaction.atomic():
             taken = (
-                UploadJob.objects.claimable(now)
+                UploadJob.objects.claimable(clock.present())
                 .filter(pk=job_id)
                 .update(
                     state=JobState.RUNNING,
                     fence=F("fence") + 1,
-                    lease_until=after(settings.UPLOAD_LEASE_SECONDS),
+                    lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS),
                     not_before=None,
-                    enqueued_at=None,
                     started_at=Coalesce("started_at", Value(now)),
                     breakdowns=Case(broke_down, default=F("breakdowns"), output_field=PositiveIntegerField()),
                 )
             )
-            if not taken:
-                return None
-            return Lease(job_id, UploadJob.objects.values_list("fence", flat=True).get(pk=job_id))
     except IntegrityError:
         return None
+    if not taken:
+        return None
+    return Lease(job_id, UploadJob.objects.values_list("fence", flat=True).get(pk=job_id))

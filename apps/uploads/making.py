@@ -14,11 +14,13 @@ from typing import Any
 from django.utils import timezone
 
 from apps.counters.models import Counter
-from apps.uploads import files
+from apps.uploads import files, stopping
 from apps.uploads.formats import Maker, Writer, finish, open_writer
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind
+from apps.uploads.pacing import Pace
 from apps.uploads.scribe import Scribe
+from apps.uploads.stages import WRITING, stage
 from apps.uploads.waits import seconds_for
 
 ROWS_PER_FILE = 300_000
@@ -30,7 +32,7 @@ _TURN_SECONDS = 0.0002
 
 @dataclass
 class FileInMaking:
-    """`taken`: rows handed to the scribe so far."""
+    """`taken`: rows handed to the scribe so far. `pace`: of the turn in which the file is made; None: nobody waits."""
 
     lease: Lease
     job: UploadJob
@@ -40,11 +42,18 @@ class FileInMaking:
     maker: Maker
     scribe: Scribe
     draft: files.Draft
+    pace: Pace | None = None
     taken: int = 0
 
     @property
     def full(self) -> bool:
-        return self.taken >= ROWS_PER_FILE or self.writer.bytes_written >= BYTES_PER_FILE
+        """Or to be ended as it is, because others wait or the worker is to stop: the rest goes with another file."""
+        size = self.writer.bytes_written
+        if self.taken >= ROWS_PER_FILE or size >= BYTES_PER_FILE:
+            return True
+        if self.pace is not None and self.pace.enough(rows=self.taken, size=size):
+            return True
+        return stopping.requested() and self.taken > 0
 
     def begin(self) -> None:
         """The upload's own row is there before the first thing that it carries points to it."""
@@ -55,12 +64,14 @@ class FileInMaking:
         self.taken += len(rows)
         self.scribe.write(rows)
 
+    @stage(WRITING)
     def complete(self) -> bool:
         """Wait until all is written. False where that is nothing."""
         self.scribe.finish()
         finish(self.writer)
         return self.writer.rows > 0
 
+    @stage(WRITING)
     def store(self) -> dict[str, Any]:
         """Move the bytes into the storage. Returns what the upload's row has to say of them."""
         self.lease.extend(seconds=seconds_for(self.writer.bytes_written))
@@ -82,15 +93,16 @@ def file_in_making(
     kind: UploadKind,
     file_format: UploadFormat,
     maker: Maker,
+    pace: Pace | None = None,
 ) -> Iterator[FileInMaking]:
     """A new file. Leaving it unfinished leaves no bytes anywhere."""
     zone = counter.zone
     assert zone is not None, "a counter without a zone is blocked"
     upload = Upload(job_id=job.pk, wave=job.wave, kind=kind, format=file_format, created_at=timezone.now())
-    with _collector_resting(), _quick_turns(), files.Draft() as draft:
+    with files.nobodys_if_lost([upload], counter=counter), _collector_resting(), _quick_turns(), files.Draft() as draft:
         writer = open_writer(kind, file_format, draft.stream, zone=zone, attributes=maker.attributes)
         with Scribe(writer=writer, make=maker.make) as scribe:
-            yield FileInMaking(lease, job, counter, upload, writer, maker, scribe, draft)
+            yield FileInMaking(lease, job, counter, upload, writer, maker, scribe, draft, pace)
 
 
 @contextmanager

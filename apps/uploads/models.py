@@ -5,10 +5,12 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.ids import uuid7
+from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
@@ -37,7 +39,7 @@ class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED_JOBS)
 
-    def claimable(self, now: datetime) -> Self:
+    def claimable(self, now: datetime | Combinable) -> Self:
         """Jobs that a worker may take at `now`: nobody holds them, and they wait for nothing (or are to be stopped)."""
         free = Q(lease_until=None) | Q(lease_until__lte=now)
         due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
@@ -76,8 +78,10 @@ class UploadJob(models.Model):
     fence = models.PositiveIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    # When a message about the job was last put into the queue; null once a worker has taken it.
-    enqueued_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when it waits for its turn, so that whoever chooses the next job knows who has waited longest.
+    waiting_since = models.DateTimeField(default=timezone.now, editable=False)
+    # The counter has orders whose window closes soon, as the last tick saw it.
+    urgent = models.BooleanField(default=False, db_default=False, editable=False)
     # How often in a row the work broke off without getting any further.
     breakdowns = models.PositiveIntegerField(default=0, editable=False)
     cancel_requested_at = models.DateTimeField(_("cancelled by a person"), null=True, blank=True, editable=False)
@@ -103,7 +107,8 @@ class UploadJob(models.Model):
         indexes = [
             models.Index(
                 fields=["state", "not_before"], name="job_unfinished", condition=Q(state__in=["queued", "running"])
-            )
+            ),
+            models.Index(fields=["counter", "-id"], name="job_newest"),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +135,22 @@ class UploadFormat(models.TextChoices):
     JSON = "json", "JSON"
 
 
+class Part(models.TextChoices):
+    """What a file is of the refused one that it was cut from."""
+
+    HALF = "half", _("half of a refused file")
+    NAMED = "named", _("a row that Metrica named as bad, by itself")
+    REST = "rest", _("the rest of a refused file, without the rows that Metrica named")
+
+
+class SentAgain(models.TextChoices):
+    """Why a file of unknown outcome went once more (R6)."""
+
+    NOT_LISTED = "not_listed", _("Metrica's list of uploads did not have it")
+    SEVERAL_FIT = "several_fit", _("several uploads in Metrica's list could have been it")
+    LISTED_AS_FAILED = "listed_as_failed", _("Metrica's list has it as failed, and its answer was lost")
+
+
 UNSETTLED = (UploadState.PREPARED, UploadState.SENDING, UploadState.UNKNOWN)
 
 
@@ -145,8 +166,9 @@ class Upload(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(UploadJob, models.CASCADE, related_name="uploads", verbose_name=_("job"))
     parent = models.ForeignKey(
-        "self", models.CASCADE, null=True, blank=True, related_name="halves", verbose_name=_("half of")
+        "self", models.CASCADE, null=True, blank=True, related_name="parts", verbose_name=_("cut from")
     )
+    part = models.CharField(_("part"), max_length=5, choices=Part.choices, blank=True)
     wave = models.PositiveIntegerField(_("wave"))
     kind = models.CharField(_("kind"), max_length=16, choices=UploadKind.choices, default=UploadKind.SIMPLE_ORDERS)
     format = models.CharField(_("format"), max_length=4, choices=UploadFormat.choices, default=UploadFormat.CSV)
@@ -160,6 +182,8 @@ class Upload(models.Model):
     # What each CRM status meant when this file was written: {crm_status: {"type", "order_status", "goal_action_ids"}}.
     mapping = models.JSONField(_("status mapping"), default=dict, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # Of a file that went more than once because nobody knew whether Metrica had it: why it went again.
+    sent_again = models.CharField(_("sent again because"), max_length=16, choices=SentAgain.choices, blank=True)
     # How often Metrica's list of uploads was read in vain since the outcome is unknown.
     lookups = models.PositiveIntegerField(default=0, editable=False)
     not_before = models.DateTimeField(_("next attempt"), null=True, blank=True)
@@ -206,11 +230,75 @@ class Resend(models.Model):
         constraints = [models.UniqueConstraint(fields=["upload", "order"], name="order_resent_once_per_upload")]
 
 
+class Recovery(models.Model):
+    """A counter whose database was put back to an older state: what went out in between is looked for before anything
+    else goes (R6).
+
+    `taken_at`: the time of the backup; `restored_at`: up to when uploads that nobody knows may be the counter's own.
+    `nobodys`: those of Metrica's list that no kept file explains, until the first file after the restore has gone.
+    """
+
+    counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    taken_at = models.DateTimeField()
+    restored_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+    nobodys = models.JSONField(default=list, blank=True)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("recovery")
+        verbose_name_plural = _("recoveries")
+
+    def __str__(self) -> str:
+        return f"{self.counter_id} {self.taken_at:%Y-%m-%d %H:%M:%S}"
+
+
+class CarriedRow(models.Model):
+    """A row that a file carried to Metrica after the backup that was restored, told by its digest. Newer rows of an
+    order have higher keys. It is forgotten once its order's change is found again, or goes anew."""
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False)
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="+", db_index=False)
+    order_id = models.CharField(max_length=255)  # as Metrica has it: the order need not be known here yet
+    digest = models.CharField(max_length=64)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("carried row")
+        verbose_name_plural = _("carried rows")
+        indexes = [models.Index(fields=["counter", "order_id"], name="carried_of_order")]
+
+    def __str__(self) -> str:
+        return self.order_id
+
+
+class Tally(models.Model):
+    """A total that only grows, see `tallies`. `part`: a counter's primary key, kept when the counter is gone; or 0."""
+
+    name = models.CharField(max_length=60)
+    part = models.BigIntegerField()
+    value = models.FloatField(default=0)
+
+    class Meta:
+        verbose_name = _("total")
+        verbose_name_plural = _("totals")
+        constraints = [models.UniqueConstraint(fields=["name", "part"], name="tally_once_per_part")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.part}"
+
+
 class Heartbeat(models.Model):
-    """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`."""
+    """When a part of the machinery last gave a sign of life: `tick`, `queue`, `worker <host> <pid>`.
+
+    `slots`: how many jobs a worker can have in hand at once.
+    """
 
     name = models.CharField(max_length=100, primary_key=True)
     at = models.DateTimeField(default=timezone.now)
+    slots = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("sign of life")
@@ -218,3 +306,33 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Permit(models.Model):
+    """A message on its way that lets a worker take a job; gone once a worker has it in hand."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sent_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("permit to work")
+        verbose_name_plural = _("permits to work")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class WorkDone(models.Model):
+    """How much the workers did for an agency lately; see choosing.HALF_LIFE. None has a row before its first job."""
+
+    agency = models.OneToOneField(Agency, models.CASCADE, primary_key=True, related_name="upload_work")
+    weight = models.FloatField(editable=False)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("work done")
+        verbose_name_plural = _("work done")
+
+    def __str__(self) -> str:
+        return str(self.agency_id)

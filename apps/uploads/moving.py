@@ -6,7 +6,7 @@ from typing import Final
 from apps.audit.services import record
 from apps.clients import outbox
 from apps.counters import declaring
-from apps.counters.gateway import address_of
+from apps.counters.addresses import address_of
 from apps.counters.models import Counter
 from apps.uploads import settle
 from apps.uploads.lease import Lease

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.counters import kept_back
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
 from apps.orders.models import HoldReason
@@ -32,6 +33,16 @@ _OWN = [
     Problem(
         "metrica_changed", _("The counter was connected to another Metrica before Metrica had this file."), _NOTHING
     ),
+    Problem(
+        "restored",
+        _("The database was restored from a backup of a time when this file was on its way."),
+        _("Nothing to do. Metrica's list of uploads is asked whether it has the file."),
+    ),
+    Problem(
+        "overtaken",
+        _("After a restore, Metrica's list has later files of this counter but not this one: it did not pass."),
+        _("Nothing to do. What it carried is found with the later files, or goes again."),
+    ),
     Problem("cancelled", _("A person cancelled the job before this file was sent."), _NOTHING),
     Problem(
         "file_missing",
@@ -47,6 +58,11 @@ _OWN = [
         "too_many_refused",
         _("Metrica refused so many files in a row that splitting was stopped."),
         _("Look at the rejected orders: they probably share one cause. Correct it, then upload once more."),
+    ),
+    Problem(
+        "every_row_refused",
+        _("Metrica refused each row that was tried alone, so the rest was not tried: all share one cause."),
+        _("Read what Metrica says of the rejected rows and remove that cause; then upload once more."),
     ),
     Problem(
         "resend_refused",
@@ -84,6 +100,11 @@ _OWN = [
         _("Correct the order in the CRM and send it again."),
     ),
     Problem(
+        "quota_saving",
+        _("The day's calls to Metrica may not last, so changes are gathered and go in fewer, larger files."),
+        _("Nothing needs to be done: they go at the time of the next attempt. To send them at once, start an upload."),
+    ),
+    Problem(
         "internal_error",
         _("The job broke off several times because of a fault in Goalpost or in its machine."),
         _("Read the worker's log, then upload once more."),
@@ -114,6 +135,7 @@ _KNOWN: dict[str, Problem] = {
         *(value for value in vars(catalogue).values() if isinstance(value, ErrorKind)),
     ]
 }
+_KNOWN.update({code: Problem(code, *words) for code, words in kept_back.WORDS.items()})
 _KNOWN.update({problem.code: problem for problem in _OWN})
 
 

@@ -1,33 +1,77 @@
-"""Messages to the workers. One about a job carries the job's key only, and may be lost or doubled without harm:
-the tick finds what was lost, and a claim is given once."""
+"""Messages to the workers. One is a permit to work for a turn: which job is worked on, the worker chooses when it has
+the permit in hand. So a few permits on their way are enough, however many jobs wait, and none that is lost or doubled
+does harm: each is a row as well, and the worker's round sends what is missing."""
 
-from collections.abc import Collection
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
+import structlog
+from django.conf import settings
 from django.contrib import admin
 from django.db import transaction
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 from django_q.tasks import async_task
 
-from apps.uploads.models import UploadJob
+from apps.uploads import choosing, heartbeats
+from apps.uploads.models import Permit
+
+log = structlog.get_logger(__name__)
 
 TICK_SCHEDULE = "tick"
 
-
-def enqueue(job_id: UUID) -> None:
-    """Put a message about the job into the queue, once the present transaction is committed."""
-    UploadJob.objects.filter(pk=job_id).update(enqueued_at=timezone.now())
-    transaction.on_commit(lambda: _send(job_id))
+_FEWEST = 4
+_FOR_A_SLOT = 2
+"""One to be worked by, and one to follow without a pause."""
 
 
-def enqueue_all(job_ids: Collection[UUID]) -> None:
-    for job_id in job_ids:
-        enqueue(job_id)
+def call_worker() -> None:
+    """A job can be taken: send a permit once the present transaction is committed, unless enough are on their way.
+    Whoever ends a turn sends what is missing then."""
+    if Permit.objects.count() < _enough():
+        _issue(1)
 
 
-def _send(job_id: UUID) -> None:
-    async_task("apps.uploads.tasks.run_job", str(job_id), task_name=f"upload {job_id}")
+def send_missing(*, lost_after: float | None = None) -> int:
+    """Send permits for the jobs that can be taken, as many as are missing. Returns how many.
+
+    `lost_after`: seconds after which a permit that nobody used counts as lost.
+    """
+    wanted = choosing.waiting_jobs(limit=_enough())
+    if not wanted:
+        return 0
+    seconds = settings.UPLOAD_LEASE_SECONDS if lost_after is None else lost_after
+    with transaction.atomic():
+        choosing.alone()
+        Permit.objects.filter(sent_at__lte=timezone.now() - timedelta(seconds=seconds)).delete()
+        missing = max(wanted - Permit.objects.count(), 0)
+        _issue(missing)
+    return missing
+
+
+def use(permit_id: UUID) -> None:
+    """The permit has arrived. One that counted as lost meanwhile serves as well."""
+    Permit.objects.filter(pk=permit_id).delete()
+
+
+def _enough() -> int:
+    return max(_FEWEST, _FOR_A_SLOT * heartbeats.slots())
+
+
+def _issue(number: int) -> None:
+    for permit in Permit.objects.bulk_create(Permit() for _one in range(number)):
+        transaction.on_commit(partial(_send, permit.pk), robust=True)
+
+
+def _send(permit_id: UUID) -> None:
+    """The job is kept by then, so a queue that does not answer is nobody's error: the worker's round sends a permit as
+    soon as the queue is there again."""
+    try:
+        async_task("apps.uploads.tasks.work", str(permit_id), task_name=f"permit {permit_id}")
+    except Exception as error:
+        log.warning("the queue did not take a message", permit=str(permit_id), error=str(error))
+        use(permit_id)
 
 
 def hide_queue_admin() -> None:

@@ -146,6 +146,10 @@ class RowMaker:
             self.used[status] = meaning
         return meaning
 
+    def noted(self, rows: Sequence[ChangeRow]) -> set[int]:
+        """Orders (primary keys) that `note` will write."""
+        return set()
+
     def note(self, rows: Sequence[ChangeRow]) -> None:
         """These rows have just been claimed for the file, in a step that is still open."""
 

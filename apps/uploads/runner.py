@@ -10,30 +10,29 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.conf import settings
-from django.db.models import F
+from django.db import connections
+from django.db.models import Case, F, When
 from django.utils import timezone
 
+from apps.counters.kept_back import KeptBack
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import ending, files, schema, settle, stopping
+from apps.uploads import choosing, ending, files, saving, schema, settle, stages, stopping, tallies
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.moving import settled_in
+from apps.uploads.pacing import Pace
 from apps.uploads.planner import plan_file
-from apps.uploads.queueing import enqueue
 from apps.uploads.reconciler import reconcile
+from apps.uploads.recovering import known_first_file, recovered
 from apps.uploads.selection import something_due
 from apps.uploads.sender import JobFailed, send
 from apps.uploads.settle import note_trouble
 from apps.uploads.waits import after, backoff
 
 log = structlog.get_logger(__name__)
-
-TURN_SECONDS = 20.0
-"""After so long a job lets the jobs of other counters have their turn."""
 
 SHORT_WAIT = 3.0
 """Seconds that a worker waits through with the job in hand; for a longer wait it puts the job back."""
@@ -52,54 +51,59 @@ class _Pause(Exception):
 @dataclass(slots=True)
 class _Turn:
     """One claim of the job by this worker. `in_step`: the revision of the counter whose statuses, attributes and
-    products Metrica was last found to know; None: not looked at yet."""
+    products Metrica was last found to know; None: not looked at yet. `looked_back`: what went out before the database
+    was restored is known."""
 
     lease: Lease
-    began: float
+    pace: Pace
     in_step: int | None = None
-
-    @property
-    def over(self) -> bool:
-        return stopping.requested() or time.monotonic() - self.began > TURN_SECONDS
+    looked_back: bool = False
 
 
 def run_job(job_id: UUID) -> None:
-    """Take the job and work on it for a turn. Does nothing where another worker has it or nothing is to be done.
+    """Take this job and work on it for a turn. Does nothing where another worker has it or nothing is to be done."""
+    if not stopping.requested() and (lease := claim(job_id)) is not None:
+        work(lease)
 
-    A job that has to wait, or whose turn is over, is put back; the queue or the tick brings it up again.
-    """
-    if stopping.requested():
-        UploadJob.objects.filter(pk=job_id).update(enqueued_at=None)
-        return
-    lease = claim(job_id)
-    if lease is None:
-        return
+
+def work(lease: Lease) -> None:
+    """Work on a job that was taken for a turn. A job that has to wait, or whose turn is over, is put back."""
     try:
-        _work(_Turn(lease, time.monotonic()))
+        job, counter = _facts(lease)
+        pace = Pace(job=job, agency_id=counter.agency_id)
+        try:
+            with stopping.may_be_left():
+                _work(_Turn(lease, pace), job, counter)
+        finally:
+            choosing.note_work(agency_id=counter.agency_id, seconds=pace.seconds)
+    except stopping.Left:
+        # The next claim finds what was under way. Whatever the connection was doing, it is not to be trusted any more.
+        connections.close_all()
+        lease.release()
+        log.warning("step left in the middle, the worker is to stop", job=str(lease.job_id))
     except LeaseLost:
-        log.warning("job was taken over by another worker", job=str(job_id))
+        log.warning("job was taken over by another worker", job=str(lease.job_id))
     except Exception:
         # A killed or stopped worker comes past here without a word, and its lease runs out.
-        log.exception("job broke off", job=str(job_id))
+        log.exception("job broke off", job=str(lease.job_id))
         _broke_off(lease)
 
 
-def _work(turn: _Turn) -> None:
-    job, counter = _facts(turn.lease)
+def _work(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     try:
         if job.breakdowns >= MOST_BREAKDOWNS:
             raise JobFailed(code=job.error_code or "internal_error", message=job.error_message)
         _recover(turn.lease, job, counter)
         while _step(turn):
-            if turn.over:
+            if turn.pace.turn_over:
                 turn.lease.release()
-                enqueue(job.pk)
-                return
+                break
     except _Pause as pause:
         turn.lease.release(not_before=pause.until)
     except JobFailed as failed:
         ending.fail(lease=turn.lease, code=failed.code, message=failed.message)
         _hold_what_cannot_go(counter)
+    tallies.add(counter.pk, {f"seconds.{name}": seconds for name, seconds in stages.take().items()})
 
 
 def _step(turn: _Turn) -> bool:
@@ -112,6 +116,10 @@ def _step(turn: _Turn) -> bool:
     upload = _next_upload(counter)
     if reason := block_reason(counter):
         raise JobFailed(code=reason, message="")
+    if not turn.looked_back:
+        turn.looked_back = _look_back(turn, job, counter)
+        if not turn.looked_back:
+            return True
     if not settled_in(lease=lease, job=job, counter=counter, upload=upload):
         turn.in_step = None
         return True
@@ -120,6 +128,7 @@ def _step(turn: _Turn) -> bool:
         _forward(lease, upload, counter)
         return True
     _wait_between_waves(turn, job, counter)
+    _save_calls(turn, job, counter)
     if _plan(turn, job, counter):
         return True
     ending.finish(lease=lease)
@@ -134,7 +143,8 @@ def _plan(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
             return False
         _bring_in_step(turn, job, counter)
         return True
-    return plan_file(lease=turn.lease, job=job, counter=counter).progress
+    with stages.stage(stages.PLANNING):
+        return plan_file(lease=turn.lease, job=job, counter=counter, pace=turn.pace).progress
 
 
 def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
@@ -145,22 +155,49 @@ def _bring_in_step(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     The lease is renewed call by call: of a worker that dies meanwhile the job is free again soon.
     """
     try:
-        schema.bring_in_step(
-            counter=counter, before_call=lambda: turn.lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
-        )
+        schema.bring_in_step(counter=counter, lease=turn.lease)
+    except KeptBack as error:
+        raise _paused(turn.lease, error) from error
     except (TransientError, UnknownOutcome) as error:
-        with turn.lease.step():
-            UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
-            note_trouble(turn.lease, error)
-        raise _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after))) from error
+        raise _ask_later(turn, job, error) from error
     turn.in_step = counter.revision
 
 
+def _look_back(turn: _Turn, job: UploadJob, counter: Counter) -> bool:
+    """What went out since the backup of a database that was restored. One query where it was not."""
+    try:
+        with stages.stage(stages.RECONCILING):
+            return recovered(lease=turn.lease, job=job, counter=counter)
+    except KeptBack as error:
+        raise _paused(turn.lease, error) from error
+    except (TransientError, UnknownOutcome) as error:
+        raise _ask_later(turn, job, error) from error
+
+
+def _ask_later(turn: _Turn, job: UploadJob, error: TransientError | UnknownOutcome) -> _Pause:
+    with turn.lease.step():
+        UploadJob.objects.filter(pk=job.pk).update(breakdowns=F("breakdowns") + 1)
+        note_trouble(turn.lease, error)
+    return _Pause(after(backoff(job.breakdowns + 1, retry_after=error.retry_after)))
+
+
 def _forward(lease: Lease, upload: Upload, counter: Counter) -> None:
-    if upload.state == UploadState.UNKNOWN:
-        reconcile(lease=lease, upload=upload, counter=counter)
-    else:
-        send(lease=lease, upload=upload, counter=counter)
+    try:
+        if upload.state == UploadState.UNKNOWN:
+            with stages.stage(stages.RECONCILING):
+                reconcile(lease=lease, upload=upload, counter=counter)
+        elif upload.attempts or not known_first_file(lease=lease, upload=upload, counter=counter):
+            with stages.stage(stages.SENDING):
+                send(lease=lease, upload=upload, counter=counter)
+    except KeptBack as error:
+        raise _paused(lease, error) from error
+
+
+def _paused(lease: Lease, error: KeptBack) -> _Pause:
+    """Nothing was tried, so nothing is counted: the job says what it waits for and comes back in time."""
+    with lease.step():
+        note_trouble(lease, error)
+    return _Pause(error.until)
 
 
 def _facts(lease: Lease) -> tuple[UploadJob, Counter]:
@@ -172,8 +209,15 @@ def _facts(lease: Lease) -> tuple[UploadJob, Counter]:
 
 
 def _next_upload(counter: Counter) -> Upload | None:
-    """The oldest file of the counter whose end is open, of this job or left undecided by an earlier one."""
-    return Upload.objects.unsettled().filter(job__counter=counter).order_by("wave", "created_at", "pk").first()
+    """The counter's next file whose end is open, of this job or left undecided by an earlier one: first what Metrica
+    may have, then the smallest, so that of a refused file the bad row stands alone soon (see splitter)."""
+    sent = Case(When(state=UploadState.PREPARED, then=1), default=0)
+    return (
+        Upload.objects.unsettled()
+        .filter(job__counter=counter)
+        .order_by(sent, "wave", "rows", "created_at", "pk")
+        .first()
+    )
 
 
 def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:
@@ -192,15 +236,24 @@ def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:
 
 def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:
     """Metrica promises no order between uploads, so a counter may want a pause after each wave (R4)."""
-    if not counter.wave_pause_seconds or job.wave_cursor:
+    if not counter.wave_pause_seconds:
         return
     passed = Upload.objects.filter(job=job, state=UploadState.PASSED).exclude(kind=UploadKind.CONTACTS)
     last = passed.order_by("-finished_at").first()
-    if last is None or last.finished_at is None:
+    if last is None or last.finished_at is None or last.wave == job.wave:
         return
     until = last.finished_at + timedelta(seconds=counter.wave_pause_seconds)
     if until > timezone.now() and something_due(counter=counter, only_orders=job.only_orders):
         _wait_until(turn, until)
+
+
+def _save_calls(turn: _Turn, job: UploadJob, counter: Counter) -> None:
+    until = saving.wait_until(job=job, counter=counter)
+    if until is None or not something_due(counter=counter, only_orders=job.only_orders):
+        return
+    with turn.lease.step():
+        UploadJob.objects.filter(pk=job.pk).update(error_code=saving.CODE, error_message="")
+    raise _Pause(until)
 
 
 def _wait_until(turn: _Turn, until: datetime | None) -> None:
@@ -210,7 +263,7 @@ def _wait_until(turn: _Turn, until: datetime | None) -> None:
     seconds = (until - timezone.now()).total_seconds()
     if seconds <= 0:
         return
-    if seconds > SHORT_WAIT or turn.over:
+    if seconds > SHORT_WAIT or turn.pace.turn_over:
         raise _Pause(until)
     turn.lease.extend(seconds=seconds)
     time.sleep(seconds)

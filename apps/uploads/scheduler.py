@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -20,12 +19,12 @@ from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import holds
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.uploads import heartbeats
+from apps.uploads import heartbeats, queueing, saving, tallies
 from apps.uploads.events import ticked
-from apps.uploads.models import JobState, Trigger, Upload, UploadJob
-from apps.uploads.queueing import enqueue_all
+from apps.uploads.models import Trigger, Upload, UploadJob
 from apps.uploads.selection import those_with_something_due
-from apps.uploads.services import request_if_wanted, request_upload
+from apps.uploads.services import everything_refused, request_if_wanted, request_upload
+from apps.uploads.urgency import lift_urgent
 
 log = structlog.get_logger(__name__)
 
@@ -45,11 +44,15 @@ class TickFailed(Exception):
 def tick() -> None:
     """One step of everything that has its time. Raises TickFailed after all stages had their chance."""
     heartbeats.beat(heartbeats.TICK)
+    tallies.add(tallies.EVERYBODY, {"ticks": 1})
     stages: tuple[Callable[[], object], ...] = (
         release_holds,
         start_due_counters,
         start_as_they_come,
         settle_left_behind,
+        lift_urgent,
+        wake_gathering,
+        ask_metrica_again,
         bring_up_jobs,
         renew_tokens,
         seal_audit,
@@ -91,7 +94,7 @@ def start_due_counters() -> int:
             served = []
             for counter in turns:
                 try:
-                    if counter.pk in wanting and not block_reason(counter):
+                    if counter.pk in wanting and not block_reason(counter) and not everything_refused(counter):
                         request_upload(counter=counter, trigger=Trigger.SCHEDULE, requested_by=_("the schedule"))
                         started += 1
                 except Exception as error:
@@ -135,19 +138,19 @@ def settle_left_behind() -> None:
             request_upload(counter=counter, trigger=Trigger.SCHEDULE, only_orders=[], requested_by=_("the schedule"))
 
 
-def bring_up_jobs(*, lost_after: float | None = None) -> int:
-    """Messages for jobs that can be taken but of which nobody has told the workers lately. Returns how many.
+def wake_gathering() -> None:
+    """Jobs that gather changes because calls are short: whether they still have to."""
+    saving.wake()
 
-    `lost_after`: seconds after which a message that nobody took counts as lost.
-    """
-    now = timezone.now()
-    seconds = settings.UPLOAD_LEASE_SECONDS if lost_after is None else lost_after
-    untold = Q(enqueued_at=None) | Q(enqueued_at__lte=now - timedelta(seconds=seconds))
-    running = UploadJob.objects.filter(counter=OuterRef("counter"), state=JobState.RUNNING).exclude(pk=OuterRef("pk"))
-    jobs = UploadJob.objects.claimable(now).filter(untold).filter(~Exists(running)).order_by("created_at")
-    found = list(jobs.values_list("pk", flat=True)[:1000])
-    enqueue_all(found)
-    return len(found)
+
+def ask_metrica_again() -> int:
+    """Before jobs come back: whether Metrica answers again, a small call finds out sooner than a large file."""
+    return account_tasks.send_due_questions()
+
+
+def bring_up_jobs() -> int:
+    """Permits for jobs that can be taken, where too few are on their way. Returns how many."""
+    return queueing.send_missing()
 
 
 def renew_tokens() -> int:

@@ -1,8 +1,6 @@
 """Before rows of the detailed format go, Metrica must know what they name: statuses, custom attributes, products
 (pages: mapOrderStatuses, createAttributes, createProducts). Each is sent when it has changed, and read first."""
 
-from collections.abc import Callable
-
 from django.conf import settings
 from django.utils.translation import gettext as _
 
@@ -15,6 +13,7 @@ from apps.metrica.client import Product as MetricaProduct
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome
 from apps.metrica.vocabulary import EntityType
 from apps.uploads import sender
+from apps.uploads.lease import Lease
 
 
 class Outdated(Exception):
@@ -28,32 +27,37 @@ def confirm(counter: Counter) -> None:
         raise Outdated
 
 
-def bring_in_step(*, counter: Counter, before_call: Callable[[], None] | None = None) -> None:
+def bring_in_step(*, counter: Counter, lease: Lease) -> None:
     """See that Metrica has the counter's statuses, attributes and products as they are now. No call where nothing has
-    changed since they were seen to be the same. `before_call`: asked before each call, which METRICA_TIMEOUT_SECONDS
-    bounds.
+    changed since they were seen to be the same. The lease is asked for, and renewed, before each call, which
+    METRICA_TIMEOUT_SECONDS bounds; what came of the calls is noted in steps of it.
 
-    Raises JobFailed where a person is needed (statuses_out_of_step, attribute_differs, what Metrica refused), and
-    TransientError or UnknownOutcome: all is read again before anything is repeated. Call it outside any transaction.
+    Raises LeaseLost; JobFailed where a person is needed (statuses_out_of_step, attribute_differs, what Metrica
+    refused), and TransientError (KeptBack among them) or UnknownOutcome: all is read again before anything is repeated.
+    Call it outside any transaction.
     """
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
+    seconds = settings.METRICA_TIMEOUT_SECONDS
+
+    def before_call() -> None:
+        lease.extend(seconds=seconds)
+
     try:
-        ensure_in_step(counter=counter, before_call=before_call)
+        ensure_in_step(counter=counter, before_call=before_call, writing=lease.step)
         if counter.attributes_revision > counter.attributes_sent or counter.products_revision > counter.products_sent:
-            seconds = settings.METRICA_TIMEOUT_SECONDS
             with metrica_client(account, counter=counter, total_timeout=seconds, before_call=before_call) as metrica:
-                _bring_attributes(metrica, counter)
-                _bring_products(metrica, counter)
+                _bring_attributes(metrica, counter, lease)
+                _bring_products(metrica, counter, lease)
     except (TransientError, UnknownOutcome):
         raise
     except MetricaError as error:
         if isinstance(error, AuthorizationError):
-            sender.disconnect(account, error)
+            sender.disconnect(lease, account, error)
         raise sender.JobFailed(code=error.code, message=str(error)) from error
 
 
-def _bring_attributes(metrica: MetricaClient, counter: Counter) -> None:
+def _bring_attributes(metrica: MetricaClient, counter: Counter, lease: Lease) -> None:
     revision = counter.attributes_revision
     if revision == counter.attributes_sent:
         return
@@ -73,16 +77,18 @@ def _bring_attributes(metrica: MetricaClient, counter: Counter) -> None:
         if missing:
             specs = [_spec(one) for one in missing]
             metrica.create_attributes(counter.metrica_id, entity_type=of_entity, attributes=specs)
-    declaring.attributes_sent(counter=counter, revision=revision)
+    with lease.step():
+        declaring.attributes_sent(counter=counter, revision=revision)
 
 
-def _bring_products(metrica: MetricaClient, counter: Counter) -> None:
+def _bring_products(metrica: MetricaClient, counter: Counter, lease: Lease) -> None:
     revision = counter.products_revision
     if revision == counter.products_sent:
         return
     rows = Product.objects.filter(counter=counter).values_list("name", "humanized")
     metrica.upload_products(counter.metrica_id, [MetricaProduct(name, title) for name, title in rows])
-    declaring.products_sent(counter=counter, revision=revision)
+    with lease.step():
+        declaring.products_sent(counter=counter, revision=revision)
 
 
 def _spec(attribute: CustomAttribute) -> Attribute:

@@ -4,7 +4,7 @@ were."""
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, Protocol
@@ -25,8 +25,12 @@ class Piece:
 class Scissors(Protocol):
     def __init__(self, source: BinaryIO, key_column: str) -> None: ...
 
-    def next(self, count: int) -> Iterator[Piece]:
-        """A whole file of the next `count` rows, in pieces."""
+    def next(self, count: int, *, without: Collection[int] = ()) -> Iterator[Piece]:
+        """A whole file of the next `count` rows, in pieces; those at the places `without` (counted from the present
+        one, which is 0) are left out."""
+
+    def skip(self, count: int) -> None:
+        """Leave the next rows out."""
 
 
 class CsvScissors:
@@ -37,12 +41,18 @@ class CsvScissors:
         self._header = next(self._records)
         self._key = self._header.index(key_column)
 
-    def next(self, count: int) -> Iterator[Piece]:
+    def skip(self, count: int) -> None:
+        for _cells in islice(self._records, count):
+            pass
+
+    def next(self, count: int, *, without: Collection[int] = ()) -> Iterator[Piece]:
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer)
         writer.writerow(self._header)
         keys: list[str] = []
-        for cells in islice(self._records, count):
+        for place, cells in enumerate(islice(self._records, count)):
+            if place in without:
+                continue
             keys.append(cells[self._key])
             writer.writerow(cells)
             if buffer.tell() > _PIECE:
@@ -63,8 +73,13 @@ class JsonScissors:
         self._key = key_column
         self._elements = _elements(text)
 
-    def next(self, count: int) -> Iterator[Piece]:
-        rows = list(islice(self._elements, count))
+    def skip(self, count: int) -> None:
+        for _element in islice(self._elements, count):
+            pass
+
+    def next(self, count: int, *, without: Collection[int] = ()) -> Iterator[Piece]:
+        coming = enumerate(islice(self._elements, count))
+        rows = [element for place, element in coming if place not in without]
         body = ",".join(text for _row, text in rows)
         data = f"{{{json.dumps(self._name)}:[{body}]}}".encode()
         yield Piece(data, [str(row[self._key]) for row, _text in rows])

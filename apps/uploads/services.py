@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,12 +16,18 @@ from apps.clients.models import Client
 from apps.counters import schedule
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
+from apps.orders import services as order_services
 from apps.orders.models import Delivery, HoldReview, Order, StatusChange
-from apps.uploads.models import JobState, Trigger, UploadJob
-from apps.uploads.queueing import enqueue
+from apps.uploads import saving
+from apps.uploads.events import job_finished
+from apps.uploads.models import JobState, Trigger, Upload, UploadJob
+from apps.uploads.queueing import call_worker
 from apps.uploads.waits import LONGEST
 
+RETRIED_AT_ONCE = 10_000
 _AFTER_A_CANCEL = timedelta(minutes=10)
+_AFTER_REFUSALS = timedelta(hours=6)
+_EVERYTHING_REFUSED = ("every_row_refused", "too_many_refused")
 _FAILURES_COUNTED = 12
 
 
@@ -33,16 +40,23 @@ def request_upload(
     Where such a job waits in the queue already, that one is returned; one that runs is followed by another.
     `requested_by`: who is shown as having asked; left out, whoever the present trace names.
     """
-    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
-        return waiting
+    if trigger != Trigger.SCHEDULE:
+        saving.hurry(counter=counter)
     current = trace.current()
+    who = (requested_by or current.actor.label)[:255]
+    if only_orders is None and (waiting := _waiting_job(counter)) is not None:
+        if trigger != Trigger.SCHEDULE and waiting.trigger == Trigger.SCHEDULE:
+            # It is no longer the schedule's, which may have to save calls.
+            waiting.trigger, waiting.requested_by = Trigger(trigger), who
+            waiting.save(update_fields=["trigger", "requested_by"])
+        return waiting
     try:
         with transaction.atomic():
             job = UploadJob.objects.create(
                 counter=counter,
                 trigger=Trigger(trigger),
                 only_orders=None if only_orders is None else sorted(set(only_orders)),
-                requested_by=(requested_by or current.actor.label)[:255],
+                requested_by=who,
                 request_id=current.request_id[:64],
             )
     except IntegrityError:
@@ -59,7 +73,7 @@ def request_upload(
             "orders": None if only_orders is None else len(only_orders),
         },
     )
-    enqueue(job.pk)
+    call_worker()
     return job
 
 
@@ -69,7 +83,7 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
     After a job that failed or was cancelled there is a pause that grows with each further failure, unless the cause was
     removed since: Metrica is not asked the same in vain every second.
     """
-    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter):
+    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter) or everything_refused(counter):
         return None
     if UploadJob.objects.unfinished().filter(counter=counter, only_orders__isnull=True).exists():
         return None
@@ -108,9 +122,9 @@ def cancel_job(*, job: UploadJob) -> bool:
     now = timezone.now()
     rows = UploadJob.objects.filter(pk=job.pk)
     if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=now, cancel_requested_at=now):
-        pass
-    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None):
-        enqueue(job.pk)
+        job_finished.send(sender=None, job=job)
+    elif rows.filter(state=JobState.RUNNING).update(cancel_requested_at=now, not_before=None, waiting_since=now):
+        call_worker()
     else:
         return False
     record(
@@ -122,17 +136,42 @@ def cancel_job(*, job: UploadJob) -> bool:
     return True
 
 
-def retry_job(*, job: UploadJob, trigger: str = Trigger.PERSON) -> UploadJob:
-    """A new job for what an ended one was to deliver. Raises ValidationError while the old one has not ended."""
+@transaction.atomic
+def retry_job(*, job: UploadJob, trigger: str = Trigger.PERSON, rejected: bool = False) -> UploadJob:
+    """A new job for what an ended one was to deliver. Raises ValidationError while the old one has not ended.
+
+    `rejected`: also for what Metrica rejected of it and somebody would have to decide on, RETRIED_AT_ONCE at a time;
+    rejected late states are followed by their orders' current one (R4).
+    """
     job.refresh_from_db()
     if job.state in (JobState.QUEUED, JobState.RUNNING):
         message = _("The job has not ended yet. Wait until it ends, or cancel it.")
         raise ValidationError(message, code="job_not_ended")
+    if rejected:
+        changes = rejected_of(job).select_related("order", "counter")
+        order_services.retry_rejected(changes=list(changes[:RETRIED_AT_ONCE]))
     return request_upload(counter=job.counter, trigger=trigger, only_orders=job.only_orders)
+
+
+def rejected_of(job: UploadJob) -> QuerySet[StatusChange]:
+    """Changes that were rejected with files of this job and still need a person."""
+    uploads = Upload.objects.filter(job=job)
+    return StatusChange.objects.filter(upload_id__in=uploads.values("pk")).needing_a_person()
 
 
 def _waiting_job(counter: Counter) -> UploadJob | None:
     return UploadJob.objects.filter(counter=counter, state=JobState.QUEUED, only_orders__isnull=True).first()
+
+
+def everything_refused(counter: Counter) -> bool:
+    """True while no job of the counter may start by itself because Metrica refused whatever the last one tried, and
+    nothing has changed since: each further job would cost dozens of calls for nothing."""
+    ended = UploadJob.objects.filter(counter=counter).exclude(finished_at=None).order_by("-finished_at").first()
+    if ended is None or ended.error_code not in _EVERYTHING_REFUSED:
+        return False
+    if HoldReview.objects.filter(counter=counter, reviewed_at__gt=ended.finished_at).exists():
+        return False
+    return ended.finished_at is not None and timezone.now() < ended.finished_at + _AFTER_REFUSALS
 
 
 def _not_before(counter: Counter) -> datetime | None:

@@ -17,29 +17,23 @@ from apps.uploads.cluster import CarefulCluster
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 15.0
-"""How long running steps may take to end once the worker is to stop; what takes longer is looked up later (R6)."""
-
-_SIGN_OF_LIFE_SECONDS = 5.0
-
 
 class Worker:
-    """Runs until SIGTERM or SIGINT. `say` prints a line for people."""
+    """Runs until SIGTERM or SIGINT; a second one of them hastens the end. `say` prints a line for people."""
 
     def __init__(self, *, say: Callable[[str], None]) -> None:
         self._say = say
         self._asked_to_stop = threading.Event()
+        self._in_a_hurry = threading.Event()
         self._stopping = stopping.prepare()
         self._name = heartbeats.this_worker()
         self._next_beat = 0.0
 
     def run(self) -> bool:
-        """True if everything ended in time."""
+        """True if everything ended by itself, or left what it did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         cluster = self._start()
-        # Messages that died with an earlier worker are not waited for.
-        self._safely(lambda: scheduler.bring_up_jobs(lost_after=0))
         while not self._asked_to_stop.wait(1.0):
             if not cluster.alive:
                 self._say("The queue's processes died; starting them anew.")
@@ -51,12 +45,14 @@ class Worker:
         connections.close_all()
         cluster = CarefulCluster()
         cluster.start()
+        # Messages that died with earlier processes are not waited for.
+        self._safely(lambda: queueing.send_missing(lost_after=0))
         return cluster
 
     def _look_around(self) -> None:
         if time.monotonic() >= self._next_beat:
-            heartbeats.beat(self._name)
-            self._next_beat = time.monotonic() + _SIGN_OF_LIFE_SECONDS
+            heartbeats.beat(self._name, slots=settings.Q_CLUSTER["workers"])
+            self._next_beat = time.monotonic() + heartbeats.SECONDS
         if heartbeats.turn_of(heartbeats.TICK, every=settings.TICK_SECONDS):
             scheduler.tick()
         else:
@@ -76,14 +72,16 @@ class Worker:
             log.exception("the worker's own round failed")
 
     def _end(self, cluster: CarefulCluster) -> bool:
-        self._say("Stopping: running uploads end their present step.")
+        self._say("Stopping: running uploads end their present step. A second signal makes them leave it.")
         self._stopping.set()
-        in_time = cluster.end(seconds=STOP_SECONDS)
+        in_time = cluster.end(seconds=settings.STOP_SECONDS, hurry=self._in_a_hurry.is_set)
         self._safely(lambda: heartbeats.forget_worker(self._name))
         self._say("Stopped." if in_time else "Stopped by force; what was being sent will be looked up at Metrica.")
         return in_time
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._asked_to_stop.is_set():
+            self._in_a_hurry.set()
         self._asked_to_stop.set()
 
 

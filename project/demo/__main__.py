@@ -24,6 +24,7 @@ def say(text: str = "") -> None:
 def environment(access: Access, url: str) -> dict[str, str]:
     sandbox = f"{url}/sandbox"
     return {
+        "SITE_URL": url,
         "METRICA_URL": sandbox,
         "YANDEX_OAUTH_URL": sandbox,
         "YANDEX_LOGIN_URL": f"{sandbox}/info",
@@ -31,6 +32,7 @@ def environment(access: Access, url: str) -> dict[str, str]:
         "YANDEX_CLIENT_SECRET": access.app_secret,
         "DEBUG": "on",
         "SANDBOX": "on",
+        "OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": secrets.token_urlsafe(40),
         "DATABASE_URL": f"sqlite:///{DIRECTORY / 'goalpost.sqlite3'}",

@@ -27,13 +27,15 @@ from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.counters.services import connect_account, create_counter, update_account, update_counter
 from apps.goals.models import StatusMapping
 from apps.goals.services import replace_statuses
+from apps.hooks.models import SUBSCRIBABLE, Endpoint
+from apps.hooks.services import create_endpoint, new_secret, update_endpoint
 from apps.uploads.modes import switch_mode
-from project.provisioning.document import Account, AgencyEntry, CounterEntry, Key, Person, ProvisionError
+from project.provisioning.document import Account, AgencyEntry, CounterEntry, Key, Person, ProvisionError, Webhook
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that was made or changed. `secret` is a new API key, to be shown once."""
+    """One thing that was made or changed. `secret` is a new API key or secret, to be shown once."""
 
     sign: str  # "+" made, "~" changed
     what: str
@@ -92,6 +94,8 @@ def _agency(entry: AgencyEntry) -> Iterator[Difference]:
         yield from _counter(agency, counter)
     for key in entry.api_keys:
         yield from _key(agency, key)
+    for webhook in entry.webhooks:
+        yield from _webhook(agency, webhook)
 
 
 def _person(agency: Agency, person: Person) -> Iterator[Difference]:
@@ -119,7 +123,11 @@ def _account(agency: Agency, account: Account) -> Iterator[Difference]:
         known = MetricaAccount.objects.filter(agency=agency, login=account.login).first()
         if known is not None and known.renews_itself and known.state == AccountState.CONNECTED:
             return  # a person has connected it since: its token is another one by now, and a better one
-        if known is None or known.state != AccountState.CONNECTED or not _same_token(known, account.token):
+        if (
+            known is None
+            or known.state != AccountState.CONNECTED
+            or not _is_secret(known.token_encrypted, account.token)
+        ):
             connect_account(agency=agency, login=account.login, token=account.token, base_url=account.base_url)
             yield Difference("~" if known else "+", f"{place}: connected" if known else place)
         elif known.base_url != account.base_url.rstrip("/"):
@@ -127,9 +135,9 @@ def _account(agency: Agency, account: Account) -> Iterator[Difference]:
             update_account(account=known, login=account.login, base_url=account.base_url)
 
 
-def _same_token(account: MetricaAccount, token: str) -> bool:
+def _is_secret(encrypted: str, text: str) -> bool:
     try:
-        return decrypt(account.token_encrypted) == token
+        return decrypt(encrypted) == text
     except UnreadableSecret:
         return False
 
@@ -198,3 +206,32 @@ def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
         )
         what = f"{place}: replaced" if known else place
         yield Difference("~" if known else "+", what, secret="" if entry.secret else secret)
+
+
+def _webhook(agency: Agency, entry: Webhook) -> Iterator[Difference]:
+    place = f"{agency.slug}: webhook {entry.name}"
+    counters = list(Counter.objects.filter(agency=agency, metrica_id__in=entry.counters))
+    if unknown := set(entry.counters) - {counter.metrica_id for counter in counters}:
+        raise ProvisionError([f"{place}: unknown counters {', '.join(map(str, sorted(unknown)))}."])
+    events = [kind.value for kind in SUBSCRIBABLE] if entry.events is None else entry.events
+    with _at(place):
+        known = Endpoint.objects.filter(agency=agency, name=entry.name).first()
+        if known is None:
+            _made, secret = create_endpoint(
+                agency=agency, name=entry.name, url=entry.url, events=events, counters=counters, secret=entry.secret
+            )
+            yield Difference("+", place, secret="" if entry.secret else secret)
+            return
+        before = _webhook_facts(known)
+        after = _webhook_facts(update_endpoint(endpoint=known, url=entry.url, events=events, counters=counters))
+        for name, old in before.items():
+            if after[name] != old:
+                yield Difference("~", f"{place}: {name} {old} → {after[name]}")
+        if entry.secret is not None and not _is_secret(known.secret_encrypted, entry.secret):
+            new_secret(endpoint=known, secret=entry.secret)
+            yield Difference("~", f"{place}: secret changed")
+
+
+def _webhook_facts(endpoint: Endpoint) -> dict[str, Any]:
+    numbers = sorted(endpoint.counters.values_list("metrica_id", flat=True))
+    return {"address": endpoint.url, "events": endpoint.events, "counters": numbers or "all"}

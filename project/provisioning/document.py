@@ -53,6 +53,15 @@ class CounterEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    name: str
+    url: str
+    secret: str | None
+    events: tuple[str, ...] | None
+    counters: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgencyEntry:
     slug: str
     name: str
@@ -60,6 +69,7 @@ class AgencyEntry:
     api_keys: list[Key] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
     counters: list[CounterEntry] = field(default_factory=list)
+    webhooks: list[Webhook] = field(default_factory=list)
 
 
 class _Table:
@@ -139,6 +149,7 @@ def _agency(table: _Table, environment: Mapping[str, str]) -> AgencyEntry:
         api_keys=[_key(one, environment) for one in table.tables("api_keys")],
         accounts=[_account(one, environment) for one in table.tables("accounts")],
         counters=[_counter(one) for one in table.tables("counters")],
+        webhooks=[_webhook(one, environment) for one in table.tables("webhooks")],
     )
     known = {account.login for account in entry.accounts}
     for counter in entry.counters:
@@ -177,6 +188,18 @@ def _key(table: _Table, environment: Mapping[str, str]) -> Key:
     )
     table.finish()
     return key
+
+
+def _webhook(table: _Table, environment: Mapping[str, str]) -> Webhook:
+    webhook = Webhook(
+        name=table.take("name", str, "", required=True),
+        url=table.take("url", str, "", required=True),
+        secret=table.secret("secret_env", environment),
+        events=table.text_list("events"),
+        counters=tuple(table.take("counters", list, [])),
+    )
+    table.finish()
+    return webhook
 
 
 def _account(table: _Table, environment: Mapping[str, str]) -> Account:

@@ -12,13 +12,17 @@ from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
 from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.alerts.models import Alert, AlertRules, Channel
+from apps.alerts.services import rules_of, save_channel
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
-from apps.orders.models import HeldChange, Order, StatusChange
-from apps.uploads.models import Upload, UploadJob
+from apps.hooks.models import Delivery, Endpoint
+from apps.hooks.services import create_endpoint
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
+from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
 from tests.factories import make_key
 
@@ -38,12 +42,19 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Client: lambda place: Client.objects.get(counter=place.counter),
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
+    RejectedChange: lambda place: RejectedChange.objects.get(counter=place.counter, delivery="rejected"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
+    Heartbeat: lambda place: Heartbeat.objects.get_or_create(name=f"worker {place.mark} 1")[0],
+    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    Delivery: lambda place: Delivery.objects.filter(endpoint__agency=place.agency).first(),
+    Alert: lambda place: Alert.objects.get(agency=place.agency),
+    Channel: lambda place: Channel.objects.get(agency=place.agency),
+    AlertRules: lambda place: AlertRules.objects.get(agency=place.agency),
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
-STAFF_ONLY = {Agency, User}
+STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
 BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
 # Nothing can be posted to a file, be it there or not.
@@ -54,12 +65,26 @@ ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
 def full(place: Place) -> Place:
     """An agency with one of everything."""
     make_key(place.agency, name=f"{place.mark} key")
+    create_endpoint(
+        agency=place.agency,
+        name=f"{place.mark} webhook",
+        url=f"https://crm.example/{place.mark}",
+        events=["order.held"],
+        counters=[place.counter],
+    )
     order = place.push(
         f"{place.mark}-1", "new", client_uniq_id=f"{place.mark}-client", client_name=f"{place.mark} person"
     )
     place.push(f"{place.mark}-2", f"{place.mark} unknown status")
     place.job(order=order)
+    refused = place.push(f"{place.mark}-3", "won", emails=[f"{place.mark.lower()}-3@mail.example"])
+    refused.changes.update(delivery="rejected", reject_code="invalid_uploading", reject_message=f"{place.mark} no")
     Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
+    rules_of(place.agency)
+    save_channel(agency=place.agency, name=f"{place.mark} duty", addresses=[f"duty@{place.mark}.example"])
+    about = {"counter": place.counter, "subject": f"counter {place.counter.pk}", "label": str(place.counter)}
+    facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
+    Alert.objects.create(agency=place.agency, cause="holds_waiting", severity="warning", facts=facts, **about)
     return place
 
 
@@ -88,7 +113,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison),
+        *(MappingVersion, Comparison, Endpoint, Delivery, Alert, Channel, AlertRules),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import MappingVersion
+from apps.hooks.services import create_endpoint
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -36,22 +37,43 @@ OPERATING = [
     ("orders_heldchange", "identify"),
     ("orders_heldchange", "release"),
     ("orders_heldchange", "reject"),
+    ("orders_rejectedchange", "correct"),
+    ("orders_rejectedchange", "map"),
+    ("orders_rejectedchange", "retry"),
+    ("orders_rejectedchange", "leave"),
     ("uploads_uploadjob", "retry"),
+    ("uploads_uploadjob", "retry_rejected"),
     ("uploads_uploadjob", "cancel"),
+    ("hooks_endpoint", "test"),
+    ("hooks_endpoint", "enable"),
+    ("hooks_endpoint", "now"),
+    ("hooks_endpoint", "since"),
+    ("hooks_delivery", "again"),
+    ("hooks_delivery", "give_up"),
 ]
-ADMINISTERING = [("counters_metricaaccount", "connect"), ("counters_metricaaccount", "disconnect")]
+ADMINISTERING = [
+    ("counters_metricaaccount", "connect"),
+    ("counters_metricaaccount", "disconnect"),
+    ("hooks_endpoint", "secret"),
+]
 
 
 @pytest.fixture
 def objects(place: Place) -> dict[str, Any]:
     order = place.push("A-1", "new")
+    endpoint, _secret = create_endpoint(
+        agency=place.agency, name="CRM", url="https://crm.example/hook", events=["order.held"]
+    )
     place.push("A-2", "unknown")
     return {
+        "hooks_endpoint": endpoint,
+        "hooks_delivery": endpoint.deliveries.get(),
         "counters_counter": place.counter,
         "counters_metricaaccount": place.account,
         "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),
         "orders_order": order,
         "orders_heldchange": place.change("A-2"),
+        "orders_rejectedchange": order.changes.get(),
         "uploads_uploadjob": place.job(),
         "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
@@ -76,7 +98,7 @@ def test_a_manager_does_not_touch_tokens(place: Place, objects: dict[str, Any], 
 def test_an_analyst_sees_no_buttons(place: Place, objects: dict[str, Any], login: Any):
     browser = login(place.analyst)
     for pages, obj in objects.items():
-        if pages == "orders_heldchange":
+        if pages in ("orders_heldchange", "orders_rejectedchange"):
             continue
         answer = browser.get(reverse(f"admin:{pages}_change", args=[obj.pk]))
         assert answer.status_code == 200

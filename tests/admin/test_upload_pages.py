@@ -73,14 +73,28 @@ def test_the_page_costs_the_same_for_many_files(place: Place, browser: Browser, 
 def test_a_refused_row_is_named_with_its_cause(place: Place, browser: Browser):
     order = place.push("BAD-ROW", "won")
     job = place.job(state="partly_failed", delivered=0, rejected=1)
-    Upload.objects.update(state="refused", error_code="invalid_uploading", error_message="Refused. (line 2: no)")
-    order.changes.update(delivery="rejected", upload_id=Upload.objects.get().pk)
+    Upload.objects.update(state="refused", error_code="invalid_uploading", error_message="line 2: no")
+    order.changes.update(
+        delivery="rejected",
+        upload_id=Upload.objects.get().pk,
+        reject_code="invalid_uploading",
+        reject_message="line 2: no",
+        reject_field="phones",
+    )
     answer = browser.get(page(job))
     text = words(answer)
-    assert "Metrica received the file and refused it as incorrect. Correct this order in the CRM" in text
+    assert "Metrica received the file and refused it as incorrect." in text
+    assert "Metrica does not take a phone number of the order. line 2: no Correct it here" in text
     assert "line 2: no" in text
     assert "BAD-ROW · won" in text
     assert reverse("admin:orders_order_change", args=[order.pk]) in answer.content.decode()
+
+
+def test_a_file_that_went_twice_says_why(place: Place, browser: Browser):
+    job = place.job()
+    Upload.objects.update(attempts=2, sent_again="several_fit")
+    text = words(browser.get(page(job)))
+    assert "Sent again because several uploads in Metrica's list could have been it" in text
 
 
 def test_a_failed_job_says_the_next_step(place: Place, browser: Browser):

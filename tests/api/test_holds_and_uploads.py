@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
+from apps.orders.models import StatusChange
 from apps.uploads.models import JobState, Upload, UploadJob, UploadState
 from tests.factories import make_counter
 
@@ -96,7 +97,7 @@ def test_a_job_shows_its_files_and_what_went_wrong(api, counter):
     assert failed["error"]["code"] == "file_missing" and failed["error"]["message"] and failed["error"]["next_step"]
     assert set(passed) == {
         *("id", "wave", "kind", "format", "state", "rows", "bytes", "sha256", "attempts", "http_status"),
-        *("uploading_id", "error", "started_at", "finished_at"),
+        *("uploading_id", "error", "started_at", "finished_at", "cut_from", "part", "sent_again_because"),
     }
 
 
@@ -120,6 +121,31 @@ def test_an_ended_job_is_repeated_and_a_living_one_is_not(api, counter):
     assert answer.body["id"] != str(job.pk)
     refused = api.post(f"uploads/{answer.body['id']}/retry/", {})
     assert (refused.status, refused.codes) == (409, {"job_not_ended"})
+
+
+def test_what_was_rejected_goes_once_more_where_that_is_asked(api, counter):
+    job = UploadJob.objects.create(counter=counter, trigger="api", state=JobState.PARTLY_FAILED)
+    upload = Upload.objects.create(job=job, wave=1)
+    api.post(ORDERS, order(1))
+    rejected = {
+        "delivery": "rejected",
+        "reject_code": "invalid_uploading",
+        "reject_message": "No.",
+        "upload_id": upload.pk,
+    }
+    StatusChange.objects.update(**rejected, reject_field="emails")
+    shown = api.get(f"{ORDERS}D-1/").body["timeline"][0]["rejection"]
+    assert (shown["code"], shown["said"], shown["field"], shown["overtaken"]) == (
+        *("invalid_uploading", "No.", "emails"),
+        False,
+    )
+    assert "e-mail" in shown["message"] and shown["next_step"]
+    assert api.post(f"uploads/{job.pk}/retry/?rejected=maybe").status == 400
+    assert api.post(f"uploads/{job.pk}/retry/").status == 202
+    assert StatusChange.objects.get().delivery == "rejected"
+    UploadJob.objects.exclude(pk=job.pk).delete()
+    assert api.post(f"uploads/{job.pk}/retry/?rejected=true").status == 202
+    assert StatusChange.objects.get().delivery == "waiting"
 
 
 def test_a_waiting_job_is_cancelled_once(api, counter):

@@ -261,7 +261,14 @@ def test_a_rejected_change_tells_why(api, counter):
     delivery.claim(change_ids=[change.pk], upload_id=upload.pk)
     delivery.reject(upload_id=upload.pk, code="refused_row", message="Metrica says no")
     [shown] = api.get(PATH + "D-1/").body["timeline"]
-    assert shown["rejection"] == {"code": "refused_row", "message": "Metrica says no"}
+    assert shown["rejection"] == {
+        "code": "refused_row",
+        "message": "Metrica does not take this row, and does not name the field that is wrong.",
+        "said": "Metrica says no",
+        "field": None,
+        "next_step": "Correct what is wrong here or in the CRM. If nothing is, send it again as it is.",
+        "overtaken": False,
+    }
     assert shown["goals"] == {"reached": [], "forecast": []}
 
 

@@ -1,4 +1,5 @@
-"""Speed and memory on PostgreSQL: `make benchmarks`, or `python -m tests.benchmarks --orders 50000 --only import,plan`.
+"""Speed, memory and fairness on PostgreSQL (fairness on SQLite too): `make benchmarks`, or
+`python -m tests.benchmarks --orders 50000 --only import,plan`.
 
 Everything runs on this machine, in a database that is made for it and dropped again. Ends with 1 if a target is missed.
 """
@@ -11,16 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
-from tests.benchmarks import importing, latency, place, sending
+from tests.benchmarks import fairness, importing, latency, place, sending
 from tests.benchmarks.figures import Figure, table
 from tests.run import postgres_url
 
-PARTS = ("import", "plan", "latency")
+PARTS = ("import", "plan", "latency", "fair")
 
 
 def main() -> int:
@@ -47,10 +49,7 @@ def main() -> int:
 
 
 def _measured(server: str, *, count: int, only: list[str]) -> Iterator[Figure]:
-    with (
-        tempfile.TemporaryDirectory(prefix="goalpost-bench-") as directory,
-        place.made(server=server, directory=Path(directory)) as where,
-    ):
+    with _directory() as directory, place.made(server=server, directory=directory) as where:
         if "import" in only:
             _note(f"import_orders of {count:,} orders")
             yield from importing.measure(where, count=count)
@@ -63,6 +62,22 @@ def _measured(server: str, *, count: int, only: list[str]) -> Iterator[Figure]:
         if "latency" in only:
             _note(f"latency, {latency.SAMPLES} samples")
             yield from latency.measure(where)
+    if "fair" in only:
+        for name, made in (
+            ("PostgreSQL", lambda directory: place.made(server=server, directory=directory)),
+            ("SQLite", lambda directory: place.made_on_sqlite(directory=directory)),
+        ):
+            with _directory() as directory, made(directory) as where:
+                _note(f"{count:,} orders that wait, on {name}")
+                importing.run(where, "many", count)
+                _note("fresh changes of another agency")
+                yield from fairness.measure(where, database=name, count=count)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="goalpost-bench-") as directory:
+        yield Path(directory)
 
 
 def _note(text: str) -> None:

@@ -57,7 +57,7 @@ class Lab:
         """Seconds until the change was accepted (answered with 200), and from then on until the sandbox has it."""
         row = {
             "id": order_id,
-            "create_date_time": _now(),
+            "create_date_time": now(),
             "client_ids": ["1700000000123456789"],
             "order_status": "IN_PROGRESS",
             "revenue": "5000.00",
@@ -75,7 +75,7 @@ class Lab:
         """Seconds that the sandbox needs for a ready file of one row."""
         file = (
             "id,create_date_time,client_ids,order_status,revenue,cost\r\n"
-            f"{order_id},{_now()},1700000000123456789,IN_PROGRESS,5000.00,3200.00\r\n"
+            f"{order_id},{now()},1700000000123456789,IN_PROGRESS,5000.00,3200.00\r\n"
         )
         with Clock() as clock:
             self._http.post(
@@ -128,5 +128,5 @@ def _samples(lab: Lab, sample: Callable[[str], T], prefix: str) -> list[T]:
     return found
 
 
-def _now() -> str:
+def now() -> str:
     return (datetime.now(ZoneInfo(ZONE)) - timedelta(minutes=1)).strftime("%Y-%m-%d %H:%M:%S")

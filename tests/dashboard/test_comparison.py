@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from apps.audit.models import AuditEntry
-from apps.counters.models import AccountState, ApiCall, Counter
+from apps.counters.models import AccountState, ApiCall, Breaker, Counter
 from apps.counters.services import disconnect_account, update_counter
 from apps.dashboard.comparison import adding_up, nightly, reading, running, turns
 from apps.dashboard.models import CompareState, Comparison, DayFigures, Side
@@ -256,6 +256,7 @@ def test_what_does_not_pass_ends_after_some_attempts_with_its_reason(loop: Loop)
     loop.metrica.refusals = [(503, envelope("backend_error", code=503))] * 50
     loop.compare()
     for _turn in range(20):
+        Breaker.objects.filter(retry_at__isnull=False).update(retry_at=timezone.now())
         Comparison.objects.filter(not_before__isnull=False).update(not_before=timezone.now())
         running.run(loop.counter.pk)
     state = loop.state()
@@ -290,18 +291,15 @@ def test_what_stops_a_comparison_is_said_without_a_call(loop: Loop) -> None:
     assert messages() == 4  # it does not ask itself again
 
 
-def test_reports_of_a_login_are_spread(loop: Loop) -> None:
-    account = loop.counter.account
-    assert account is not None
-    url = f"{loop.metrica.url}/stat/v1/data?ids=1"
-    calls = [ApiCall(agency=loop.counter.agency, account=account, method="GET", url=url) for _n in range(150)]
-    ApiCall.objects.bulk_create(calls)
+def test_a_comparison_waits_for_the_reports_that_metrica_allows(loop: Loop, settings: Any) -> None:
+    settings.METRICA_REPORTS_PER_5_MINUTES = 0
     state = loop.compare()
-    assert (state.state, state.error_code) == (CompareState.QUEUED, "report_quota")
+    assert (state.state, state.error_code) == (CompareState.QUEUED, "quota_reports")
     assert state.not_before is not None
-    assert timedelta(seconds=50) < state.not_before - timezone.now() < timedelta(minutes=5)
-    assert (loop.metrica.queries, state.attempts) == ([], 0)
-    ApiCall.objects.update(started_at=timezone.now() - timedelta(minutes=6))
+    assert timedelta(minutes=4) < state.not_before - timezone.now() < timedelta(minutes=7)
+    assert loop.metrica.queries == []
+    assert state.attempts == 0, "nothing was tried"
+    settings.METRICA_REPORTS_PER_5_MINUTES = 200
     assert loop.compare().error_code == ""
 
 

@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Installation:
     numbers: Iterator[int]
     web: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
+    sandbox: str
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +54,7 @@ name = "North"
   [[agencies.accounts]]
   login = "north-metrica"
   token_env = "TEST_TOKEN"
-  base_url = "{self.processes.url}/sandbox"
+  base_url = "{self.sandbox}"
   [[agencies.api_keys]]
   name = "crm"
   scopes = ["read", "write"]
@@ -78,12 +80,12 @@ name = "North"
         self.processes.wait_for_web()
 
     def control(self, what: str, **body: Any) -> Any:
-        answer = httpx.post(f"{self.processes.url}/sandbox/control/{what}", json=body, timeout=30)
+        answer = httpx.post(f"{self.sandbox}/control/{what}", json=body, timeout=30)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
     def seen(self, what: str, **query: Any) -> Any:
-        answer = httpx.get(f"{self.processes.url}/sandbox/control/{what}", params=query, timeout=30)
+        answer = httpx.get(f"{self.sandbox}/control/{what}", params=query, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -126,14 +128,14 @@ def wait_for(question: Callable[[], Any], *, seconds: float = 60, what: str = "i
     raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def new_database(directory: Path) -> Iterator[str]:
     """A fresh database of the kind that the suite runs on."""
     server = os.environ.get("TEST_DATABASE_URL", "")
-    if not server:
-        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'goalpost.sqlite3'}"
-        return
     name = f"goalpost_e2e_{os.getpid()}_{secrets.token_hex(3)}"
+    if not server:
+        yield f"sqlite:///{directory / name}.sqlite3"
+        return
     base, _slash, _database = server.rpartition("/")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -143,8 +145,17 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    directory = tmp_path_factory.mktemp("installation")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with new_database(tmp_path_factory.mktemp("database")) as url:
+        yield url
+
+
+@contextmanager
+def installed(
+    database_url: str, directory: Path, *, sandbox: str = "", numbers: Iterator[int] | None = None, **more: str
+) -> Iterator[Installation]:
+    """A fresh installation on this database. `sandbox`: its Metrica, by default the one within its web processes;
+    `numbers`: of the counters that it is asked for; `more`: further settings."""
     key = f"test-key-{secrets.token_urlsafe(24)}"
     environment = {
         "DATABASE_URL": database_url,
@@ -159,6 +170,7 @@ def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
         "UPLOAD_UNKNOWN_SECONDS": "1",
         "METRICA_TIMEOUT_SECONDS": "5",
         "TICK_SECONDS": "1",
+        **more,
     }
     with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
         processes.manage("migrate", "-v0")
@@ -168,7 +180,14 @@ def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
             processes=processes,
             key=key,
             directory=directory,
-            numbers=iter(range(40000001, 40009999)),
+            numbers=numbers or iter(range(40000001, 40009999)),
             web=web,
             worker=worker,
+            sandbox=sandbox or f"{processes.url}/sandbox",
         )
+
+
+@pytest.fixture(scope="module")
+def installation(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installed(database_url, tmp_path_factory.mktemp("installation")) as running:
+        yield running

@@ -1,6 +1,10 @@
 """`kill -9` of worker or web at any point of an upload, then restart: all is delivered, nothing is stuck (R2, R6)."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from datetime import datetime, timedelta
@@ -10,6 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from project.processes import BASE_DIR
 from tests.e2e.conftest import Installation, wait_for
 
 pytestmark = pytest.mark.processes
@@ -63,6 +68,52 @@ def test_a_worker_killed_in_the_middle_is_succeeded_by_another(installation: Ins
     assert ended["state"] == "succeeded", ended
     assert ended["delivered"] == 60
     check_all_arrived(installation, counter, prefix, 20)
+
+
+WORK = """
+import sys, time, uuid, django
+django.setup()
+from apps.uploads.models import UNFINISHED_JOBS, UploadJob
+from apps.uploads.runner import run_job
+job = UploadJob.objects.get(pk=uuid.UUID(sys.argv[1]))
+while job.state in UNFINISHED_JOBS:
+    run_job(job.pk)
+    time.sleep(0.1)
+    job.refresh_from_db()
+"""
+"""What a worker does with one job, in a process that can be stopped and let go on."""
+
+
+def test_a_worker_that_stood_still_and_goes_on_changes_nothing(installation: Installation) -> None:
+    """Of two processes the first is stopped amid its call, and goes on once the second has ended the job."""
+    installation.processes.kill(installation.worker)
+    counter = installation.counter()
+    installation.control("faults", kind="latency", counter=counter, count=1, seconds=0.8, endpoint="upload")
+    installation.push(counter, *orders("S", 3))
+    job = installation.upload(counter)
+    environment = {**installation.processes.environment, "UPLOAD_LEASE_SECONDS": "1", "METRICA_TIMEOUT_SECONDS": "1"}
+    command = [sys.executable, "-c", WORK, job]
+
+    def state() -> dict[str, Any]:
+        return dict(installation.http.get(f"/api/v1/uploads/{job}/").json())
+
+    first = subprocess.Popen(command, env=environment, cwd=BASE_DIR)
+    try:
+        wait_for(lambda: any(upload["state"] == "sending" for upload in state()["uploads"]), what="the first call")
+        os.kill(first.pid, signal.SIGSTOP)
+        subprocess.run(command, env=environment, cwd=BASE_DIR, check=True, timeout=60)
+        ended = state()
+        seen = installation.seen("orders", counter=counter), installation.seen("uploadings", counter=counter)
+        assert (ended["state"], ended["delivered"]) == ("succeeded", 9)
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.wait(timeout=30) == 0
+    finally:
+        first.kill()
+        first.wait(timeout=30)
+        installation.restart_worker()
+    assert state() == ended
+    assert seen == (installation.seen("orders", counter=counter), installation.seen("uploadings", counter=counter))
+    check_all_arrived(installation, counter, "S", 3)
 
 
 def test_a_connection_cut_after_acceptance_is_found_again_and_not_repeated(installation: Installation) -> None:

@@ -159,7 +159,9 @@ class World:
             self.reconnect()
         else:
             if more:
-                sandbox.add_fault(kind=more, count=last, counter=self.counter.metrica_id)
+                # A day's quota that is said to be used up would be waited for until midnight.
+                at_once = {"retry_after": 0} if more.startswith("quota") else {}
+                sandbox.add_fault(kind=more, count=last, counter=self.counter.metrica_id, **at_once)
             self.run(dying_after=what)
         self.look()
 

@@ -1,12 +1,11 @@
 """Many writers at once, and faults in the middle: each order once, each state once, nothing half-written (R2)."""
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
@@ -17,36 +16,7 @@ from apps.orders import chunks, holds, intake
 from apps.orders.models import Order, Source, StatusChange
 from tests.factories import make_counter
 from tests.orders.conftest import CREATED, NOW, later, row
-
-on_postgresql = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite lets one transaction write at a time, so nothing can wait here"
-)
-
-
-class Thread(threading.Thread):
-    """Runs with a connection of its own, and gives back what it came to."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        super().__init__(daemon=True)
-        self._work = work
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._result = self._work()
-        except BaseException as error:
-            self._error = error
-        finally:
-            connections.close_all()
-
-    def result(self) -> Any:
-        self.join(60)
-        assert not self.is_alive(), "it still waits"
-        if self._error is not None:
-            raise self._error
-        return self._result
+from tests.threads import Thread, on_postgresql, wait_for_a_lock
 
 
 def accept(counter: Counter, *rows: dict[str, Any], **options: Any) -> Any:
@@ -128,24 +98,10 @@ def test_a_review_waits_for_rows_that_were_judged_by_the_old_mapping() -> None:
     assert not Order.objects.filter(pk=other.pk).exists()
 
 
-def wait_for_a_lock(number: int) -> None:
-    """Until so many other connections wait for a lock."""
-    for _attempt in range(200):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would stay the same
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid != pg_backend_pid() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0] >= number:
-                return
-        threading.Event().wait(0.05)
-    raise AssertionError("nobody waits")
-
-
 @on_postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_deadlock_is_broken_and_the_row_goes_in() -> None:
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_deadlock_is_broken_and_the_row_goes_in(atomic: bool) -> None:
     counter = make_counter()
     accept(counter, row(id="A"), row(id="B"))
     first, second = Order.objects.order_by("pk")
@@ -166,10 +122,11 @@ def test_a_deadlock_is_broken_and_the_row_goes_in() -> None:
 
     thread = Thread(stubborn)
     blocked.wait(10)
-    report = accept(counter, later(id="A", order_status="PAID"), later(id="B", order_status="PAID"))
+    report = accept(counter, later(id="A", order_status="PAID"), later(id="B", order_status="PAID"), atomic=atomic)
     thread.result()
     assert report.updated == 2
     assert StatusChange.objects.count() == 4
+    assert AuditEntry.objects.filter(action="orders.accepted").count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -252,7 +209,7 @@ class TestTrying:
             raise OperationalError("database is locked")
 
         monkeypatch.setattr(chunks, "insert_rows", fails)
-        with pytest.raises(OperationalError):
+        with pytest.raises(OperationalError), transaction.atomic():
             accept(counter, row(), atomic=True)
         assert len(tried) == 1
 

@@ -12,6 +12,7 @@ from apps.counters.encryption import decrypt
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import Consent, connect_account, disconnect_account
 from apps.goals.models import Goal, StatusMapping
+from apps.hooks.models import Endpoint
 
 FILE = """
 [[agencies]]
@@ -50,6 +51,7 @@ SECRETS = {
     "OWNER_PASSWORD": "correct horse battery",
     "CRM_KEY": "a-key-from-the-crm-0123456789",
     "METRICA_TOKEN": "y0_token",
+    "NEW": "another-secret-of-the-crm-0123",
 }
 
 
@@ -211,3 +213,51 @@ def test_an_account_that_was_connected_by_oauth_keeps_its_tokens(provision, db: 
     disconnect_account(account=MetricaAccount.objects.get(), reason="x", forget_token=True)
     assert any("connected" in line for line in provision())
     assert decrypt(MetricaAccount.objects.get().token_encrypted) == "y0_token"
+
+
+WEBHOOK = """
+  [[agencies.webhooks]]
+  name = "crm"
+  url = "https://crm.example/hook"
+  secret_env = "CRM_KEY"
+  events = ["order.held"]
+  counters = [40000001]
+"""
+
+
+@pytest.mark.django_db
+def test_webhooks_are_made_and_changed_as_the_file_says(provision):
+    assert "+ north: webhook crm" in provision(FILE + WEBHOOK)
+    endpoint = Endpoint.objects.get()
+    assert decrypt(endpoint.secret_encrypted) == SECRETS["CRM_KEY"]
+    assert (endpoint.url, endpoint.events) == ("https://crm.example/hook", ["order.held"])
+    assert [counter.metrica_id for counter in endpoint.counters.all()] == [40000001]
+    assert provision(FILE + WEBHOOK) == ["Nothing differs."]
+    changed = WEBHOOK.replace("/hook", "/other").replace("  counters = [40000001]\n", "").replace("CRM_KEY", "NEW")
+    assert provision(FILE + changed) == [
+        "~ north: webhook crm: address https://crm.example/hook → https://crm.example/other",
+        "~ north: webhook crm: counters [40000001] → all",
+        "~ north: webhook crm: secret changed",
+    ]
+
+
+@pytest.mark.django_db
+def test_a_webhook_without_a_secret_gets_one_that_is_printed_once(provision):
+    lines = provision(FILE + WEBHOOK.replace('  secret_env = "CRM_KEY"\n', ""))
+    [shown] = [line.rpartition(" ")[2] for line in lines if "whsec_" in line]
+    assert decrypt(Endpoint.objects.get().secret_encrypted) == shown
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("https://", "ftp://"), "north: webhook crm: url: Only web addresses are called."),
+        (("order.held", "order.eaten"), "north: webhook crm: events: Choose one or more of"),
+        (("[40000001]", "[7]"), "north: webhook crm: unknown counters 7."),
+    ],
+)
+def test_a_webhook_that_cannot_be_is_named(provision, change, said):
+    with pytest.raises(CommandError, match=said):
+        provision(FILE + WEBHOOK.replace(*change))
+    assert not Agency.objects.exists()

@@ -11,11 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOW = "from django.conf import settings as s; print(s.YANDEX_OAUTH_URL, s.YANDEX_SCOPES, s.YANDEX_OPTIONAL_SCOPES)"
 
 
-def start(**environment: str) -> subprocess.CompletedProcess[str]:
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("YANDEX_", "DJANGO_"))}
+def start(show: str = SHOW, **environment: str) -> subprocess.CompletedProcess[str]:
+    given = {
+        name: value for name, value in os.environ.items() if not name.startswith(("YANDEX_", "DJANGO_", "OUTGOING_"))
+    }
     fixed = {"DEBUG": "on", "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "project.settings"}
     return subprocess.run(
-        [sys.executable, "-c", SHOW],
+        [sys.executable, "-c", show],
         cwd=ROOT,
         env={**given, **fixed, **environment},
         capture_output=True,
@@ -35,6 +37,10 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
         ({"YANDEX_CLIENT_ID": "app"}, "belong together"),
         ({"YANDEX_CLIENT_SECRET": "secret"}, "belong together"),
         ({"YANDEX_SCOPES": "metrika:everything"}, "YANDEX_SCOPES does not know 'metrika:everything'"),
+        ({"QUEUE": "rabbit"}, "QUEUE does not know 'rabbit'. Write one of: database, redis."),
+        ({"QUEUE": "redis"}, "QUEUE=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0."),
+        ({"QUEUE": "redis", "REDIS_URL": "10.0.0.1:6379"}, "REDIS_URL must be an address like redis://"),
+        ({"OUTGOING_ALLOWED_NETWORKS": "10.0.0.0/8, inner"}, "OUTGOING_ALLOWED_NETWORKS must be networks with commas"),
         ({"YANDEX_OPTIONAL_SCOPES": "write"}, "It takes: metrika:expenses, metrika:offline_data"),
     ],
 )
@@ -56,3 +62,11 @@ def test_what_is_left_out_has_its_default():
 def test_lists_take_spaces_and_commas():
     done = start(YANDEX_SCOPES="metrika:read, metrika:write", YANDEX_OPTIONAL_SCOPES="", YANDEX_OAUTH_URL="http://x/y/")
     assert done.stdout.split("\n")[0] == "http://x/y ['metrika:read', 'metrika:write'] []", done.stderr
+
+
+def test_outgoing_requests_reach_no_private_network_unless_it_is_named():
+    show = "from django.conf import settings as s; print(*s.OUTGOING_ALLOWED_NETWORKS, s.OUTGOING_PLAIN_HTTP)"
+    production = {"DEBUG": "off", "SECRET_KEY": "k" * 50, "ENCRYPTION_KEYS": "A" * 43 + "="}
+    assert start(show=show, **production).stdout.split("\n")[0] == "False"
+    named = start(show=show, OUTGOING_ALLOWED_NETWORKS="10.20.0.0/16, fd12::/16", **production)
+    assert named.stdout.split("\n")[0] == "10.20.0.0/16 fd12::/16 False"

@@ -1,12 +1,17 @@
 """A counter that delivers to the sandbox over real HTTP, and a worker without the queue."""
 
 import itertools
+import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.counters.models import ApiCall, Counter
@@ -15,9 +20,11 @@ from apps.orders.intake import accept_all
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxCounter, SandboxOrderEvent, SandboxUploading
+from apps.uploads import heartbeats
 from apps.uploads.models import UNFINISHED_JOBS, Trigger, Upload, UploadJob
 from apps.uploads.runner import run_job
 from apps.uploads.services import request_upload
+from project.processes import Processes
 from tests.factories import make_account, make_agency, make_counter
 
 GOALS = ("a1", "a2", "a3", "a4", "a5")
@@ -125,3 +132,41 @@ def make_shop(transactional_db: None, live_server: Any, quick: Any) -> Callable[
 @pytest.fixture
 def shop(make_shop: Callable[..., Shop]) -> Iterator[Shop]:
     yield make_shop()
+
+
+@pytest.fixture
+def processes(transactional_db: None, live_server: Any, settings: Any, tmp_path: Path) -> Iterator[Processes]:
+    """Workers on the test's own database; Metrica is the sandbox of the test's live server."""
+    config = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{config['NAME']}"
+    else:
+        where = f"{config['USER']}@{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else ""
+        url = f"postgres://{where}/{config['NAME']}"
+    environment = {
+        "DATABASE_URL": url,
+        "DEBUG": "on",
+        "SANDBOX": "on",
+        "ENV_FILE": os.devnull,
+        "STORAGE_URL": f"file://{settings.MEDIA_ROOT}",
+        "UPLOAD_LEASE_SECONDS": "2",
+        "UPLOAD_RETRY_SECONDS": "0.1",
+        "UPLOAD_UNKNOWN_SECONDS": "0.5",
+        "METRICA_TIMEOUT_SECONDS": "3",
+        "TICK_SECONDS": "1",
+    }
+    with Processes(environment=environment, log_dir=tmp_path / "logs", port=1) as started:
+        yield started
+
+
+def wait_for(question: Any, *, seconds: float = 40, processes: Processes) -> None:
+    end = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < end, processes.log("worker")[-3000:]
+        time.sleep(0.1)
+
+
+def started(processes: Processes) -> subprocess.Popen[bytes]:
+    worker = processes.start_worker()
+    wait_for(lambda: heartbeats.worker_seen(within=5), processes=processes)
+    return worker

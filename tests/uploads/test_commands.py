@@ -1,19 +1,14 @@
 """`upload`, `tick` and `worker` as people start them."""
 
 import io
-import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -22,7 +17,7 @@ from apps.orders.models import StatusChange
 from apps.uploads import heartbeats
 from apps.uploads.models import Heartbeat, JobState, UploadJob
 from project.processes import Processes
-from tests.uploads.conftest import Shop
+from tests.uploads.conftest import Shop, started, wait_for
 
 
 def upload(shop: Shop, *options: str) -> tuple[int, str, str]:
@@ -79,44 +74,6 @@ def test_an_unknown_counter_is_named(shop: Shop) -> None:
 def test_the_tick_command(shop: Shop) -> None:
     call_command("tick")
     assert heartbeats.age(heartbeats.TICK) is not None
-
-
-@pytest.fixture
-def processes(shop: Shop, live_server: Any, settings: Any, tmp_path: Path) -> Iterator[Processes]:
-    """Workers on the test's own database; Metrica is the sandbox of the test's live server."""
-    config = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{config['NAME']}"
-    else:
-        where = f"{config['USER']}@{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else ""
-        url = f"postgres://{where}/{config['NAME']}"
-    environment = {
-        "DATABASE_URL": url,
-        "DEBUG": "on",
-        "SANDBOX": "on",
-        "ENV_FILE": os.devnull,
-        "STORAGE_URL": f"file://{settings.MEDIA_ROOT}",
-        "UPLOAD_LEASE_SECONDS": "2",
-        "UPLOAD_RETRY_SECONDS": "0.1",
-        "UPLOAD_UNKNOWN_SECONDS": "0.5",
-        "METRICA_TIMEOUT_SECONDS": "3",
-        "TICK_SECONDS": "1",
-    }
-    with Processes(environment=environment, log_dir=tmp_path / "logs", port=1) as started:
-        yield started
-
-
-def wait_for(question: Any, *, seconds: float = 40, processes: Processes) -> None:
-    end = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < end, processes.log("worker")[-3000:]
-        time.sleep(0.1)
-
-
-def started(processes: Processes) -> subprocess.Popen[bytes]:
-    worker = processes.start_worker()
-    wait_for(lambda: heartbeats.worker_seen(within=5), processes=processes)
-    return worker
 
 
 @pytest.mark.processes

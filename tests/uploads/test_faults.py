@@ -20,7 +20,7 @@ from tests.uploads.conftest import Shop
 @pytest.mark.parametrize("kind", ["quota_429", "quota_420", "server_error"])
 def test_a_passing_fault_is_waited_out_with_the_same_file(shop: Shop, kind: str) -> None:
     shop.push("T-1", "a1")
-    shop.fault(kind, count=3)
+    shop.fault(kind, count=3, retry_after=0)
     job = shop.upload()
     [upload] = shop.uploads()
     assert (job.state, job.error_code) == (JobState.SUCCEEDED, "")
@@ -142,10 +142,10 @@ def test_bad_rows_stand_alone_and_the_rest_goes_through(shop: Shop, rows: int, b
 def test_a_refused_file_keeps_its_bytes_and_its_halves_are_cut_from_it(shop: Shop) -> None:
     for number in range(9):
         shop.push(f"C-{number}", "a1", client_uniq_id=f'Anna "№{number}", Ltd')
-    shop.fault("refuse_row", order_id="C-4", count=None)
+    shop.fault("refuse_row", order_id="C-4", count=None, location=False)
     shop.upload()
-    for parent in shop.uploads(halves__isnull=False, state=UploadState.REFUSED):
-        first, second = parent.halves.order_by("file")
+    for parent in shop.uploads(parts__isnull=False, state=UploadState.REFUSED):
+        first, second = parent.parts.order_by("pk")
         assert first.rows + second.rows == parent.rows
         header, rest = _body(first).split(b"\r\n", 1)
         assert header + b"\r\n" + rest + _body(second).split(b"\r\n", 1)[1] == _body(parent)
@@ -210,7 +210,7 @@ def test_a_kept_file_that_is_gone_ends_the_job_and_the_next_writes_it_anew(shop:
     from apps.uploads import files
 
     shop.push("G-1", "a1")
-    shop.fault("quota_429", retry_after=600)
+    shop.fault("server_error", retry_after=600)
     job = shop.ask()
     run_job(job.pk)
     [upload] = shop.uploads()

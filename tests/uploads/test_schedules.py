@@ -19,14 +19,11 @@ from apps.counters.models import Counter
 from apps.counters.services import pause, update_counter
 from apps.orders.models import Delivery, StatusChange
 from apps.uploads import events, heartbeats, queueing, scheduler, services
-from apps.uploads.models import Heartbeat, JobState, Trigger, UploadJob
+from apps.uploads.models import Heartbeat, JobState, Permit, Trigger, UploadJob
 from apps.uploads.runner import run_job
 from tests.factories import make_counter
 from tests.uploads.conftest import Shop
-
-
-def messages() -> int:
-    return OrmQ.objects.count()
+from tests.uploads.messages import forget_messages, messages, work
 
 
 def due(shop: Shop, schedule: str, *, ago: timedelta = timedelta(seconds=1)) -> Counter:
@@ -243,14 +240,17 @@ def test_the_end_of_a_job_brings_up_the_next(shop: Shop) -> None:
     lease = claim(first.pk)
     assert lease is not None
     second = shop.ask()
+    forget_messages()
     run_job(second.pk)
+    scheduler.tick()
     second.refresh_from_db()
-    assert (second.state, second.enqueued_at is not None) == (JobState.QUEUED, True)
-    before = messages()
+    assert (second.state, messages()) == (JobState.QUEUED, 0)
     lease.release()
     shop.upload(first)
-    assert messages() == before + 1
-    assert shop.upload(second).state == JobState.SUCCEEDED
+    assert messages() == 1
+    work()
+    second.refresh_from_db()
+    assert second.state == JobState.SUCCEEDED
 
 
 def test_lost_messages_and_dead_workers_are_found_again(shop: Shop, quick: Any) -> None:
@@ -260,24 +260,24 @@ def test_lost_messages_and_dead_workers_are_found_again(shop: Shop, quick: Any) 
     OrmQ.objects.all().delete()
     scheduler.tick()
     assert messages() == 0, "the message may still be under way"
-    UploadJob.objects.update(enqueued_at=timezone.now() - timedelta(seconds=61))
+    Permit.objects.update(sent_at=timezone.now() - timedelta(seconds=61))
     scheduler.tick()
     scheduler.tick()
     assert messages() == 1
-    UploadJob.objects.update(
-        state=JobState.RUNNING, enqueued_at=None, lease_until=timezone.now() - timedelta(seconds=1)
-    )
+    forget_messages()
+    UploadJob.objects.update(state=JobState.RUNNING, lease_until=timezone.now() - timedelta(seconds=1))
     scheduler.tick()
-    assert messages() == 2
-    assert shop.upload(job).delivered == 1
+    assert messages() == 1
+    work()
+    job.refresh_from_db()
+    assert job.delivered == 1
 
 
 def test_a_waiting_job_is_brought_up_when_its_time_has_come(shop: Shop) -> None:
     shop.push("N-3", "a1")
     shop.fault("quota_429", retry_after=300)
-    job = shop.ask()
-    run_job(job.pk)
-    OrmQ.objects.all().delete()
+    shop.ask()
+    work()
     scheduler.tick()
     assert messages() == 0
     UploadJob.objects.update(not_before=timezone.now() - timedelta(seconds=1))
@@ -286,13 +286,12 @@ def test_a_waiting_job_is_brought_up_when_its_time_has_come(shop: Shop) -> None:
 
 
 def test_a_long_job_lets_others_have_their_turn(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.uploads.runner.TURN_SECONDS", 0)
+    monkeypatch.setattr("apps.uploads.pacing.TURN_SECONDS", 0)
     shop.push("N-4", "a1", "a2", "a3")
     job = shop.ask()
-    before = messages()
-    run_job(job.pk)
+    work()
     job.refresh_from_db()
-    assert (job.state, job.lease_until, messages()) == (JobState.RUNNING, None, before + 1)
+    assert (job.state, job.lease_until, messages()) == (JobState.RUNNING, None, 1)
     assert shop.upload(job).delivered == 3
 
 

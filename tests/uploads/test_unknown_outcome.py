@@ -42,7 +42,7 @@ def test_an_upload_that_did_not_arrive_goes_again_with_the_same_bytes(shop: Shop
     assert (job.state, upload.state, upload.attempts) == (JobState.SUCCEEDED, UploadState.PASSED, 2)
     assert received.sha256 == upload.sha256
     assert looks(shop) >= 1
-    assert AuditEntry.objects.filter(action="upload.not_found").exists()
+    assert AuditEntry.objects.filter(action="upload.sent_again").exists()
 
 
 def test_it_is_looked_for_until_it_may_no_longer_appear(shop: Shop, quick: object) -> None:
@@ -173,7 +173,7 @@ def test_the_tick_finds_out_what_an_ended_job_left_open(shop: Shop) -> None:
     shop.push("U-14", "a1")
     shop.push("U-15", "a1", at=1)
     shop.fault("cut_after")
-    shop.fault("quota_429", endpoint="last_uploadings", retry_after=600)
+    shop.fault("server_error", endpoint="last_uploadings", retry_after=600)
     job = shop.ask(only_orders=[shop.order("U-14").pk])
     run_job(job.pk)
     from apps.uploads.services import cancel_job

@@ -27,7 +27,7 @@ def test_the_server_is_not_asked_before_it_said(settings: Any, seconds: float) -
 
 
 def test_a_call_ends_before_the_queue_would_end_it(settings: Any) -> None:
-    from apps.uploads.runner import TURN_SECONDS
+    from apps.uploads.pacing import TURN_SECONDS
 
     assert seconds_for(0) == settings.METRICA_TIMEOUT_SECONDS
     assert seconds_for(0) < seconds_for(10_000_000) < seconds_for(1_000_000_000) == LONGEST_CALL

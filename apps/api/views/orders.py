@@ -103,7 +103,7 @@ class OneOrderView(ApiView):
     def shown(self, counter: Counter, order: Order) -> OrderWithTimelineShape:
         """Four queries at most, however long the timeline."""
         statuses = Statuses(counter)
-        changes = list(order.changes.order_by("-status_date_time", "-seq")[:MAX_TIMELINE])[::-1]
+        changes = list(order.changes.with_overtaken().order_by("-status_date_time", "-seq")[:MAX_TIMELINE])[::-1]
         uploads = {change.upload_id for change in changes if change.upload_id is not None}
         kept = Upload.objects.visible_to(self.actor).filter(pk__in=uploads) if uploads else Upload.objects.none()
         return {

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.base import ApiView
+from apps.api.base import ApiView, choice
 from apps.api.formats import clock, clock_or_none
-from apps.api.openapi import PAGE_PARAMETERS, described, of, page_of
+from apps.api.openapi import PAGE_PARAMETERS, described, of, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import conflict, not_found
 from apps.uploads import services
@@ -21,13 +21,18 @@ from apps.uploads.problems import describe
 
 
 class ErrorShape(TypedDict):
+    """`said`: in the words of whoever refused it, Metrica most often; else null."""
+
     code: str
     message: str
+    said: str | None
     next_step: str
 
 
 class UploadShape(TypedDict):
-    """One file. `uploading_id`: the number under which Metrica has it."""
+    """One file. `uploading_id`: the number under which Metrica has it; `cut_from`: the refused file of which this is a
+    part (`half`, a row that Metrica `named`, or the `rest`); `sent_again_because`: why it went once more though nobody
+    knew whether Metrica had it (`not_listed`, `several_fit`, `listed_as_failed`)."""
 
     id: str
     wave: int
@@ -37,7 +42,10 @@ class UploadShape(TypedDict):
     rows: int
     bytes: int
     sha256: str
+    cut_from: str | None
+    part: str | None
     attempts: int
+    sent_again_because: str | None
     http_status: int | None
     uploading_id: str
     error: ErrorShape | None
@@ -66,11 +74,16 @@ class JobShape(TypedDict):
     uploads: list[UploadShape]
 
 
-def _error(code: str, message: str) -> ErrorShape | None:
+def _error(code: str, message: str = "", said: str = "") -> ErrorShape | None:
     known = describe(code)
     if known is None:
         return None
-    return {"code": code, "message": message or str(known.message), "next_step": str(known.next_step)}
+    return {
+        "code": code,
+        "message": message or str(known.message),
+        "said": said or None,
+        "next_step": str(known.next_step),
+    }
 
 
 def job_shape(job: UploadJob) -> JobShape:
@@ -104,10 +117,13 @@ def job_shape(job: UploadJob) -> JobShape:
                 "rows": upload.rows,
                 "bytes": upload.bytes,
                 "sha256": upload.sha256,
+                "cut_from": None if upload.parent_id is None else str(upload.parent_id),
+                "part": upload.part or None,
                 "attempts": upload.attempts,
+                "sent_again_because": upload.sent_again or None,
                 "http_status": upload.http_status,
                 "uploading_id": upload.uploading_id,
-                "error": _error(upload.error_code, upload.error_message),
+                "error": _error(upload.error_code, said=upload.error_message),
                 "started_at": clock_or_none(upload.started_at, zone),
                 "finished_at": clock_or_none(upload.finished_at, zone),
             }
@@ -185,17 +201,23 @@ class RetryView(JobView):
     @described(
         name="retry_upload",
         summary="Upload again what an ended job was to deliver",
-        description="Answers with the new job. What was delivered is not sent again.",
+        description=(
+            "Answers with the new job. What was delivered is not sent again. With rejected=true, what Metrica rejected "
+            "of the job goes once more as well, with what is known of its orders by now."
+        ),
         answers={202: of(JobShape)},
         errors=[400, 404, 409],
         body={"type": "object", "additionalProperties": False},
+        parameters=[query("rejected", "What was rejected goes once more too.", values=["true", "false"])],
         tags=["uploads"],
     )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         job = self.job(pk)
         self.no_payload()
+        rejected = self.parameters("rejected").get("rejected", "false").lower()
+        choice(rejected, field="rejected", choices=("true", "false"))
         try:
-            return self.accepted(services.retry_job(job=job, trigger=Trigger.API))
+            return self.accepted(services.retry_job(job=job, trigger=Trigger.API, rejected=rejected == "true"))
         except ValidationError as error:
             raise conflict("job_not_ended", " ".join(error.messages)) from None
 

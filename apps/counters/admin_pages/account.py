@@ -25,6 +25,7 @@ from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import services, yandex
 from apps.counters.admin_pages.connecting import ConnectingMixin
 from apps.counters.admin_pages.importing import ImportingMixin
+from apps.counters.admin_pages.traffic import traffic_of
 from apps.counters.expiry import may_upload, renewal_text, rights_text, warning_of
 from apps.counters.models import AccountState, MetricaAccount
 from apps.counters.templatetags.goalpost import badge, since, state_badge
@@ -248,6 +249,7 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         account = context.get("original")
         if account is not None:
+            context.update(traffic_of(account))
             context["counters"] = account.counters.order_by("name")[:50]
             context["warning"] = warning_of(account, timezone.now())
             context["renewal_text"] = renewal_text(account)

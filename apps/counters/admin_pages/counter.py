@@ -19,6 +19,7 @@ from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import panels, services
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
+from apps.counters.admin_pages.traffic import traffic_of
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
@@ -199,6 +200,7 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         if counter is not None:
             why, step, url = next_step(counter)
             context.update(
+                **traffic_of(counter.account),
                 tiles=draw(panels.counter_tiles, request, counter),
                 panels=draw(panels.counter_panels, request, counter),
                 block_why=why,

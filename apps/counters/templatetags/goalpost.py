@@ -42,6 +42,8 @@ LOOK_OF_STATE = {
     "cancelled": ("do_not_disturb_on", "quiet"),
     "prepared": ("draft", "info"),
     "unknown": ("help", "warn"),
+    # webhooks
+    "abandoned": ("do_not_disturb_on", "quiet"),
     "passed": ("check_circle", "good"),
     "refused": ("block", "bad"),
     # calls

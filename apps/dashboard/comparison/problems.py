@@ -25,11 +25,6 @@ _OWN = {
             _("Open the agency again to compare its counters."),
         ),
         Problem(
-            "report_quota",
-            _("The account asked for many reports in the last minutes; Metrica allows 200 in five minutes."),
-            _("Nothing needs to be done: the comparison goes on in a few minutes."),
-        ),
-        Problem(
             "internal_error",
             _("The comparison broke off several times because of a fault in Goalpost or in its machine."),
             _("Read the worker's log, then compare once more."),

@@ -22,7 +22,6 @@ from apps.metrica.vocabulary import MAX_REPORT_METRICS, SystemGoal
 LONGEST = 300.0
 """Seconds that all calls of one reading may take; they are a few, and small."""
 
-REPORT_PATH = "/stat/v1/data"
 REPORTED_CURRENCIES = frozenset({"RUB", "USD", "EUR"})
 """In which the reports have revenue and profit (page: stat/param)."""
 

@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.services import record
-from apps.counters.models import AccountState, ApiCall, Counter
+from apps.counters.kept_back import KeptBack
+from apps.counters.models import AccountState, Counter
 from apps.dashboard.comparison import adding_up, reading, shares
 from apps.dashboard.comparison.turns import Turn, TurnLost, claim, enqueue
 from apps.dashboard.models import CompareState, Comparison, DayFigures, Side
@@ -36,8 +37,6 @@ MOST_DAYS = 366
 MOST_ATTEMPTS = 8
 _HORIZON = BINDING_WINDOW + UPDATE_WINDOW  # an order older than this changes at Metrica no more
 _COMMITTED_LATE = timedelta(minutes=10)  # an upload says when it passed a moment before others can read it
-_REPORTS_WITHIN = timedelta(minutes=5)
-_MOST_REPORTS = 150  # of the 200 that Metrica allows a login: people read reports as well (page: quotas)
 
 
 class _Failed(Exception):
@@ -126,7 +125,7 @@ def _work(turn: Turn) -> None:
         _fail(turn, counter, code=failed.code)
     except MetricaError as error:
         account = counter.account
-        if isinstance(error, AuthorizationError) and account is not None and not disconnect(account, error):
+        if isinstance(error, AuthorizationError) and account is not None and not disconnect(turn, account, error):
             # Another token has taken its place meanwhile: with that one it goes on.
             turn.release(not_before=after(backoff(1)), error_code=error.code, error_message=str(error))
         else:
@@ -194,13 +193,14 @@ def _add_days(turn: Turn, comparison: Comparison) -> bool:
 def _read_and_keep(turn: Turn, comparison: Comparison) -> None:
     counter, zone, first = comparison.counter, comparison.counter.zone, comparison.read_from
     assert zone is not None and first is not None
-    _wait_for_quota(counter)
     today = timezone.now().astimezone(zone).date()
     with turn.step(seconds=reading.LONGEST):
         ours = DayFigures.objects.of(counter, first=first, last=today).filter(side=Side.OURS)
         reached = {goal for goals in ours.values_list("goals", flat=True) for goal in goals}
     try:
         read = reading.read(counter=counter, first=first, last=today, reached=reached)
+    except KeptBack as error:
+        raise _Wait(error.until, error.code, str(error), counts=False) from error
     except TransientError as error:
         if comparison.attempts >= MOST_ATTEMPTS:
             raise
@@ -235,18 +235,6 @@ def _fail(turn: Turn, counter: Counter, *, code: str, message: str = "") -> None
         details = {"counter": counter.metrica_id, "code": code}
         record(action="comparison.failed", agency=counter.agency_id, obj=counter, details=details)
     log.warning("counter could not be compared", counter=counter.metrica_id, code=code)
-
-
-def _wait_for_quota(counter: Counter) -> None:
-    """Reports are allowed per login, whoever asks: the ledger knows how many all workers have asked for lately."""
-    lately = ApiCall.objects.filter(
-        agency=counter.agency_id,
-        account=counter.account_id,
-        started_at__gte=timezone.now() - _REPORTS_WITHIN,
-        url__contains=reading.REPORT_PATH,
-    )
-    if lately.order_by().count() >= _MOST_REPORTS:
-        raise _Wait(after(uniform(60, 300)), "report_quota", counts=False)  # noqa: S311 - no secret
 
 
 def _again_at(error: TransientError, attempt: int) -> datetime:

@@ -98,5 +98,5 @@ def enqueue(counter_id: int) -> None:
     doubled without harm: the tick finds what was lost, and a claim is given once."""
     Comparison.objects.filter(pk=counter_id).update(enqueued_at=timezone.now())
     transaction.on_commit(
-        lambda: async_task("apps.dashboard.tasks.compare", counter_id, task_name=f"compare {counter_id}")
+        lambda: async_task("apps.dashboard.tasks.compare", counter_id, task_name=f"compare {counter_id}"), robust=True
     )

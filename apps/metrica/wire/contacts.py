@@ -16,11 +16,12 @@ from apps.metrica.dates import format_local
 from apps.metrica.problems import BadValue
 from apps.metrica.vocabulary import CONTACT_COLUMNS, FIRST_DATE, IDENTIFIER_KINDS, Delimiter
 from apps.metrica.wire import attributes as custom
-from apps.metrica.wire import json_fields, reading, values
-from apps.metrica.wire.json_reading import JsonItems, ReadItem
+from apps.metrica.wire import detailed, json_fields, reading, values
+from apps.metrica.wire.detailed import DetailedWriter
+from apps.metrica.wire.json_reading import ReadItem
 from apps.metrica.wire.json_text import JsonRowsWriter
 from apps.metrica.wire.reading import ReadRow
-from apps.metrica.wire.rows import RowsWriter, joined
+from apps.metrica.wire.rows import joined
 
 _TIMES = {"create_date_time": "create_date_only", "update_date_time": "update_date_only"}
 _PASSED_OVER = ("user_ids", "company_uniq_id", "user_comment")
@@ -49,23 +50,27 @@ class Contact:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class ContactsWriter(RowsWriter[Contact]):
-    """CSV: the full header, then `attributes`, the custom columns (names, or names with whether each is multivalued).
-    Times go out on the clock of `zone`. Raises UnwritableRow.
-    """
+class ContactsWriter(DetailedWriter[Contact]):
+    known = CONTACT_COLUMNS
 
-    def __init__(
-        self,
-        fp: BinaryIO,
-        *,
-        zone: ZoneInfo,
-        attributes: custom.Names = (),
-        delimiter: Delimiter = Delimiter.COMMA,
-    ) -> None:
-        columns = (*CONTACT_COLUMNS, *custom.checked_names(attributes, columns=CONTACT_COLUMNS))
-        super().__init__(
-            fp, columns=columns, cells=partial(_cells, zone=zone, attributes=attributes), delimiter=delimiter
-        )
+    @staticmethod
+    def cells(contact: Contact, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
+        if not contact.uniq_id:
+            raise BadValue("required", values.REQUIRED["uniq_id"])
+        created, updated = contact.create_date_time, contact.update_date_time
+        return [
+            contact.uniq_id,
+            contact.name,
+            _birth_date(contact) or "",
+            "" if created is None else format_local(created, zone, date_only=contact.create_date_only),
+            "" if updated is None else format_local(updated, zone, date_only=contact.update_date_only),
+            joined(contact.client_ids) if contact.client_ids else "",
+            joined(contact.emails) if contact.emails else "",
+            joined(contact.phones) if contact.phones else "",
+            joined(contact.emails_md5) if contact.emails_md5 else "",
+            joined(contact.phones_md5) if contact.phones_md5 else "",
+            *custom.cells(contact.attributes, attributes),
+        ]
 
 
 class ContactsJsonWriter(JsonRowsWriter[Contact]):
@@ -106,7 +111,7 @@ def read_contacts(
         ignore_unknown_columns=ignore_unknown_columns,
         columns_mapping=columns_mapping,
     )
-    return (_read_row(row, attributes) for row in table)
+    return (detailed.read_row(row, make=Contact, times=_TIMES, attributes=attributes) for row in table)
 
 
 def read_contacts_json(
@@ -127,49 +132,19 @@ def read_contacts_json(
         "birth_date": json_fields.DAY,
         "create_date_time": json_fields.moment_in(zone),
         "update_date_time": json_fields.moment_in(zone),
-        "attribute_values": json_fields.attributes_of(attributes or {}, ignore_unknown=ignore_unknown_fields),
         **{kind: json_fields.list_of(parse, digits=kind == "client_ids") for kind, parse in values.IDENTIFIERS.items()},
     }
-    for index, item in JsonItems(fp, key="contacts", ignore_unknown=ignore_unknown_fields):
-        found, problems = json_fields.read_object(
-            item,
-            at=f"contacts[{index}]",
-            parsers=parsers,
-            required=("uniq_id",),
-            passed_over=_PASSED_OVER,
-            ignore_unknown=ignore_unknown_fields,
-        )
-        if problems:
-            yield ReadItem(index, None, tuple(problems))
-            continue
-        found["attributes"] = found.pop("attribute_values", {})
-        yield ReadItem(index, Contact(**reading.with_times(found, _TIMES)), ())
-
-
-def _read_row(row: reading.Row, attributes: Mapping[str, bool]) -> ReadRow[Contact]:
-    if row.errors:
-        return ReadRow(row.line, None, tuple(row.errors))
-    found = reading.with_attributes(row.values, attributes)
-    return ReadRow(row.line, Contact(**reading.with_times(found, _TIMES)), ())
-
-
-def _cells(contact: Contact, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
-    if not contact.uniq_id:
-        raise BadValue("required", values.REQUIRED["uniq_id"])
-    created, updated = contact.create_date_time, contact.update_date_time
-    return [
-        contact.uniq_id,
-        contact.name,
-        _birth_date(contact) or "",
-        "" if created is None else format_local(created, zone, date_only=contact.create_date_only),
-        "" if updated is None else format_local(updated, zone, date_only=contact.update_date_only),
-        joined(contact.client_ids) if contact.client_ids else "",
-        joined(contact.emails) if contact.emails else "",
-        joined(contact.phones) if contact.phones else "",
-        joined(contact.emails_md5) if contact.emails_md5 else "",
-        joined(contact.phones_md5) if contact.phones_md5 else "",
-        *custom.cells(contact.attributes, attributes),
-    ]
+    return detailed.read_items(
+        fp,
+        key="contacts",
+        make=Contact,
+        times=_TIMES,
+        parsers=parsers,
+        attributes=attributes,
+        required=("uniq_id",),
+        passed_over=_PASSED_OVER,
+        ignore_unknown=ignore_unknown_fields,
+    )
 
 
 def _fields(contact: Contact, *, zone: ZoneInfo) -> dict[str, Any]:

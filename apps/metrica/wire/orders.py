@@ -18,14 +18,14 @@ from apps.metrica.problems import BadValue
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import CLIENT_TYPE, ORDER_COLUMNS, Delimiter
 from apps.metrica.wire import attributes as custom
-from apps.metrica.wire import json_fields, reading, values
+from apps.metrica.wire import detailed, json_fields, reading, values
+from apps.metrica.wire.detailed import DetailedWriter
 from apps.metrica.wire.goals import check_goal_id, format_goals, parse_goals
-from apps.metrica.wire.json_reading import JsonItems, ReadItem
+from apps.metrica.wire.json_reading import ReadItem
 from apps.metrica.wire.json_text import JsonRowsWriter
 from apps.metrica.wire.money import format_money, parse_money
 from apps.metrica.wire.products import check_products, format_products, parse_products
 from apps.metrica.wire.reading import ReadRow
-from apps.metrica.wire.rows import RowsWriter
 
 _REQUIRED = ("id", "client_uniq_id", "client_type", "create_date_time", "order_status")
 _TIMES = {
@@ -62,23 +62,29 @@ class DetailedOrder:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class OrdersWriter(RowsWriter[DetailedOrder]):
-    """CSV: the full header, then `attributes`, the custom columns (names, or names with whether each is multivalued).
-    Times go out on the clock of `zone`. Raises UnwritableRow.
-    """
+class OrdersWriter(DetailedWriter[DetailedOrder]):
+    known = ORDER_COLUMNS
 
-    def __init__(
-        self,
-        fp: BinaryIO,
-        *,
-        zone: ZoneInfo,
-        attributes: custom.Names = (),
-        delimiter: Delimiter = Delimiter.COMMA,
-    ) -> None:
-        columns = (*ORDER_COLUMNS, *custom.checked_names(attributes, columns=ORDER_COLUMNS))
-        super().__init__(
-            fp, columns=columns, cells=partial(_cells, zone=zone, attributes=attributes), delimiter=delimiter
-        )
+    @staticmethod
+    def cells(order: DetailedOrder, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
+        _check_required(order)
+        updated, finished = order.update_date_time, order.finish_date_time
+        revenue, cost = order.revenue, order.cost
+        return [
+            order.id,
+            order.client_uniq_id,
+            order.client_type,
+            format_local(order.create_date_time, zone, date_only=order.create_date_only),
+            "" if updated is None else format_local(updated, zone, date_only=order.update_date_only),
+            "" if finished is None else format_local(finished, zone, date_only=order.finish_date_only),
+            order.order_status,
+            "" if revenue is None else format_money(revenue),
+            "" if cost is None else format_money(cost),
+            order.currency,
+            format_products(order.products) if order.products else "",
+            format_goals(order.goals) if order.goals else "",
+            *custom.cells(order.attributes, attributes),
+        ]
 
 
 class OrdersJsonWriter(JsonRowsWriter[DetailedOrder]):
@@ -122,7 +128,7 @@ def read_orders(
         ignore_unknown_columns=ignore_unknown_columns,
         columns_mapping=columns_mapping,
     )
-    return (_read_row(row, attributes) for row in table)
+    return (detailed.read_row(row, make=DetailedOrder, times=_TIMES, attributes=attributes) for row in table)
 
 
 def read_orders_json(
@@ -149,50 +155,18 @@ def read_orders_json(
         "currency": json_fields.text_of(values.currency),
         "products": json_fields.products,
         "goals": json_fields.goals,
-        "attribute_values": json_fields.attributes_of(attributes or {}, ignore_unknown=ignore_unknown_fields),
     }
-    for index, item in JsonItems(fp, key="orders", ignore_unknown=ignore_unknown_fields):
-        found, problems = json_fields.read_object(
-            item,
-            at=f"orders[{index}]",
-            parsers=parsers,
-            required=_REQUIRED,
-            passed_over=_PASSED_OVER,
-            ignore_unknown=ignore_unknown_fields,
-        )
-        if problems:
-            yield ReadItem(index, None, tuple(problems))
-            continue
-        found["attributes"] = found.pop("attribute_values", {})
-        yield ReadItem(index, DetailedOrder(**reading.with_times(found, _TIMES)), ())
-
-
-def _read_row(row: reading.Row, attributes: Mapping[str, bool]) -> ReadRow[DetailedOrder]:
-    if row.errors:
-        return ReadRow(row.line, None, tuple(row.errors))
-    found = reading.with_attributes(row.values, attributes)
-    return ReadRow(row.line, DetailedOrder(**reading.with_times(found, _TIMES)), ())
-
-
-def _cells(order: DetailedOrder, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
-    _check_required(order)
-    updated, finished = order.update_date_time, order.finish_date_time
-    revenue, cost = order.revenue, order.cost
-    return [
-        order.id,
-        order.client_uniq_id,
-        order.client_type,
-        format_local(order.create_date_time, zone, date_only=order.create_date_only),
-        "" if updated is None else format_local(updated, zone, date_only=order.update_date_only),
-        "" if finished is None else format_local(finished, zone, date_only=order.finish_date_only),
-        order.order_status,
-        "" if revenue is None else format_money(revenue),
-        "" if cost is None else format_money(cost),
-        order.currency,
-        format_products(order.products) if order.products else "",
-        format_goals(order.goals) if order.goals else "",
-        *custom.cells(order.attributes, attributes),
-    ]
+    return detailed.read_items(
+        fp,
+        key="orders",
+        make=DetailedOrder,
+        times=_TIMES,
+        parsers=parsers,
+        attributes=attributes,
+        required=_REQUIRED,
+        passed_over=_PASSED_OVER,
+        ignore_unknown=ignore_unknown_fields,
+    )
 
 
 def _fields(order: DetailedOrder, *, zone: ZoneInfo) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from apps.goals.forms import MapStatusForm
 from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
 from apps.orders import services
+from apps.orders.admin_pages.correcting import leave_acts
 from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
@@ -74,6 +75,14 @@ def _map(request: HttpRequest, change: StatusChange, values: Mapping[str, Any]) 
     }
 
 
+def _map_and_retry(request: HttpRequest, change: StatusChange, values: Mapping[str, Any]) -> str:
+    _map(request, change, values)
+    services.retry_rejected(changes=[change])
+    return _now("The status “%(status)s” is mapped, and goes once more with the next upload.") % {
+        "status": change.order_status
+    }
+
+
 def _identify(request: HttpRequest, change: StatusChange, values: Mapping[str, Any]) -> str:
     order = change.order
     form = IdentifyForm(request.POST, request=request, obj=change)
@@ -119,6 +128,19 @@ MAP = Act(
     button=_("Save and release"),
     shown=_held_for(HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value),
     main=True,
+)
+MAP_REJECTED = Act(
+    name="map",
+    title=_("Map anew and send again"),
+    icon="account_tree",
+    question=lambda request, change: (
+        _now("What does “%(status)s” mean for %(counter)s? It goes so from now on, this one first.")
+        % {"status": change.order_status, "counter": change.counter}
+    ),
+    form=HeldStatusForm,
+    initial=_map_initial,
+    do=_map_and_retry,
+    shown=lambda request, change: change.delivery == Delivery.REJECTED,
 )
 IDENTIFY = Act(
     name="identify",
@@ -220,7 +242,7 @@ def _resend(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> st
 
 
 def _retry(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
-    rejected = list(order.changes.filter(delivery=Delivery.REJECTED).select_related("counter", "order"))
+    rejected = list(order.changes.needing_a_person().select_related("counter", "order"))
     done = services.retry_rejected(changes=rejected)
     text = ngettext("%(count)s status goes once more.", "%(count)s statuses go once more.", done)
     return text % {"count": done}
@@ -255,12 +277,15 @@ RESEND = Act(
 )
 RETRY = Act(
     name="retry",
-    title=_("Try again"),
+    title=_("Send rejected again"),
     icon="replay",
-    question=lambda request, order: _("Rejected statuses of this order go once more, with what is known of it by now."),
+    question=lambda request, order: _(
+        "Rejected statuses of this order go once more, with what is known of it by now; then its current state."
+    ),
     do=_retry,
-    shown=_has(Delivery.REJECTED),
+    shown=lambda request, order: order.changes.needing_a_person().exists(),
 )
+LEAVE, LEAVE_MANY = leave_acts(WhyForm)
 
 
 def _send_client(request: HttpRequest, client: Client, values: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.metrica.text import Text
 from apps.orders.hold_advice import sentence
-from apps.orders.models import Delivery, HoldReason, StatusChange
+from apps.orders.models import GIVEN_UP, Delivery, HoldReason, StatusChange
+from apps.orders.reject_advice import OVERTAKEN, advice_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,16 @@ def fix_for(change: StatusChange) -> Fix | None:
     """The next step for a held or rejected change; None where the change needs nobody. Needs `change.counter`
     and `change.order`."""
     if change.delivery == Delivery.REJECTED:
-        advice = _("Correct the order in the CRM and send it again; or let this status go once more as it is.")
-        return Fix(advice, _("Try again"), reverse("admin:orders_order_retry", args=[change.order_id]), "replay")
+        if getattr(change, "overtaken", False):
+            return Fix(OVERTAKEN)
+        # What Metrica refused can be corrected; what a person gave up can at most be sent after all.
+        button, act, icon = _("Correct and send again"), "correct", "edit"
+        if change.reject_code == GIVEN_UP:
+            button, act, icon = _("Send again"), "retry", "replay"
+        elif change.reject_field == "order_status":
+            button, act, icon = _("Map anew and send again"), "map", "account_tree"
+        page = reverse(f"admin:orders_rejectedchange_{act}", args=[change.pk])
+        return Fix(advice_for(change).next_step, button, page, icon)
     if change.delivery != Delivery.HELD:
         return None
     reason = change.hold_reason

@@ -26,7 +26,7 @@ from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
 from apps.orders.admin_pages.fixes import fix_for
 from apps.orders.hold_advice import sentence
-from apps.orders.models import Delivery, HeldChange, HoldReason
+from apps.orders.models import Delivery, HeldChange, HoldReason, StatusChange
 
 STATUS_ROWS = 5000
 STATUSES_SHOWN = 12
@@ -82,7 +82,7 @@ def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
     ]
 
 
-def place_in_timeline(change: HeldChange) -> str:
+def place_in_timeline(change: StatusChange) -> str:
     return f"{reverse('admin:orders_order_change', args=[change.order_id])}#change-{change.pk}"
 
 

@@ -30,6 +30,7 @@ def work_marks(counters: Iterable[Counter]) -> dict[int, list[Mark]]:
     """For the list of counters: two queries for all of them."""
     found: dict[int, list[Mark]] = {}
     orders, holds = reverse("admin:orders_order_changelist"), reverse("admin:orders_heldchange_changelist")
+    rejected = reverse("admin:orders_rejectedchange_changelist")
     for pk, work in numbers.work_of([counter.pk for counter in counters]).items():
         marks = []
         if work.waiting:
@@ -42,7 +43,7 @@ def work_marks(counters: Iterable[Counter]) -> dict[int, list[Mark]]:
             text = ngettext("%(count)s rejected", "%(count)s rejected", work.rejected) % {
                 "count": _shown(work.rejected)
             }
-            marks.append(Mark(text, "bad", "block", f"{orders}?counter__id__exact={pk}&delivery=rejected"))
+            marks.append(Mark(text, "bad", "block", f"{rejected}?counter__id__exact={pk}"))
         found[pk] = marks
     return found
 

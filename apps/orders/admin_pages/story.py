@@ -18,8 +18,9 @@ from apps.metrica.rules import GoalPrice
 from apps.metrica.text import Text
 from apps.metrica.vocabulary import SystemGoal
 from apps.orders.admin_pages.fixes import Fix, fix_for
-from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.models import GIVEN_UP, Delivery, Order, StatusChange
 from apps.orders.panels import UploadFact, resend_facts, upload_facts
+from apps.orders.reject_advice import Advice, advice_for
 from apps.orders.timeline import timeline
 
 FIELD_LABELS = {
@@ -65,11 +66,18 @@ class Step:
     changed: list[Text]
     fix: Fix | None
     upload: UploadFact | None
+    advice: Advice | None = None
     resends: list[UploadFact] = field(default_factory=list)
 
     @property
     def income(self) -> Decimal | None:
         return rules.goal_income(price=None, revenue=self.change.revenue, cost=self.change.cost)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Rejected, and neither overtaken nor left so by a person."""
+        change: Any = self.change
+        return change.delivery == Delivery.REJECTED and not change.overtaken and change.reject_code != GIVEN_UP
 
     @property
     def latency(self) -> timedelta | None:
@@ -96,6 +104,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
     """`steps`: newest first."""
     held = [step for step in steps if step.change.delivery == Delivery.HELD]
     rejected = [step for step in steps if step.change.delivery == Delivery.REJECTED]
+    open_rejections = [step for step in rejected if step.needs_a_person]
     under_way = [step for step in steps if step.change.delivery in (Delivery.WAITING, Delivery.SENDING)]
     current = next((step for step in steps if step.is_current), None)
     if held:
@@ -104,7 +113,9 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
             "warn", "pan_tool", _now("Not all of it is delivered: %(why)s.") % {"why": why[:1].lower() + why[1:]}
         )
     if current is not None and current in rejected:
-        return Verdict("bad", "block", _now("The current state was rejected, so Metrica still has an earlier one."))
+        if any(step.reached for step in steps):
+            return Verdict("bad", "block", _now("The current state was rejected, so Metrica still has an earlier one."))
+        return Verdict("bad", "block", _now("The current state was rejected: Metrica has nothing of this order yet."))
     if under_way:
         text = ngettext(
             "%(count)s status change is on its way to Metrica.",
@@ -112,6 +123,13 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
             len(under_way),
         )
         return Verdict("info", "schedule", text % {"count": len(under_way)})
+    if open_rejections:
+        text = ngettext(
+            "%(count)s status was rejected and did not reach its goals.",
+            "%(count)s statuses were rejected and did not reach their goals.",
+            len(open_rejections),
+        )
+        return Verdict("bad", "block", text % {"count": len(open_rejections)})
     if order.resend_due:
         return Verdict("info", "replay", _now("The current state will be sent once more, after a late status."))
     if current is not None and current.reached:
@@ -121,7 +139,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
 
 def story(order: Order) -> list[Step]:
     """The order's changes, newest first. Five queries however long the timeline is."""
-    changes = list(timeline(order))
+    changes: list[Any] = list(timeline(order).with_overtaken())
     resolver = Resolver.for_counter(order.counter)
     facts = _facts(change.upload_id for change in changes if change.upload_id)
     resends: dict[UUID, list[UploadFact]] = {}
@@ -142,6 +160,7 @@ def story(order: Order) -> list[Step]:
                 came_late=False,
                 changed=[FIELD_LABELS.get(name, name) for name in change.changed if name != "order_status"],
                 fix=fix_for(change),
+                advice=advice_for(change) if change.delivery == Delivery.REJECTED else None,
                 upload=upload,
                 resends=resends.get(change.pk, []),
             )

@@ -1,17 +1,21 @@
 """`/cdp/api/v1/counter/{id}/data/…` and `last_uploadings` (pages: uploadSimpleOrders, uploadContacts,
 uploadContactJson_1, uploadOrders, uploadOrdersJson_1, getLastUploadings)."""
 
+from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
 
 from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE, Delimiter, MergeMode
 from apps.sandbox import switches
 from apps.sandbox.api.endpoint import Call, View, endpoint
 from apps.sandbox.api.query import columns_mapping, one_of, whole_number
 from apps.sandbox.envelope import ApiError
-from apps.sandbox.faults import RefusedRows
+from apps.sandbox.faults import RefusedRows, hidden_seconds
 from apps.sandbox.models import (
     Endpoint,
     FaultKind,
@@ -25,6 +29,7 @@ from apps.sandbox.multipart import receive_file, receive_json
 from apps.sandbox.receiving import FileRefused, receive
 
 _WIRE_TIME = "%Y-%m-%d %H:%M:%S"
+_MOSCOW = ZoneInfo("Europe/Moscow")
 _ERRORS_SHOWN = 20
 _NO_JSON = ("invalid_json", "empty", "bom", "encoding")
 
@@ -117,19 +122,32 @@ def last_uploadings(call: Call) -> dict[str, Any]:
     limit = whole_number(query, "limit", default=10, most=MAX_UPLOADINGS_PER_PAGE)
     one_of(query, "source", Source, default=Source.API)
     uploadings = SandboxUploading.objects.filter(counter=counter).exclude(status=UploadingStatus.REFUSED)
-    if switches.values()["products_listed"] == "hidden":
+    moved = switches.values()
+    if moved["products_listed"] == "hidden":
         uploadings = uploadings.exclude(kind=UploadKind.PRODUCTS)
+    if behind := hidden_seconds(call.faults):
+        uploadings = uploadings.filter(received_at__lte=timezone.now() - timedelta(seconds=behind))
     if text := query.get("datetime_offset", ""):
-        uploadings = uploadings.filter(received_at__lt=_wire_time(text, counter))
+        uploadings = uploadings.filter(received_at__lt=_wire_time(text, _list_zone(counter, moved)))
     newest = uploadings.order_by("-received_at", "-pk")[:limit]
-    return {"uploadings": [wire_uploading(uploading, counter) for uploading in newest]}
+    zone = _list_zone(counter, moved)
+    return {"uploadings": [_wire(uploading, zone) for uploading in newest]}
 
 
 def wire_uploading(uploading: SandboxUploading, counter: SandboxCounter) -> dict[str, Any]:
-    """The common answer of every upload; `datetime` on the counter's clock, without a zone, as seen live."""
+    """The common answer of every upload. One query."""
+    return _wire(uploading, _list_zone(counter, switches.values()))
+
+
+def _list_zone(counter: SandboxCounter, moved: Mapping[str, str]) -> ZoneInfo:
+    return _MOSCOW if moved["uploading_clock"] == "moscow" else counter.zone
+
+
+def _wire(uploading: SandboxUploading, zone: ZoneInfo) -> dict[str, Any]:
+    """`datetime` without a zone, as seen live."""
     return {
         "uploading_id": str(uploading.uuid),
-        "datetime": uploading.received_at.astimezone(counter.zone).strftime(_WIRE_TIME),
+        "datetime": uploading.received_at.astimezone(zone).strftime(_WIRE_TIME),
         "api_validation_status": uploading.status,
         "elements_count": uploading.elements_count,
         "entity_type": UploadKind(uploading.kind).entity_type,
@@ -138,11 +156,11 @@ def wire_uploading(uploading: SandboxUploading, counter: SandboxCounter) -> dict
     }
 
 
-def _wire_time(text: str, counter: SandboxCounter) -> datetime:
+def _wire_time(text: str, zone: ZoneInfo) -> datetime:
     try:
         if len(text) != 19:
             raise ValueError(text)
-        return datetime.strptime(text, _WIRE_TIME).replace(tzinfo=counter.zone)
+        return datetime.strptime(text, _WIRE_TIME).replace(tzinfo=zone)
     except ValueError:
         message = "datetime_offset must be written as yyyy-MM-dd HH:mm:ss."
         raise ApiError("invalid_parameter", message, location="datetime_offset") from None

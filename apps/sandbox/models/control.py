@@ -14,6 +14,7 @@ class FaultKind(models.TextChoices):
     FAILED = "failed", _("Upload answered 200 with FAILED")
     REFUSE_ROW = "refuse_row", _("A file that contains a certain row is refused")
     BAD_TOKEN = "bad_token", _("Token refused")
+    LATE_LISTING = "late_listing", _("The list of uploads is behind")
 
 
 class Endpoint(models.TextChoices):

@@ -22,7 +22,9 @@ class FaultForm(forms.Form):
     )
     count = forms.IntegerField(label=_("Times"), required=False, min_value=1, initial=1)
     until_removed = forms.BooleanField(label=_("Until removed"), required=False)
-    seconds = forms.FloatField(label=_("Latency, seconds"), required=False, min_value=0, max_value=600)
+    seconds = forms.FloatField(
+        label=_("Latency, or how far the list is behind: seconds"), required=False, min_value=0, max_value=600
+    )
     status = forms.IntegerField(label=_("Server error, status"), required=False, min_value=500, max_value=599)
     retry_after = forms.IntegerField(label=_("Retry-After, seconds"), required=False, min_value=0)
     order_id = forms.CharField(label=_("Refused row: order id"), required=False, max_length=255)

@@ -8,12 +8,13 @@ from django.urls import reverse
 
 from apps.orders.models import Order
 from apps.orders.panels import UploadFact
-from apps.uploads.models import Resend, Upload
+from apps.uploads.models import Resend, Upload, UploadState
 from apps.uploads.problems import describe
 
 
 def _fact(upload: Upload) -> UploadFact:
-    problem = describe(upload.error_code)
+    # Of a refused row the timeline itself says what that means.
+    problem = None if upload.state == UploadState.REFUSED else describe(upload.error_code)
     return UploadFact(
         url=f"{reverse('admin:uploads_uploadjob_change', args=[upload.job_id])}#upload-{upload.pk}",
         state=upload.state,

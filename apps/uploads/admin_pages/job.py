@@ -31,8 +31,10 @@ from apps.counters.templatetags.goalpost import duration, moment, number, state_
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.models import Delivery, StatusChange
+from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
-from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadFormat, UploadJob, UploadState
+from apps.uploads.admin_pages.rejected import rejected_list
+from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadFormat, UploadJob, UploadState
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
@@ -48,8 +50,9 @@ class FileLine:
     upload: Upload
     calls: list[ApiCall]
     problem: Problem | None
-    rejected: list[StatusChange]
+    rejected: list[tuple[StatusChange, Advice]]
     refused: list[Client]
+    parts: set[str]  # what became of it, see Part
 
     @property
     def call(self) -> ApiCall | None:
@@ -64,9 +67,9 @@ class FileLine:
         return self.upload.state == UploadState.REFUSED and self.upload.rows > 1 and not (self.rejected or self.refused)
 
     @property
-    def own_words(self) -> str:
-        """What Metrica said besides the sentence that we have for its error."""
-        return self.upload.error_message.partition(" (")[2].rstrip(")")
+    def was_named(self) -> bool:
+        """Its rows were divided by what Metrica named, not in halves."""
+        return self.was_split and Part.HALF not in self.parts
 
     @property
     def took(self) -> timedelta | None:
@@ -167,6 +170,7 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
             "took": (obj.finished_at or now) - obj.started_at if obj.started_at else None,
             "waits_until": obj.not_before if obj.not_before and obj.not_before > now else None,
             "only_some": obj.only_orders,
+            "rejected_list": rejected_list(obj),
         }
 
     @display(description=_("Created"))
@@ -206,18 +210,28 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
         if call.subject is not None and len(calls[call.subject]) < SHOWN_CALLS:
             calls[call.subject].append(call)
-    rejected: dict[Any, list[StatusChange]] = defaultdict(list)
+    rejected: dict[Any, list[tuple[StatusChange, Advice]]] = defaultdict(list)
+    parts: dict[Any, set[str]] = defaultdict(set)
+    for upload in uploads:
+        parts[upload.parent_id].add(upload.part)
     clients: dict[Any, list[Client]] = defaultdict(list)
     refused = [upload.pk for upload in uploads if upload.state == UploadState.REFUSED]
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
         for change in changes.select_related("order")[:SHOWN_UPLOADS]:
-            rejected[change.upload_id].append(change)
+            rejected[change.upload_id].append((change, advice_for(change)))
         for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
             clients[client.upload_id].append(client)
     waves: dict[int, list[FileLine]] = defaultdict(list)
     for upload in uploads:
-        line = FileLine(upload, calls[upload.pk], describe(upload.error_code), rejected[upload.pk], clients[upload.pk])
+        line = FileLine(
+            upload,
+            calls[upload.pk],
+            describe(upload.error_code),
+            rejected[upload.pk],
+            clients[upload.pk],
+            parts[upload.pk],
+        )
         waves[upload.wave].append(line)
     return [Wave(number, lines) for number, lines in sorted(waves.items())]
 

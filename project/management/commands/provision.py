@@ -29,7 +29,7 @@ class Command(TracedCommand):
         for difference in differences:
             self.stdout.write(f"{difference.sign} {difference.what}")
             if difference.secret and not dry_run:
-                self.stdout.write(f"  key (shown this once): {difference.secret}")
+                self.stdout.write(f"  secret (shown this once): {difference.secret}")
         if not differences:
             self.stdout.write("Nothing differs.")
         zoneless = Counter.objects.filter(

@@ -1,0 +1,97 @@
+"""Alerts by e-mail: to members of the agency and to other addresses, each on its own, over one connection."""
+
+import contextlib
+import smtplib
+import time
+from collections.abc import Sequence
+
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import connection as database
+from django.utils.translation import gettext as _
+
+from apps.alerts.channels.outcome import NotSent, Sent
+from apps.alerts.messages import Message
+from apps.alerts.models import Channel
+from apps.metrica.text import Text
+
+DEADLINE = 60.0
+"""Seconds for all recipients together; who has not got it by then gets it with the next attempt."""
+
+
+def recipients(channel: Channel) -> list[str]:
+    """The members' addresses as they are now, and the others; each once. No query where the members are read ahead."""
+    people = [member.user.email for member in channel.members.all() if member.user.is_active]
+    return list(dict.fromkeys([*people, *channel.addresses]))
+
+
+def problem(channel: Channel) -> Text:
+    return "" if recipients(channel) else _("Nobody gets it yet: choose people of the agency or write addresses.")
+
+
+def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
+    """Raises NotSent where nobody got it."""
+    if database.in_atomic_block:
+        raise RuntimeError("Mail must not leave inside a transaction.")
+    wanted = list(to) or recipients(channel)
+    left, refused, got = [], [], 0
+    trouble: Exception | None = None
+    deadline = time.monotonic() + DEADLINE
+    server = get_connection()
+    try:
+        server.open()
+        for address in wanted:
+            if trouble is not None or time.monotonic() > deadline:
+                left.append(address)
+                continue
+            mail = EmailMultiAlternatives(message.subject, message.text, to=[address], connection=server)
+            mail.extra_headers = {"Auto-Submitted": "auto-generated"}
+            if message.html:
+                mail.attach_alternative(message.html, "text/html")
+            try:
+                mail.send()
+                got += 1
+            except smtplib.SMTPRecipientsRefused as error:
+                code, said = error.recipients.get(address) or next(iter(error.recipients.values()))
+                if code < 500:
+                    left.append(address)
+                else:
+                    refused.append(f"{address}: {code} {_plain(said)}")
+            except (smtplib.SMTPException, OSError) as error:
+                trouble = error
+                left.append(address)
+    except (smtplib.SMTPException, OSError) as error:
+        trouble = error
+    finally:
+        _close(server)
+    if not got:
+        raise _not_sent(trouble, refused)
+    note = _("Refused: %(who)s") % {"who": "; ".join(refused)} if refused else ""
+    return Sent(tuple(left), note)
+
+
+def _not_sent(trouble: Exception | None, refused: list[str]) -> NotSent:
+    if isinstance(trouble, smtplib.SMTPAuthenticationError):
+        return NotSent("mail_login", _("The mail server does not accept the login. Check EMAIL_URL."))
+    if isinstance(trouble, TimeoutError):
+        return NotSent("mail_timeout", _("The mail server did not answer in time."))
+    if isinstance(trouble, smtplib.SMTPResponseException):
+        said = {"code": trouble.smtp_code, "said": _plain(trouble.smtp_error)}
+        return NotSent("mail_refused", _("The mail server said: %(code)s %(said)s") % said)
+    if isinstance(trouble, (smtplib.SMTPException, OSError)):
+        return NotSent(
+            "mail_unreachable", _("The mail server cannot be reached (%(why)s). Check EMAIL_URL.") % {"why": trouble}
+        )
+    if refused:
+        return NotSent(
+            "mail_recipients", _("The mail server refused all recipients: %(who)s") % {"who": "; ".join(refused)}
+        )
+    return NotSent("mail_later", _("The mail server takes mail for these recipients later only."))
+
+
+def _plain(said: object) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+
+
+def _close(server: object) -> None:
+    with contextlib.suppress(smtplib.SMTPException, OSError):  # what was sent is sent
+        server.close()  # type: ignore[attr-defined]

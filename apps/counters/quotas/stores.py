@@ -1,0 +1,143 @@
+"""Where the gates' states are kept, for all processes on all machines: in the database, or in Redis.
+
+Both do one thing: they let a function change several states at once as if nobody else were there, and tell it the time
+by the store's own clock, since clocks of machines differ. The rules are in gates.py, the same for both.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from apps.counters.models import QuotaState
+
+State = dict[str, Any]
+T = TypeVar("T")
+Work = Callable[[dict[str, State], float], T]
+"""Gets the states by key and the time (seconds since 1970). May be called more than once for one change, so it changes
+nothing but the states."""
+Seed = Callable[[str], State]
+"""The state with which a key begins that the store does not know."""
+
+_KEPT_SECONDS = 3 * 86_400
+_PREFIX = "goalpost:quota:"
+_MOST_TRIES = 400
+
+
+class StoreUnavailable(Exception):
+    """The store does not answer: nobody knows what is used."""
+
+
+class Store(Protocol):
+    def change(self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None) -> T:
+        """What `work` returns, after its changes were kept. `lazy`: they may be forgotten if the store's machine goes
+        down this very moment. `now`: in place of the store's clock. Raises StoreUnavailable."""
+
+    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
+        """One state as it stands, and the time. Nothing is locked. Raises StoreUnavailable."""
+
+
+class DatabaseStore:
+    """Rows that are locked in the order of their keys, so that no two changes wait for each other."""
+
+    def change(
+        self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None = None
+    ) -> T:
+        with transaction.atomic():
+            if lazy and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
+            before = self._locked(keys, seed)
+            states = {key: json.loads(text) for key, text in before.items()}
+            result = work(states, self._clock() if now is None else now)
+            texts = {key: _dumped(states[key]) for key in sorted(states)}
+            changed = [QuotaState(key=key, state=text) for key, text in texts.items() if text != before[key]]
+            if changed:
+                QuotaState.objects.bulk_update(changed, ["state"])
+            return result
+
+    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
+        text = QuotaState.objects.filter(pk=key).values_list("state", flat=True).first()
+        return (seed(key) if text is None else json.loads(text)), (self._clock() if now is None else now)
+
+    def _locked(self, keys: Sequence[str], seed: Seed) -> dict[str, str]:
+        rows = QuotaState.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+        found = dict(rows.values_list("pk", "state"))
+        if missing := sorted(set(keys) - set(found)):
+            fresh = [QuotaState(key=key, state=_dumped(seed(key))) for key in missing]
+            QuotaState.objects.bulk_create(fresh, ignore_conflicts=True)
+            found = dict(rows.values_list("pk", "state"))
+        return found
+
+    def _clock(self) -> float:
+        """After the rows are locked: whoever waited for them must not go by an earlier time."""
+        if connection.vendor != "postgresql":
+            return time.time()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())")
+            return float(cursor.fetchone()[0])
+
+
+class RedisStore:
+    """Keys that are watched while they change: if another was quicker, the change is made anew."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, decode_responses=True)
+
+    def change(
+        self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None = None
+    ) -> T:
+        names = [_PREFIX + key for key in keys]
+        try:
+            for number in range(_MOST_TRIES):
+                with self._client.pipeline() as pipe:
+                    try:
+                        pipe.watch(*names)
+                        at = _seconds(pipe.time()) if now is None else now
+                        before = dict(zip(keys, pipe.mget(names), strict=True))
+                        states = {key: seed(key) if text is None else json.loads(text) for key, text in before.items()}
+                        result = work(states, at)
+                        texts = {key: _dumped(state) for key, state in states.items()}
+                        pipe.multi()
+                        for key, text in texts.items():
+                            if text != before[key]:
+                                pipe.set(_PREFIX + key, text, ex=_KEPT_SECONDS)
+                        if len(pipe):
+                            pipe.execute()
+                        return result
+                    except redis.WatchError:
+                        time.sleep(random.uniform(0, min(0.001 * (number + 1), 0.02)))  # noqa: S311 - no secret
+        except redis.RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        raise StoreUnavailable("Too many changes at once.")
+
+    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
+        try:
+            text = self._client.get(_PREFIX + key)
+            at = _seconds(self._client.time()) if now is None else now
+        except redis.RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        return (seed(key) if text is None else json.loads(text)), at
+
+
+@lru_cache(maxsize=4)
+def _of_url(url: str) -> Store:
+    return RedisStore(url) if url else DatabaseStore()
+
+
+def store() -> Store:
+    return _of_url(settings.REDIS_URL)
+
+
+def _dumped(state: State) -> str:
+    return json.dumps(state, separators=(",", ":"), sort_keys=True)
+
+
+def _seconds(answer: tuple[int, int]) -> float:
+    return answer[0] + answer[1] / 1_000_000

@@ -1,0 +1,75 @@
+"""What upload jobs add to the list of rejected changes: those of one job, and sending all of a job's once more."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import SimpleListFilter
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from apps.agencies.access import actor_of
+from apps.counters.ui.acts import Act
+from apps.uploads import services
+from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob
+
+
+class JobFilter(SimpleListFilter):
+    """Pages of jobs lead here; nobody chooses a job from a panel."""
+
+    title = _("upload job")
+    parameter_name = "job"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        job: Any = self.value()
+        if not job:
+            return queryset
+        uploads = Upload.objects.visible_to(actor_of(request))
+        try:
+            return queryset.filter(upload_id__in=uploads.filter(job=job).values("pk"))
+        except (ValidationError, ValueError):
+            return queryset.none()
+
+
+def rejected_list(job: UploadJob) -> str:
+    """The address of the list of the job's rejected changes."""
+    return f"{reverse('admin:orders_rejectedchange_changelist')}?job={job.pk}"
+
+
+def _question(request: HttpRequest, job: UploadJob) -> str:
+    number = len(services.rejected_of(job)[: services.RETRIED_AT_ONCE])
+    text = ngettext(
+        "%(count)s rejected status change goes once more with a new job, with what is known of its order by now.",
+        "%(count)s rejected status changes go once more with a new job, with what is known of their orders by now.",
+        number,
+    )
+    return text % {"count": number}
+
+
+def _retry(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> Any:
+    again = services.retry_job(job=job, rejected=True)
+    messages.success(request, _now("What was rejected goes once more. This page follows it."))
+    return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[again.pk]))
+
+
+RETRY_REJECTED = Act(
+    name="retry_rejected",
+    title=_("Send rejected again"),
+    icon="redo",
+    question=_question,
+    do=_retry,
+    shown=lambda request, job: (
+        bool(job.rejected) and job.state not in UNFINISHED_JOBS and services.rejected_of(job).exists()
+    ),
+)

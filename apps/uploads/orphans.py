@@ -1,0 +1,190 @@
+"""Kept files that the database does not know: made after the backup that was restored, and perhaps sent.
+
+A file's name holds its upload's key, and the key the time at which it was made; a half of a refused file has the name
+of the whole, with a number.
+"""
+
+import gzip
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, BinaryIO, Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.core.files.storage import default_storage
+
+from apps.counters.models import Counter
+from apps.metrica.vocabulary import CONTACT_COLUMNS, ORDER_COLUMNS, SIMPLE_COLUMNS
+from apps.metrica.wire.orders import OrdersWriter, read_orders, read_orders_json
+from apps.metrica.wire.simple_orders import SimpleOrdersWriter, read_simple_orders
+from apps.uploads import files
+from apps.uploads.cargo import KEY_COLUMN
+from apps.uploads.models import Upload, UploadFormat, UploadKind
+from apps.uploads.scissors import SCISSORS
+
+_NAME: Final = re.compile(r"^([0-9a-f-]{36})(?:-([12]))?\.(csv|json)\.gz$")
+_IN_MEMORY: Final = 1024 * 1024
+_PIECE: Final = 1024 * 1024
+_ALL: Final = 2**62
+_NO_DAYS: Final = {"create_date_only": False, "update_date_only": False, "finish_date_only": False}
+_ROOMY: Final = timedelta(days=1)
+"""A file may have been begun well before the backup that does not know it."""
+
+
+class Unreadable(Exception):
+    """The file is not what Goalpost writes, or is damaged."""
+
+
+@dataclass(slots=True)
+class Orphan:
+    """`key`: of its upload, or of the file of which it is a half; `rows`, `kind` and the like once it was read."""
+
+    name: str
+    key: UUID
+    part: int
+    format: UploadFormat
+    kind: UploadKind = UploadKind.SIMPLE_ORDERS
+    rows: int = 0
+    first_key: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    made_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.made_at = datetime.fromtimestamp((self.key.int >> 80) / 1000, UTC)
+
+
+def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
+    """The counter's files between the two times (aware) that belong to no upload, in the order in which they were made;
+    without those that were cut in halves, which Metrica had refused."""
+    found = [orphan for month in _months(since - _ROOMY, until) for orphan in _listed(counter, month)]
+    names = [orphan.name for orphan in found]
+    known: set[str] = set()
+    for start in range(0, len(names), 500):
+        part = names[start : start + 500]
+        known.update(Upload.objects.filter(file__in=part).values_list("file", flat=True))
+    cut = {orphan.key for orphan in found if orphan.part}
+    whole = [one for one in found if one.name not in known and (one.part or one.key not in cut)]
+    return sorted(whole, key=lambda one: (one.made_at, one.key, one.part))
+
+
+@contextmanager
+def opened(orphan: Orphan) -> Iterator[BinaryIO]:
+    """Its plain bytes, at their start. Raises Unreadable."""
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as temporary:
+        checksum = hashlib.sha256()
+        try:
+            with default_storage.open(orphan.name) as kept, gzip.GzipFile(fileobj=kept) as unpacked:
+                while piece := unpacked.read(_PIECE):
+                    checksum.update(piece)
+                    temporary.write(piece)
+        except (OSError, EOFError, ValueError) as error:
+            raise Unreadable(str(error)) from error
+        orphan.bytes, orphan.sha256 = temporary.tell(), checksum.hexdigest()
+        temporary.seek(0)
+        yield cast(BinaryIO, temporary)
+
+
+def examine(orphan: Orphan) -> None:
+    """Fill in what it is. Raises Unreadable."""
+    with opened(orphan) as file:
+        orphan.kind = _kind(file, orphan.format)
+        file.seek(0)
+        pieces = SCISSORS[orphan.format](file, KEY_COLUMN[orphan.kind]).next(_ALL)
+        for piece in pieces:
+            orphan.first_key = orphan.first_key or next(iter(piece.keys), "")
+            orphan.rows += len(piece.keys)
+
+
+def without_cut_halves(examined: list[Orphan]) -> list[Orphan]:
+    """Without those halves that were refused and cut in turn: theirs have another name, but their rows."""
+    first = {one.key: one for one in examined if one.part == 1}
+    pairs = [(first[one.key], one) for one in examined if one.part == 2 and one.key in first]
+    cut = {(begins.first_key, begins.rows + rest.rows) for begins, rest in pairs}
+    return [one for one in examined if not one.part or (one.first_key, one.rows) not in cut]
+
+
+def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> Iterator[tuple[str, str]]:
+    """(order id, digest) of each row, in the order of the file; none of a file of clients. Raises Unreadable."""
+    if orphan.kind == UploadKind.CONTACTS:
+        return
+    digests = Digests(kind=orphan.kind, zone=zone, attributes=attributes)
+    with opened(orphan) as file:
+        try:
+            for row in _records(file, orphan, zone, attributes):
+                if row.record is None:
+                    raise Unreadable(str(row.errors))
+                yield row.record.id, digests.of(row.record)
+        except ValueError as error:
+            raise Unreadable(str(error)) from error
+
+
+class Digests:
+    """Tells rows from one another by what Metrica is told with them, in whichever format: each as a line of CSV."""
+
+    def __init__(self, *, kind: UploadKind, zone: ZoneInfo, attributes: dict[str, bool]) -> None:
+        self._buffer = BytesIO()
+        self._writer: Any
+        # JSON says a day without a time as its last minute, so that is what both formats are compared by.
+        flags = {} if kind == UploadKind.SIMPLE_ORDERS else _NO_DAYS
+        self._plain = lambda record: replace(record, **flags) if flags else record
+        if kind == UploadKind.SIMPLE_ORDERS:
+            self._writer = SimpleOrdersWriter(self._buffer, zone=zone)
+        else:
+            self._writer = OrdersWriter(self._buffer, zone=zone, attributes=dict(sorted(attributes.items())))
+
+    def of(self, record: Any) -> str:
+        """Raises ValueError (UnwritableRow) for a record that no file can hold."""
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._writer.write(self._plain(record))
+        return hashlib.sha256(self._buffer.getvalue()).hexdigest()
+
+
+def _months(since: datetime, until: datetime) -> Iterator[str]:
+    year, month = since.year, since.month
+    while (year, month) <= (until.year, until.month):
+        yield f"{year:04}-{month:02}"
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def _listed(counter: Counter, month: str) -> Iterator[Orphan]:
+    folder = files.folder_of(counter, month)
+    try:
+        _folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if match := _NAME.match(name):
+            yield Orphan(f"{folder}/{name}", UUID(match[1]), int(match[2] or 0), UploadFormat(match[3]))
+
+
+def _kind(file: BinaryIO, file_format: UploadFormat) -> UploadKind:
+    start = file.readline(_IN_MEMORY).decode("utf-8", "replace")
+    if file_format == UploadFormat.JSON:
+        kinds = {'{"orders"': UploadKind.ORDERS, '{"contacts"': UploadKind.CONTACTS}
+        for beginning, kind in kinds.items():
+            if start.replace(" ", "").startswith(beginning):
+                return kind
+        raise Unreadable("neither orders nor contacts")
+    columns = tuple(start.strip().split(","))
+    if columns == SIMPLE_COLUMNS:
+        return UploadKind.SIMPLE_ORDERS
+    for known, kind in ((ORDER_COLUMNS, UploadKind.ORDERS), (CONTACT_COLUMNS, UploadKind.CONTACTS)):
+        if columns[: len(known)] == known:
+            return kind
+    raise Unreadable("an unknown header")
+
+
+def _records(file: BinaryIO, orphan: Orphan, zone: ZoneInfo, attributes: dict[str, bool]) -> Iterator[Any]:
+    if orphan.kind == UploadKind.SIMPLE_ORDERS:
+        return read_simple_orders(file, zone=zone)
+    if orphan.format == UploadFormat.JSON:
+        return read_orders_json(file, zone=zone, attributes=attributes, ignore_unknown_fields=True)
+    return read_orders(file, zone=zone, attributes=attributes, ignore_unknown_columns=True)

@@ -1,0 +1,422 @@
+"""Messages reach their endpoint in order and at least once, whatever befalls it or the worker."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from apps.audit.models import AuditEntry
+from apps.hooks import door, rounds, sending, services
+from apps.hooks.door import DoorClosed
+from apps.hooks.events import endpoint_disabled
+from apps.hooks.models import Delivery, Endpoint, Event, Round
+from apps.hooks.signing import sign
+from apps.orders.intake import accept_all
+from apps.uploads import scheduler
+from tests.factories import make_agency, make_counter
+from tests.hooks.conftest import Hook, read, send
+from tests.hooks.receiver import Came, Receiver
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def hook(make_hook: Callable[..., Hook]) -> Hook:
+    return make_hook(make_agency())
+
+
+@pytest.fixture
+def quickly(settings: Any) -> Any:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 5
+    return settings
+
+
+def happen(hook: Hook, times: int = 1) -> list[str]:
+    """Orders come in whose status nobody has mapped: an event for each. Returns the ids of the events."""
+    counter = make_counter(hook.endpoint.agency)
+    before = set(Event.objects.values_list("pk", flat=True))
+    for number in range(times):
+        row = {
+            "id": f"E-{number}",
+            "create_date_time": timezone.now().isoformat(),
+            "order_status": f"unknown {number}",
+            "client_ids": ["1700000000123456789"],
+        }
+        accept_all(counter=counter, rows=[row], source="api")
+    return [str(pk) for pk in Event.objects.exclude(pk__in=before).order_by("pk").values_list("pk", flat=True)]
+
+
+def ids(came: list[Came]) -> list[str]:
+    return [read(request)["id"] for request in came]
+
+
+def due_now(hook: Hook) -> None:
+    Endpoint.objects.filter(pk=hook.endpoint.pk).update(not_before=None)
+
+
+def test_a_message_says_what_it_is_and_is_signed(hook: Hook) -> None:
+    [event] = happen(hook)
+    send()
+    [came] = hook.receiver.came
+    [delivery] = hook.deliveries()
+    stamp = int(came.headers["goalpost-signature"].partition(",")[0].removeprefix("t="))
+    assert abs(time.time() - stamp) < 10
+    assert came.headers["goalpost-signature"] == sign(body=came.body, secrets=[hook.secret], at=stamp)
+    assert came.headers["goalpost-event"] == "order.held"
+    assert came.headers["goalpost-event-id"] == event == read(came)["id"]
+    assert came.headers["goalpost-delivery"] == str(delivery.pk)
+    assert came.headers["goalpost-attempt"] == "1"
+    assert came.headers["content-type"] == "application/json; charset=utf-8"
+    assert (delivery.state, delivery.attempts, delivery.http_status, delivery.answer) == ("delivered", 1, 200, "thanks")
+    assert delivery.headers["Goalpost-Signature"] == came.headers["goalpost-signature"]
+    assert 0 < (delivery.seconds or 0) < 5
+    assert hook.secret not in str(Delivery.objects.values())
+    assert hook.secret not in hook.endpoint.secret_encrypted
+
+
+def test_while_the_secret_is_changed_both_sign_and_later_the_new_one_alone(hook: Hook) -> None:
+    new = services.new_secret(endpoint=hook.endpoint)
+    happen(hook, 1)
+    send()
+    Endpoint.objects.update(old_secret_until=timezone.now())
+    happen(hook, 1)
+    send()
+    for came, secrets in zip(hook.receiver.came, ([new, hook.secret], [new]), strict=True):
+        stamp = int(came.headers["goalpost-signature"].partition(",")[0].removeprefix("t="))
+        assert came.headers["goalpost-signature"] == sign(body=came.body, secrets=secrets, at=stamp)
+
+
+def test_what_fails_is_tried_again_and_what_came_after_it_waits_behind_it(hook: Hook, quickly: Any) -> None:
+    answers = iter([500, 302, 200])
+    hook.receiver.answer = lambda _request: next(answers, 200)
+    first, second = happen(hook, 2)
+    send()
+    assert hook.states() == ["failed", "waiting"]
+    for _again in range(2):
+        due_now(hook)
+        send()
+    assert ids(hook.receiver.came) == [first, first, first, second]
+    assert [came.headers["goalpost-attempt"] for came in hook.receiver.came] == ["1", "2", "3", "1"]
+    bodies = {came.body for came in hook.receiver.came[:3]}
+    assert len(bodies) == 1
+    assert len({came.headers["goalpost-delivery"] for came in hook.receiver.came[:3]}) == 1
+    assert hook.states() == ["delivered", "delivered"]
+    endpoint = hook.fresh()
+    assert (endpoint.failures, endpoint.failing_since, endpoint.not_before) == (0, None, None)
+
+
+def test_waits_grow_from_a_minute_to_six_hours_and_differ(settings: Any) -> None:
+    settings.WEBHOOK_RETRY_SECONDS = 60
+    waits = [[sending.wait_after(failures).total_seconds() for _each in range(30)] for failures in range(1, 31)]
+    for number, some in enumerate(waits):
+        base = min(60 * 2**number, 6 * 3600)
+        assert base * 0.8 <= min(some) < max(some) <= base * 1.2
+    means = [sum(some) / len(some) for some in waits]
+    assert all(later > earlier for earlier, later in pairwise(means[:9]))
+    assert 15 < next(n for n in range(1, 31) if sum(means[:n]) > 72 * 3600) < 25  # attempts in three days
+
+
+def test_after_a_failure_nothing_goes_before_its_time(hook: Hook) -> None:
+    hook.receiver.answer = lambda _request: 503
+    happen(hook)
+    send()
+    endpoint = hook.fresh()
+    assert timedelta(seconds=40) < endpoint.not_before - timezone.now() < timedelta(seconds=75)
+    assert (endpoint.failures, endpoint.failing_since is not None) == (1, True)
+    send()
+    assert len(hook.receiver.came) == 1
+    [delivery] = hook.deliveries()
+    assert (delivery.http_status, delivery.error_code) == (503, "http_503")
+
+
+def test_an_address_that_became_private_is_not_called(hook: Hook, settings: Any) -> None:
+    """What was checked when it was written down is checked again each time."""
+    happen(hook)
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    send()
+    [delivery] = hook.deliveries()
+    assert (delivery.state, delivery.error_code) == ("failed", "not_public")
+    assert "private network" in delivery.error_message
+    assert hook.receiver.came == []
+
+
+def test_who_fails_for_three_days_is_not_called_any_more_and_people_hear_of_it(hook: Hook, quickly: Any) -> None:
+    heard: list[tuple[Endpoint, str]] = []
+
+    def listen(*, endpoint: Endpoint, reason: str, **_details: Any) -> None:
+        heard.append((endpoint, reason))
+
+    endpoint_disabled.connect(listen)
+    hook.receiver.answer = lambda _request: 500
+    happen(hook, 2)
+    send()
+    Endpoint.objects.update(failing_since=timezone.now() - timedelta(hours=71))
+    due_now(hook)
+    send()
+    assert hook.fresh().disabled_at is None and not heard
+    Endpoint.objects.update(failing_since=timezone.now() - timedelta(hours=73))
+    due_now(hook)
+    send()
+    endpoint = hook.fresh()
+    assert (endpoint.disabled_for, endpoint.disabled_at is not None) == ("failing", True)
+    assert heard == [(endpoint, "failing")]
+    entry = AuditEntry.objects.get(action="webhook.disabled")
+    assert (entry.agency_id, entry.object_id, entry.details["reason"]) == (
+        endpoint.agency_id,
+        str(endpoint.pk),
+        "failing",
+    )
+    came = len(hook.receiver.came)
+    happen(hook)
+    send()
+    assert len(hook.receiver.came) == came
+    hook.receiver.answer = lambda _request: 200
+    assert services.enable_endpoint(endpoint=endpoint)
+    send()
+    assert set(hook.states()) == {"delivered"} and len(hook.states()) == 3
+    assert not services.enable_endpoint(endpoint=hook.fresh())
+    endpoint_disabled.disconnect(listen)
+
+
+def test_who_answers_410_is_not_called_any_more(hook: Hook) -> None:
+    hook.receiver.answer = lambda _request: 410
+    happen(hook, 2)
+    send()
+    assert hook.fresh().disabled_for == "gone"
+    assert hook.states() == ["failed", "waiting"]
+    assert len(hook.receiver.came) == 1
+
+
+def test_what_a_person_gives_up_lets_the_next_have_its_turn(hook: Hook) -> None:
+    hook.receiver.answer = lambda request: 422 if ids([request]) == [stuck] else 200
+    stuck, good = happen(hook, 2)
+    send()
+    assert ids(hook.receiver.came) == [stuck]
+    assert services.give_up(delivery=hook.deliveries()[0])
+    send()
+    assert ids(hook.receiver.came) == [stuck, good]
+    assert hook.states() == ["abandoned", "delivered"]
+    assert not services.give_up(delivery=hook.deliveries()[0])
+
+
+def test_one_message_or_all_since_a_time_are_sent_again(hook: Hook) -> None:
+    first, second, third = happen(hook, 3)
+    send()
+    Event.objects.filter(pk=first).update(created_at=timezone.now() - timedelta(days=2))
+    hook.receiver.came.clear()
+    services.send_again(delivery=hook.deliveries()[0])
+    send()
+    assert ids(hook.receiver.came) == [first]
+    assert hook.receiver.came[0].headers["goalpost-delivery"] != str(hook.deliveries()[0].pk)
+    hook.receiver.came.clear()
+    assert services.send_again_since(endpoint=hook.endpoint, since=timezone.now() - timedelta(days=1)) == 2
+    assert services.send_again_since(endpoint=hook.endpoint, since=timezone.now() - timedelta(days=1)) == 0
+    send()
+    assert ids(hook.receiver.came) == [second, third]
+    assert AuditEntry.objects.filter(action="webhook.sent_again").count() == 3
+
+
+def test_a_test_goes_at_once_and_is_tried_once(hook: Hook) -> None:
+    hook.receiver.answer = lambda _request: 500
+    happen(hook)
+    send()
+    sent = sending.send_test(hook.endpoint)
+    assert (sent.state, sent.http_status) == ("abandoned", 500)
+    hook.receiver.answer = lambda _request: 204
+    assert sending.send_test(hook.endpoint).state == "delivered"
+    message = read(hook.receiver.came[-1])
+    assert (message["type"], message["counter"]) == ("test", None)
+    assert hook.fresh().failures == 1  # that of the real one
+
+
+def test_a_slow_endpoint_keeps_nobody_from_their_turn(make_hook: Callable[..., Hook], quickly: Any) -> None:
+    agency = make_agency()
+    slow, quick = make_hook(agency), make_hook(agency)
+    let_go = threading.Event()
+    came_while_slow: list[int] = []
+
+    def answer(_request: Came) -> int:
+        let_go.wait(5)
+        return 200
+
+    slow.receiver.answer = answer
+
+    def note(_request: Came) -> int:
+        if len(quick.receiver.came) == 3:
+            came_while_slow.append(len(slow.receiver.came))
+            let_go.set()
+        return 200
+
+    quick.receiver.answer = note
+    happen(quick, 3)
+    began = time.monotonic()
+    send()
+    assert came_while_slow == [1]
+    assert len(quick.receiver.came) == len(slow.receiver.came) == 3
+    assert time.monotonic() - began < 4
+
+
+def test_a_round_ends_in_time_and_the_rest_goes_with_the_next(
+    hook: Hook, quickly: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.1)
+
+    def slowly(_request: Came) -> int:
+        time.sleep(0.15)
+        return 200
+
+    hook.receiver.answer = slowly
+    happen(hook, 3)
+    OrmQ.objects.all().delete()
+    rounds.run(rounds.SENDING)
+    assert hook.states() == ["delivered", "waiting", "waiting"]
+    assert OrmQ.objects.count() == 1  # the message about the next round
+    rounds.run(rounds.SENDING)
+    rounds.run(rounds.SENDING)
+    assert hook.states() == ["delivered"] * 3
+
+
+def test_two_workers_do_not_send_at_once(hook: Hook) -> None:
+    meanwhile: list[int] = []
+
+    def answer(_request: Came) -> int:
+        rounds.run(rounds.SENDING)  # another worker takes a doubled message
+        meanwhile.append(len(hook.receiver.came))
+        connection.close()
+        return 200
+
+    hook.receiver.answer = answer
+    happen(hook)
+    send()
+    assert meanwhile == [1]
+    assert hook.states() == ["delivered"]
+
+
+def test_the_tick_finds_what_was_lost(hook: Hook) -> None:
+    happen(hook)
+    OrmQ.objects.all().delete()
+    Round.objects.update(enqueued_at=timezone.now() - timedelta(minutes=5))
+    scheduler.tell_others()
+    [task] = OrmQ.objects.all()
+    assert (task.task["func"], task.task["args"]) == ("apps.hooks.tasks.send_round", ("sending",))
+    scheduler.tell_others()
+    assert OrmQ.objects.count() == 1
+
+
+def test_events_of_one_transaction_cost_one_message_to_the_workers(hook: Hook) -> None:
+    happen(hook, 3)
+    assert OrmQ.objects.filter().count() == 1
+
+
+SENDER = """
+import django
+django.setup()
+from apps.hooks import rounds
+rounds.wake()
+rounds.run(rounds.SENDING)
+"""
+
+
+def test_a_worker_killed_while_it_sends_leaves_nothing_unsent(hook: Hook, quickly: Any) -> None:
+    """The receiver has got the request, the worker dies before it hears the answer: the same message goes once more."""
+    killed = threading.Event()
+    worker: list[subprocess.Popen[bytes]] = []
+
+    def answer(_request: Came) -> int:
+        if not killed.is_set():
+            os.kill(worker[0].pid, signal.SIGKILL)
+            killed.set()
+        return 200
+
+    hook.receiver.answer = answer
+    [event] = happen(hook)
+    name = str(connection.settings_dict["NAME"])
+    test_url = os.environ.get("TEST_DATABASE_URL", "")
+    url = f"{test_url.rpartition('/')[0]}/{name}" if test_url else f"sqlite:///{name}"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_URL": url}
+    worker.append(subprocess.Popen([sys.executable, "-c", SENDER], cwd=ROOT, env=environment))
+    assert worker[0].wait(30) == -signal.SIGKILL
+    [delivery] = hook.deliveries()
+    assert (delivery.state, delivery.attempts) == ("waiting", 1)
+    send()
+    assert len(hook.receiver.came) == 1  # the dead worker's lease has not run out yet
+    Round.objects.update(lease_until=timezone.now())
+    send()
+    assert ids(hook.receiver.came) == [event, event]
+    assert [came.headers["goalpost-attempt"] for came in hook.receiver.came] == ["1", "2"]
+    assert len({came.headers["goalpost-delivery"] for came in hook.receiver.came}) == 1
+    assert hook.states() == ["delivered"]
+
+
+def test_a_message_that_cannot_be_made_fails_alone(
+    make_hook: Callable[..., Hook], quickly: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = make_hook(make_agency()), make_hook(make_agency())
+    happen(one)
+    happen(other)
+    Event.objects.filter(agency=one.endpoint.agency).update(code="no such reason")
+    send()
+    [delivery] = one.deliveries()
+    assert (delivery.state, delivery.error_code) == ("failed", "internal_error")
+    assert other.states() == ["delivered"]
+
+
+def test_old_messages_are_forgotten(hook: Hook, settings: Any) -> None:
+    old, _new = happen(hook, 2)
+    send()
+    Event.objects.filter(pk=old).update(created_at=timezone.now() - timedelta(days=31))
+    call_command("tick")
+    assert len(hook.deliveries()) == 1
+    assert not Event.objects.filter(pk=old).exists()
+
+
+def test_an_endpoint_whose_secret_cannot_be_read_says_so(hook: Hook) -> None:
+    happen(hook)
+    Endpoint.objects.update(secret_encrypted="gAAAAA")
+    send()
+    [delivery] = hook.deliveries()
+    assert (delivery.state, delivery.error_code) == ("failed", "unreadable_secret")
+    assert hook.receiver.came == []
+
+
+def test_another_address_is_called_at_once(hook: Hook, receiver: Receiver) -> None:
+    hook.receiver.answer = lambda _request: 500
+    [event] = happen(hook)
+    send()
+    services.update_endpoint(endpoint=hook.endpoint, url=receiver.url)
+    send()
+    assert ids(receiver.came) == [event]
+
+
+def test_addresses_and_secrets_are_checked_when_they_are_written(hook: Hook) -> None:
+    with pytest.raises(DoorClosed):
+        door.check("http://10.0.0.1/")
+    for fields, field in (
+        ({"url": "ftp://crm.example/"}, "url"),
+        ({"url": "https://user:pass@crm.example/"}, "url"),
+        ({"events": []}, "events"),
+        ({"events": ["order.delivered", "order.eaten"]}, "events"),
+        ({"name": " "}, "name"),
+        ({"name": hook.endpoint.name}, "name"),
+        ({"counters": [make_counter()]}, "counters"),
+        ({"secret": "short"}, "secret"),
+    ):
+        given = {"name": "Another", "url": hook.receiver.url, "events": ["order.held"], **fields}
+        with pytest.raises(ValidationError) as refused:
+            services.create_endpoint(agency=hook.endpoint.agency, **given)
+        assert list(refused.value.error_dict) == [field]
+    assert Endpoint.objects.count() == 1
