@@ -6,8 +6,9 @@ else's upload of which all this is true as well cannot be told from ours: where 
 That is the limit of what can be known; it takes another program that sends to the same counter, in the same seconds, as
 many rows. Where more uploads fit than we have in doubt, nothing is taken, since to take somebody else's would lose
 statuses, while to send once more does no harm: rows are keyed by an id, and the same row twice changes nothing under
-SAVE. So what cannot be decided is sent again, and so is what failed, since the answer then says why. The upload keeps
-the reason, and pages show it.
+SAVE. Nor is anything taken where another file of as many rows went more than once lately: what fits may be that one's.
+So what cannot be decided is sent again, and so is what failed, since the answer then says why. The upload keeps the
+reason, and pages show it.
 
 Files of a counter go strictly one after another, and none goes before the outcome of the one before it is known. So
 where several are in doubt at once (after a database came back from a backup), those that came, came in their order.
@@ -34,11 +35,14 @@ from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE
 from apps.uploads import clock, sender, settle
 from apps.uploads.lease import Lease
 from apps.uploads.models import SentAgain, Upload, UploadState
-from apps.uploads.waits import backoff, seconds_for
+from apps.uploads.waits import LONGEST_CALL, backoff, seconds_for
 
 CLOCK_SKEW = timedelta(minutes=1)
 """How far Metrica's clock may be from ours where it does not tell its time. More would take in more uploads of
 others."""
+
+ECHO = timedelta(seconds=LONGEST_CALL)
+"""How long after it was given up a call may still reach Metrica's list."""
 
 _LOOKUP_SECONDS = 4.0
 _MOST_PAGES = 20
@@ -135,7 +139,7 @@ def look_up(metrica: MetricaClient, *, upload: Upload, counter: Counter) -> Foun
     taken = Upload.objects.filter(uploading_id__in=fitting).values_list("uploading_id", flat=True)
     for uploading_id in list(taken):
         fitting.pop(uploading_id, None)
-    if not 0 < len(fitting) <= _in_doubt(upload, counter):
+    if not 0 < len(fitting) <= _in_doubt(upload, counter) or _may_echo(upload, counter):
         return Found(ours=None, candidates=len(fitting), failed=failed)
     # Newest first, and of several in doubt this one went first (see runner).
     return Found(ours=list(fitting.values())[-1], candidates=len(fitting))
@@ -164,6 +168,14 @@ def _in_doubt(upload: Upload, counter: Counter) -> int:
         job__counter=counter, state=UploadState.UNKNOWN, rows=upload.rows, format=upload.format
     )
     return max(alike.count(), 1)
+
+
+def _may_echo(upload: Upload, counter: Counter) -> bool:
+    """True if one of the list's uploads may be another file of ours that looks the same: it went more than once lately,
+    so it may have come more than once, the first time long after nobody waited for it any more."""
+    since = (upload.started_at or upload.created_at) - ECHO
+    again = Upload.objects.filter(job__counter__metrica_id=counter.metrica_id, rows=upload.rows, format=upload.format)
+    return again.exclude(sent_again="").exclude(pk=upload.pk).filter(sent_at__gte=since).exists()
 
 
 def _skew(told: datetime | None, *, asked: datetime, heard: datetime) -> tuple[timedelta, timedelta]:

@@ -325,9 +325,10 @@ def _faults(draw: Random, size: Size, counters: list[CounterPlan], seconds: floa
         ("latency", {"seconds": 1.0, "endpoint": "upload"}),
         ("latency", {"seconds": 4.5, "endpoint": "upload"}),  # longer than a call may take
         ("latency", {"seconds": 4.5, "endpoint": "last_uploadings"}),
-        ("quota_429", {}),
+        # Not the quota of a day: with that a login rightly rests until midnight.
+        ("quota_429", {"error_type": "quota_requests_by_ip"}),
         ("quota_420", {"error_type": "quota_parallel_requests"}),
-        ("quota_429", {"retry_after": 1}),
+        ("quota_429", {"error_type": "quota_parallel_requests", "retry_after": 1}),
         ("server_error", {"status": 500}),
         ("server_error", {"status": 502, "endpoint": "upload"}),
         ("server_error", {"status": 503}),

@@ -152,7 +152,7 @@ def test_what_does_not_hold_is_told(spoil: Callable[[World], None], law: str) ->
 def test_a_repetition_that_the_audit_log_explains_is_none() -> None:
     world = World()
     world.pass_again("2", "at-2-again", "PAID")
-    world.evidence.trail["file-2"] = ["upload.unknown", "upload.not_found", "upload.passed"]
+    world.evidence.trail["file-2"] = ["upload.unknown", "upload.sent_again", "upload.passed"]
     assert world.verdict().lines() == []
 
 

@@ -161,7 +161,7 @@ class Judge:
             files = self._by_sha.get(sha256, [])
             if not files:
                 self.verdict.say(check, f"the sandbox took a file that nobody knows: {sha256}")
-            repeats = sum(self.evidence.trail[file.id].count("upload.not_found") for file in files)
+            repeats = sum(self.evidence.trail[file.id].count("upload.sent_again") for file in files)
             given_up = sum(file.error == "unknown_outcome" and file.state == "failed" for file in files)
             if times > max(1, len(files)) + repeats:
                 self.verdict.say(

@@ -197,6 +197,31 @@ class TestClocks:
         assert look(listed, doubtful(counter, sent_at)).ours is None
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("more", "adopted"),
+    [
+        ({"sent_again": SentAgain.NOT_LISTED, "attempts": 2}, False),
+        ({"sent_again": "", "attempts": 2}, True),  # nothing of it had come the first time
+        ({"sent_again": SentAgain.NOT_LISTED, "attempts": 2, "rows": ROWS + 1}, True),
+        ({"sent_again": SentAgain.NOT_LISTED, "attempts": 2, "ago": timedelta(hours=1)}, True),
+    ],
+)
+def test_the_late_arrival_of_a_file_that_went_again_is_not_taken_for_the_next_one(
+    more: dict[str, Any], adopted: bool
+) -> None:
+    """The first sending was given up and came late, the second was answered. Else a refused row would be delivered."""
+    counter = make_counter(time_zone=ZONE)
+    sent_at = timezone.now() - timedelta(seconds=10)
+    before = sent_at - more.pop("ago", timedelta(seconds=5))
+    doubtful(counter, before, state=UploadState.PASSED, uploading_id="the second sending", **more)
+    listed = ListOfUploads()
+    listed.add("the second sending", before + timedelta(seconds=1))
+    listed.add("the first sending", sent_at + timedelta(seconds=2))
+    found = look(listed, doubtful(counter, sent_at))
+    assert (found.ours is not None, found.candidates) == (adopted, 1)
+
+
 def lookups(shop: Shop) -> int:
     return ApiCall.objects.filter(counter=shop.counter, url__contains="last_uploadings").count()
 
