@@ -393,7 +393,7 @@ def test_a_job_that_is_put_back_too_late_stays_with_its_owner(shop: Shop, monkey
     """The turn of the first is over just as another has taken the job: neither the lease nor the message is its own."""
     from apps.uploads import runner
 
-    monkeypatch.setattr(runner, "TURN_SECONDS", -1.0)
+    monkeypatch.setattr("apps.uploads.pacing.TURN_SECONDS", -1.0)
     shop.push("P-1", "a1")
     job = shop.ask()
     taken: list[Lease] = []
