@@ -222,7 +222,9 @@ def _account(agency: Agency, number: int) -> MetricaAccount:
 
 def _counter(agency: Agency, account: MetricaAccount, number: int, clock: Clock, draw: random.Random) -> Plan:
     zone, at = list(ZONES.items())[number % len(ZONES)]
-    schedule = f"{OFTEN}m" if number < 15 else "1h" if number < 90 else f"daily {at}" if number < 400 else "as they come"
+    schedule = (
+        f"{OFTEN}m" if number < 15 else "1h" if number < 90 else f"daily {at}" if number < 400 else "as they come"
+    )
     clock.now = BEGIN - timedelta(seconds=draw.randrange(300))
     counter = create_counter(
         agency=agency,

@@ -19,7 +19,7 @@ from apps.metrica.client import Uploading
 from apps.orders.models import StatusChange
 from apps.sandbox import services as sandbox
 from apps.sandbox.models import SandboxUploading
-from apps.uploads import reconciler, runner
+from apps.uploads import pacing, reconciler
 from apps.uploads.models import JobState, Part, SentAgain, Trigger, Upload, UploadJob, UploadState
 from apps.uploads.runner import run_job
 from tests.factories import make_counter
@@ -339,7 +339,7 @@ class TestAfterABackup:
         shop.fault("refuse_row", contains="B-", location=False)
         job = shop.ask()
         with monkeypatch.context() as patch:
-            patch.setattr(runner, "TURN_SECONDS", -1.0)  # one step a turn
+            patch.setattr(pacing, "TURN_SECONDS", -1.0)  # one step a turn
             while not shop.uploads(part=Part.HALF):
                 run_job(job.pk)
         with self.restored(shop):
@@ -359,7 +359,7 @@ class TestAfterABackup:
     def test_files_that_never_went_go_now(self, shop: Shop, quick: Any) -> None:
         quick.UPLOAD_UNKNOWN_SECONDS = 0.2
         shop.push("B-9", "a1")
-        shop.fault("quota_429", retry_after=600)
+        shop.fault("server_error", retry_after=600)
         job = shop.ask()
         run_job(job.pk)
         UploadJob.objects.update(not_before=None)
