@@ -196,7 +196,7 @@ def _telegram(context: dict[str, Any], lines: list[Line], more: int) -> str:
         mark = "✅" if line.stage == Stage.OVER else "🔴" if line.urgent else "🟠"
         rows = [f"{mark} <b>{escape(line.heading)}: {escape(line.title)}</b>"]
         rows += [escape(text) for text in (line.label, line.sentence, line.advice, line.time) if text]
-        rows.append(f'<a href="{escape(line.url)}">{escape(_("Open"))}</a>' if line.url else escape(line.page))
+        rows.append(f'<a href="{escape(line.url)}">{escape(_("Open the page"))}</a>' if line.url else escape(line.page))
         part = "\n".join(rows)
         if sum(map(len, parts)) + len(part) > _TELEGRAM_ROOM:
             more += len(lines) - number

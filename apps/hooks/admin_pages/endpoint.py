@@ -55,7 +55,7 @@ class EndpointForm(forms.ModelForm):
 
 class SinceForm(ActForm):
     since = forms.DateTimeField(
-        label=_("Since"), widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "60"})
+        label=_("From when on"), widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "60"})
     )
 
 
