@@ -264,9 +264,9 @@ def _next_look(upload: Upload) -> float:
 
 
 def _call_ended(upload: Upload) -> datetime:
-    """When we stopped waiting for the answer, on the database's clock. A call that took too long is one that Metrica may
-    still be at: were the file sent again at once, both would come, the first one perhaps after the next file (R4). Of a
-    worker that died nobody knows when; its job was free only long after the call had to be over."""
+    """When we stopped waiting for the answer, on the database's clock. A call that took too long is one that Metrica
+    may still be at: were the file sent again at once, both would come, the first one perhaps after the next file (R4).
+    Of a worker that died nobody knows when; its job was free only long after the call had to be over."""
     if upload.sent_at is None:
         return upload.created_at
     call = ApiCall.objects.filter(subject=upload.pk, method="POST").order_by("-id").first()
