@@ -27,7 +27,7 @@ from django.conf import settings
 
 from apps.counters.gateway import metrica_client
 from apps.counters.kept_back import KeptBack
-from apps.counters.models import Counter
+from apps.counters.models import ApiCall, Counter
 from apps.metrica.client import MetricaClient, Uploading
 from apps.metrica.dates import DateError
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError
@@ -259,6 +259,16 @@ def _second_after(text: str) -> str:
 def _next_look(upload: Upload) -> float:
     """Seconds until the next of a few looks within the time in which an upload may still appear, the last one at its
     end; 0 where that time is over."""
-    sent_at = upload.sent_at or upload.created_at
-    left = (sent_at - clock.now()).total_seconds() + settings.UPLOAD_UNKNOWN_SECONDS
+    left = (_call_ended(upload) - clock.now()).total_seconds() + settings.UPLOAD_UNKNOWN_SECONDS
     return max(0.05, min(left, settings.UPLOAD_UNKNOWN_SECONDS / _LOOKUP_SECONDS)) if left > 0 else 0.0
+
+
+def _call_ended(upload: Upload) -> datetime:
+    """When we stopped waiting for the answer, on the database's clock. A call that took too long is one that Metrica
+    may still be at: were the file sent again at once, both would come, the first one perhaps after the next file (R4).
+    Of a worker that died nobody knows when; its job was free only long after the call had to be over."""
+    if upload.sent_at is None:
+        return upload.created_at
+    call = ApiCall.objects.filter(subject=upload.pk, method="POST").order_by("-id").first()
+    took = call.finished_at - call.started_at if call is not None and call.finished_at else timedelta()
+    return upload.sent_at + took

@@ -52,6 +52,7 @@ class File:
     uploading: str
     error: str
     created_at: datetime
+    planned_at: datetime  # of the file from which it was cut, or its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,12 @@ def gather(sandbox: Sandbox) -> Evidence:
         )
     files = Upload.objects.values_list(
         *("id", "job__counter__metrica_id", "kind", "state", "rows", "sha256", "attempts", "uploading_id"),
-        *("error_code", "created_at"),
+        *("error_code", "created_at", "parent_id"),
     )
-    for values in files.order_by("created_at").iterator():
-        found.files.append(File(str(values[0]), *values[1:]))
+    planned: dict[str, datetime] = {}
+    for upload_id, *facts, parent in files.order_by("id").iterator():  # a part comes after what it was cut from
+        planned[str(upload_id)] = planned[str(parent)] if parent else facts[-1]
+        found.files.append(File(str(upload_id), *facts, planned[str(upload_id)]))
     for upload, change in Resend.objects.values_list("upload_id", "change_id").iterator():
         found.resent[str(change)].add(str(upload))
     entries = AuditEntry.objects.filter(action__startswith="upload.").order_by("id")

@@ -323,8 +323,8 @@ def _faults(draw: Random, size: Size, counters: list[CounterPlan], seconds: floa
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("latency", {"seconds": 0.4}),
         ("latency", {"seconds": 1.0, "endpoint": "upload"}),
-        ("latency", {"seconds": 4.5, "endpoint": "upload"}),  # longer than a call may take
-        ("latency", {"seconds": 4.5, "endpoint": "last_uploadings"}),
+        ("latency", {"seconds": 3.3, "endpoint": "upload"}),  # longer than a call may take
+        ("latency", {"seconds": 3.3, "endpoint": "last_uploadings"}),
         # Not the quota of a day: with that a login rightly rests until midnight.
         ("quota_429", {"error_type": "quota_requests_by_ip"}),
         ("quota_420", {"error_type": "quota_parallel_requests"}),

@@ -51,7 +51,7 @@ class World:
         file, number = f"file-{mark}", len(self.evidence.files)
         created = BEGAN + timedelta(days=1, minutes=10 * number + 15)
         self.evidence.files.append(
-            File(file, COUNTER, "simple_orders", "passed", 1, f"sha-{mark}", 1, f"at-{mark}", "", created)
+            File(file, COUNTER, "simple_orders", "passed", 1, f"sha-{mark}", 1, f"at-{mark}", "", created, created)
         )
         self.pass_again(mark, f"at-{mark}", kind)
 
@@ -160,7 +160,18 @@ def test_a_late_status_whose_order_was_sent_again_is_right() -> None:
     world = World()
     _late_and_not_repeated(world)
     world.evidence.files.append(
-        File("again", COUNTER, "simple_orders", "passed", 1, "sha-again", 1, "at-again", "", BEGAN + timedelta(days=2))
+        File(
+            "again",
+            COUNTER,
+            "simple_orders",
+            "passed",
+            1,
+            "sha-again",
+            1,
+            "at-again",
+            "",
+            *[BEGAN + timedelta(days=2)] * 2,
+        )
     )
     world.evidence.resent["change-2"].add("again")
     world.evidence.uploadings["at-again"] = {"sha256": "sha-again", "status": "PASSED", "kind": "simple_orders"}

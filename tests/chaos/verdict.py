@@ -238,7 +238,7 @@ class Judge:
                 break
 
     def _was_late(self, change: Change, later: Change) -> bool:
-        planned = self._files[later.upload].created_at if later.upload in self._files else None
+        planned = self._files[later.upload].planned_at if later.upload in self._files else None
         if change.seq > later.seq and (planned is None or change.received_at > planned - COMMIT_SECONDS):
             return True  # it came when the later one was in a file already
         if planned is None:

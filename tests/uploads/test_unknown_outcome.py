@@ -56,6 +56,18 @@ def test_it_is_looked_for_until_it_may_no_longer_appear(shop: Shop, quick: objec
     assert looks(shop) >= 3
 
 
+def test_what_metrica_is_still_at_when_we_stop_waiting_is_not_sent_beside_it(shop: Shop, quick: object) -> None:
+    """R4: both would come, and the first one perhaps after the order's next status."""
+    quick.METRICA_TIMEOUT_SECONDS = 1.2  # type: ignore[attr-defined]
+    quick.UPLOAD_UNKNOWN_SECONDS = 0.9  # type: ignore[attr-defined]
+    shop.push("U-L", "a1", "a2")
+    shop.fault("latency", seconds=1.7, endpoint="upload")
+    shop.upload()
+    assert shop.arrived("U-L") == ["a1", "a2"]
+    first, _second = shop.uploads()
+    assert (first.attempts, first.state) == (1, UploadState.PASSED)
+
+
 def test_an_upload_that_appears_late_is_adopted(shop: Shop, quick: object, monkeypatch: pytest.MonkeyPatch) -> None:
     quick.UPLOAD_UNKNOWN_SECONDS = 30.0  # type: ignore[attr-defined]
     shop.push("U-4", "a1")
