@@ -269,6 +269,6 @@ def _call_ended(upload: Upload) -> datetime:
     Of a worker that died nobody knows when; its job was free only long after the call had to be over."""
     if upload.sent_at is None:
         return upload.created_at
-    call = ApiCall.objects.filter(subject=upload.pk, method="POST").order_by("-id").first()
+    call = ApiCall.objects.filter(subject=upload.pk, method="POST").order_by("-started_at").first()
     took = call.finished_at - call.started_at if call is not None and call.finished_at else timedelta()
     return upload.sent_at + took
