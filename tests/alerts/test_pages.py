@@ -234,6 +234,35 @@ def test_a_webhooks_secret_is_shown_once(place: Place, browser: Browser, receive
     ]
 
 
+def test_an_address_that_leads_nowhere_good_is_refused_at_its_field(
+    browser: Browser, settings: Any, receiver: Receiver
+):
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    answer = add(browser, "webhook", url=receiver.url)
+    assert "leads into a private network" in str(answer.context["adminform"].form.errors["url"])
+    assert not Channel.objects.exists()
+
+
+def test_what_stands_after_the_question_mark_is_shown_to_owners_alone(
+    place: Place, browser: Browser, login: Any, receiver: Receiver
+):
+    add(browser, "webhook", url=f"{receiver.url}?key=hush")
+    channel = Channel.objects.get()
+    page = f"{CHANNELS}{channel.pk}/change/"
+    assert channel.url.endswith("?key=hush")
+    assert "?key=hush" in browser.get(page).content.decode()
+    browser.post(page, {**form_data(browser, page), "url": f"{receiver.url}?key=hush2"})
+    assert AuditEntry.objects.filter(action="alert_channel.changed").count() == 1, "told, though not what"
+    for reader in (login(place.manager), login(place.analyst)):
+        for where in (page, CHANNELS):
+            text = reader.get(where).content.decode()
+            assert "hush" not in text
+            assert f"{receiver.url}?…" in text
+    browser.post(f"{CHANNELS}{channel.pk}/delete/", {"post": "yes"})
+    assert not Channel.objects.exists()
+    assert "hush" not in str(list(AuditEntry.objects.values()))
+
+
 def test_the_page_shows_how_the_chat_is_found(place: Place, browser: Browser, telegram: Telegram):
     add(browser, "telegram")
     channel = Channel.objects.get()
