@@ -142,8 +142,7 @@ def test_several_causes_are_one_message(shop: Shop, watch: Watch, trouble: Any, 
 def test_one_cause_at_many_orders_is_one_alert(shop: Shop, watch: Watch, post_office: PostOffice):
     channel = watch.channel()
     watch.set(held_count=1)
-    for number in range(30):
-        shop.push(f"T-{number}", "unheard of")
+    shop.push_many((f"T-{number}" for number in range(30)), "unheard of")
     watch.look()
     watch.look()
     assert Alert.objects.count() == 1
