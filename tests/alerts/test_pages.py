@@ -1,5 +1,6 @@
 """The pages of alerts, channels and rules: what they show, who may do what, and that an agency sees itself."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,12 +8,17 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client as Browser
 from django.utils import timezone
+from django.utils.html import escape
 
 from apps.alerts import looking, services
+from apps.alerts.causes import CAUSES
 from apps.alerts.channels import telegram as telegram_channel
+from apps.alerts.messages import advice_of, page_of, sentence_of
 from apps.alerts.models import Alert, AlertDelivery, AlertMute, AlertRules, Channel
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
+from apps.hooks.models import Endpoint
+from apps.hooks.services import create_endpoint
 from apps.uploads import heartbeats
 from tests.admin.conftest import Place, browser, login, other, place
 from tests.admin.pages import errors, form_data, messages, words
@@ -109,6 +115,55 @@ def test_an_alert_says_what_to_do_and_whom_it_was_told(
     )
     assert watch.tell(channel)
     assert "Duty New" in words(browser.get(f"{ALERTS}{alert.pk}/change/"))
+
+
+FACTS: dict[str, Callable[[Place], dict[str, Any]]] = {
+    "account_refused": lambda place: {"why": "Metrica refused the token."},
+    "token_expiring": lambda place: {"ends": NOON, "over": False},
+    "renewal_failing": lambda place: {"code": "invalid_grant", "said": "no", "again": None},
+    "metrica_unreachable": lambda place: {"host": "api-metrica.yandex.net", "since": NOON, "code": "timeout"},
+    "quota_low": lambda place: {"used": 4900, "limit": 5000, "left": 100, "resets": NOON},
+    "counter_failing": lambda place: {"jobs": 3, "code": "server_error", "job": str(place.job().pk)},
+    "queue_old": lambda place: {"oldest": NOON, "schedule": "1h"},
+    "worker_silent": lambda place: {"seen": NOON},
+    "holds_waiting": lambda place: {"reasons": {"unmapped_status": {"count": 3, "oldest": NOON}}},
+    "rejected_share": lambda place: {"rejected": 6, "rows": 15, "percent": 40},
+    "binding_window": lambda place: {"orders": 2, "held": 0, "closes": NOON},
+    "update_window": lambda place: {"orders": 2, "held": 1, "closes": NOON},
+    "match_dropped": lambda place: {"orders": 30, "fell": {"client_id": {"now": 50, "before": 100}}},
+    "webhook_disabled": lambda place: {"endpoint": webhook(place).pk, "at": NOON, "why": "gone"},
+}
+NOON = "2026-11-26T09:00:00+00:00"
+
+
+def webhook(place: Place) -> Endpoint:
+    return create_endpoint(agency=place.agency, name="CRM", url="https://crm.example/", events=["order.held"])[0]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_alert_leads_to_a_page_that_opens(place: Place, login: Any, cause: str):
+    """In the list, in its own page and in messages; also where it is about no account."""
+    about: list[dict[str, Any]] = [{"counter": place.counter}]
+    if cause in ("account_refused", "token_expiring", "renewal_failing", "metrica_unreachable", "quota_low"):
+        about = [{"account": place.account}]
+    if cause == "metrica_unreachable":
+        about.append({})
+    for number, what in enumerate(about):
+        alert = Alert.objects.create(
+            agency=place.agency,
+            cause=cause,
+            subject=f"{number}",
+            severity="urgent",
+            facts=FACTS[cause](place),
+            **what,
+        )
+        manager = login(place.manager)
+        assert sentence_of(alert)
+        assert advice_of(alert)
+        assert manager.get(page_of(alert)).status_code == 200, page_of(alert)
+        shown = escape(page_of(alert))
+        for where in (ALERTS, f"{ALERTS}{alert.pk}/change/"):
+            assert f'href="{shown}"' in manager.get(where).content.decode()
 
 
 # ---- muting ----
