@@ -6,13 +6,12 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from apps.agencies import services
+from apps.agencies import services, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.forms import NewKeyForm, NewMemberForm
@@ -145,18 +144,17 @@ class MembershipAdmin(_OwnersAdmin):
         return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
 
     def _show_link(self, request: HttpRequest, member: Membership, path: str) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("%(email)s is added") % {"email": member.user.email},
-            "explanation": _(
+        return shown_once.page(
+            request,
+            model=Membership,
+            title=_("%(email)s is added") % {"email": member.user.email},
+            why=_(
                 "Give this link to the person: it lets them choose a password. It is good for three days and is not "
                 "shown again."
             ),
-            "secret": request.build_absolute_uri(path),
-            "back": reverse("admin:agencies_membership_changelist"),
-        }
-        return TemplateResponse(request, "agencies/shown_once.html", context)
+            secret=request.build_absolute_uri(path),
+            back=reverse("admin:agencies_membership_changelist"),
+        )
 
 
 @admin.register(ApiKey)
@@ -220,16 +218,14 @@ class ApiKeyAdmin(_OwnersAdmin):
         request.shown_once = text  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        # Shown in the answer itself: the key is kept nowhere, not even in a session.
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("The key “%(name)s” is made") % {"name": obj.name},
-            "explanation": _("Copy it now into the CRM: it is kept nowhere and is not shown again."),
-            "secret": request.shown_once,  # type: ignore[attr-defined]
-            "back": reverse("admin:agencies_apikey_changelist"),
-        }
-        return TemplateResponse(request, "agencies/shown_once.html", context)
+        return shown_once.page(
+            request,
+            model=ApiKey,
+            title=_("The key “%(name)s” is made") % {"name": obj.name},
+            why=_("Copy it now into the CRM: it is kept nowhere and is not shown again."),
+            secret=request.shown_once,  # type: ignore[attr-defined]
+            back=reverse("admin:agencies_apikey_changelist"),
+        )
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["administer"])
     def revoke_selected(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.models import Agency, Membership
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter, MetricaAccount
+from apps.uploads.turns import free
 
 
 class Severity(models.TextChoices):
@@ -164,11 +166,10 @@ class ChannelKind(models.TextChoices):
 
 
 class ChannelQuerySet(TenantQuerySet["Channel"]):
-    def claimable(self, now: datetime) -> Self:
+    def claimable(self, now: datetime | Combinable) -> Self:
         """Channels with something to tell that a worker may take at `now`."""
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
         due = Q(not_before=None) | Q(not_before__lte=now)
-        return self.filter(free, due, due=True, is_active=True, agency__is_active=True)
+        return self.filter(free(now), due, due=True, is_active=True, agency__is_active=True)
 
 
 class Channel(models.Model):

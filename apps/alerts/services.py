@@ -107,7 +107,8 @@ def save_channel(
         before, before_whom = None, None
     else:
         channel = Channel.objects.select_for_update().get(pk=channel.pk)
-        before, before_whom = snapshot(channel, CHANNEL_FIELDS), _whom(channel)
+        before, before_whom = _facts(channel), _whom(channel)
+    url = channel.url
     for name, value in fields.items():
         setattr(channel, name, value)
     _check(channel, members=members, counters=counters)
@@ -124,8 +125,9 @@ def save_channel(
         channel.members.set(members)
     if counters is not None:
         channel.counters.set(counters)
-    after, whom = snapshot(channel, CHANNEL_FIELDS), _whom(channel)
-    if made or before != after or before_whom != whom:
+    after, whom = _facts(channel), _whom(channel)
+    # Of an address the log shows only a part; that the rest was changed stands there all the same.
+    if made or before != after or before_whom != whom or channel.url != url:
         record(
             action="alert_channel.created" if made else "alert_channel.changed",
             agency=channel.agency_id,
@@ -143,7 +145,7 @@ def delete_channel(*, channel: Channel) -> None:
         action="alert_channel.deleted",
         agency=channel.agency_id,
         obj=channel,
-        before=snapshot(channel, CHANNEL_FIELDS),
+        before=_facts(channel),
     )
     channel.delete()
 
@@ -241,6 +243,11 @@ def _addresses(written: Iterable[str]) -> list[str]:
         message = _("At most %(most)s addresses; a mailing list of yours takes more.")
         raise ValidationError({"addresses": ValidationError(message, code="many", params={"most": MOST_ADDRESSES})})
     return found
+
+
+def _facts(channel: Channel) -> dict[str, Any]:
+    """What it is set to, for the log."""
+    return {**snapshot(channel, CHANNEL_FIELDS), "url": door.shown(channel.url)}
 
 
 def _whom(channel: Channel) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """Tells a channel its news: claimed by one, the attempt committed before anything leaves, what came of it committed
 after. What failed goes again later, made anew by what is true then."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,19 +17,17 @@ from apps.alerts import channels, messages, news
 from apps.alerts.channels import NotSent, Sent
 from apps.alerts.messages import Message
 from apps.alerts.models import Alert, AlertDelivery, AlertRules, Channel, DeliveryState, Told
+from apps.hooks import waits
+from apps.uploads import clock, turns
+from apps.uploads.turns import TurnLost
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=240)
-"""Longer than the slowest sending takes."""
+LEASE = 240.0
+"""Seconds; longer than the slowest sending takes."""
 
-LONGEST_WAIT = timedelta(hours=6)
 MOST_TRIES_OF_THE_REST = 6
 """How often recipients who were put off get a mail that others have."""
-
-
-class TurnLost(Exception):
-    """Another worker took the channel over: stop without writing anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,8 @@ class Turn:
 
 def claim(channel_id: int) -> Turn | None:
     """Take a channel that has something to tell and that nobody holds."""
-    now = timezone.now()
-    free = Channel.objects.claimable(now).filter(pk=channel_id)
-    if not free.update(lease_until=now + LEASE, fence=F("fence") + 1, enqueued_at=None):
-        return None
-    return Turn(channel_id, Channel.objects.values_list("fence", flat=True).get(pk=channel_id))
+    fence = turns.take(Channel.objects.claimable(clock.present()), channel_id, seconds=LEASE)
+    return None if fence is None else Turn(channel_id, fence)
 
 
 def tell(channel_id: int) -> bool:
@@ -166,7 +160,7 @@ def _sent(turn: Turn, channel: Channel, delivery: AlertDelivery, sent: Sent) -> 
     turn.write(
         due=bool(left),
         lease_until=None,
-        not_before=now + wait_after(delivery.attempts) if left else None,
+        not_before=now + _wait(delivery.attempts) if left else None,
         failures=0,
         last_sent_at=now,
         error_code="partly" if missing else "",
@@ -186,9 +180,7 @@ def _sent(turn: Turn, channel: Channel, delivery: AlertDelivery, sent: Sent) -> 
 @transaction.atomic
 def _failed(turn: Turn, channel: Channel, delivery: AlertDelivery, error: NotSent) -> None:
     failures = channel.failures + 1
-    wait = wait_after(failures)
-    if error.retry_after is not None:
-        wait = max(wait, timedelta(seconds=error.retry_after))
+    wait = _wait(failures, asked=error.retry_after)
     now = timezone.now()
     given_up = bool(delivery.left) and delivery.attempts >= MOST_TRIES_OF_THE_REST
     turn.write(
@@ -230,7 +222,5 @@ def _what_is_missing(sent: Sent) -> str:
     return " ".join(filter(None, [sent.note, later]))
 
 
-def wait_after(failures: int) -> timedelta:
-    """Growing with each failure in a row, up to six hours; spread, so that many channels do not come back together."""
-    bound = min(timedelta(seconds=settings.ALERT_RETRY_SECONDS) * 2 ** min(failures - 1, 20), LONGEST_WAIT)
-    return bound * random.uniform(0.5, 1)  # noqa: S311 - no secret
+def _wait(failures: int, *, asked: float | None = None) -> timedelta:
+    return waits.after(failures, first=settings.ALERT_RETRY_SECONDS, asked=asked)

@@ -6,13 +6,12 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
 from django_q.tasks import async_task
 
 from apps.agencies.models import Agency
 from apps.alerts import looking, telling
 from apps.alerts.models import AlertRules, Channel
-from apps.uploads import heartbeats
+from apps.uploads import heartbeats, turns
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +53,7 @@ def look_at_due(now: datetime) -> int:
 def bring_up(now: datetime) -> int:
     """Messages to the workers about channels of which nobody has told them lately. Where no worker takes messages, this
     process tells by itself: that the workers are gone is what somebody has to know. Returns how many."""
-    untold = Q(enqueued_at=None) | Q(enqueued_at__lte=now - MESSAGE_LOST_AFTER)
+    untold = turns.untold(now, lost_after=MESSAGE_LOST_AFTER)
     waiting = Channel.objects.claimable(now).filter(untold).order_by("pk").values_list("pk", flat=True)
     queue = heartbeats.last(heartbeats.QUEUE)
     if (queue is None or queue <= now - QUEUE_SILENCE) and not heartbeats.job_in_hand():

@@ -5,11 +5,13 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
+from apps.uploads.turns import free
 
 
 class CompareState(models.TextChoices):
@@ -19,11 +21,10 @@ class CompareState(models.TextChoices):
 
 
 class ComparisonQuerySet(TenantQuerySet["Comparison"]):
-    def claimable(self, now: datetime) -> Self:
+    def claimable(self, now: datetime | Combinable) -> Self:
         """Comparisons that a worker may take at `now`: asked for, held by nobody, waiting for nothing."""
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
         due = Q(not_before=None) | Q(not_before__lte=now)
-        return self.filter(free, due, state__in=[CompareState.QUEUED, CompareState.RUNNING])
+        return self.filter(free(now), due, state__in=[CompareState.QUEUED, CompareState.RUNNING])
 
 
 class Comparison(models.Model):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -26,6 +27,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.hooks.networks import Address, may_be_reached
+from apps.metrica.errors import seconds_to_wait
 
 USER_AGENT = "Goalpost-Webhooks/1"
 TIMEOUT = 10.0
@@ -71,11 +73,19 @@ class NotReached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body`: the beginning of it as text; `seconds`: how long the whole call took."""
+    """What came back. `body`: the beginning of it as text; `seconds`: how long the whole call took; `retry_after`: how
+    long (seconds) the other side asks to be left alone, as it says itself: a caller keeps to a bound of its own."""
 
     status: int
     body: str
     seconds: float
+    retry_after: float | None = None
+
+
+def shown(url: str) -> str:
+    """The address as logs, lists and readers may show it: what stands after “?” is often a password of sorts."""
+    parts = urlsplit(url)
+    return parts._replace(query="…" if parts.query else "").geturl()
 
 
 def check_text(url: str) -> None:
@@ -112,8 +122,12 @@ def post(
         httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend, max_connections=1) as pool,
         pool.stream("POST", parts.core_url, headers=sent.raw, content=body) as response,
     ):
-        text = _beginning(response, most_bytes)
-        return Answer(response.status, text, time.monotonic() - began)
+        said = httpx.Headers(response.headers)
+        # What was compressed unasked is not unpacked.
+        plain = said.get("Content-Encoding", "identity").lower() == "identity"
+        text = _beginning(response, most_bytes) if plain else ""
+        took = time.monotonic() - began
+        return Answer(response.status, text, took, seconds_to_wait(said.get("Retry-After", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,19 +309,16 @@ def _troubles() -> Iterator[None]:
 
 
 def _beginning(response: httpcore.Response, most_bytes: int) -> str:
-    """The first bytes of the answer as text; what was compressed unasked is not unpacked.
+    """The first bytes of the answer as text.
 
     The status has come and counts, so a body that breaks off or takes too long does no harm.
     """
-    names = {name.lower(): value for name, value in response.headers}
     body = bytearray()
     with suppress(*_BROKEN):
         for piece in response.iter_stream():
             body += piece
             if len(body) >= most_bytes:
                 break
-    if names.get(b"content-encoding", b"identity").lower() != b"identity":
-        return ""
     text = bytes(body[:most_bytes]).decode("utf-8", errors="replace")
     return "".join(mark if mark.isprintable() or mark in "\n\t" else " " for mark in text).strip()
 

@@ -23,7 +23,8 @@ _TYPES = {
     Delivery.REJECTED: EventType.ORDER_REJECTED,
     Delivery.HELD: EventType.ORDER_HELD,
 }
-_BATCH = 500
+_BATCH = 100
+"""Events written at once; each may name MOST_CHANGES changes."""
 
 T = TypeVar("T")
 
@@ -56,13 +57,12 @@ def changes_settled(
     elif upload_id is None and change_ids is None:
         events = [Event(**common)]
     else:
-        if change_ids is None:
-            # Those of the same file that could not be written were told with their own code before.
-            rejected = StatusChange.objects.filter(upload_id=upload_id, delivery=delivery, reject_code=code)
-            change_ids = list(rejected.order_by("pk").values_list("pk", flat=True))
+        # Those of the same file that could not be written were told with their own code before.
+        rejected = StatusChange.objects.filter(upload_id=upload_id, delivery=delivery, reject_code=code)
+        settled = rejected.order_by("pk").values_list("pk", flat=True).iterator() if change_ids is None else change_ids
         events = (
             Event(**common, upload_id=upload_id, change_ids=[str(key) for key in some])
-            for some in _batched(change_ids, MOST_CHANGES)
+            for some in _batched(settled, MOST_CHANGES)
         )
     _write(events, endpoints)
 

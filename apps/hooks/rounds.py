@@ -13,7 +13,6 @@ from functools import partial
 import structlog
 from django.conf import settings
 from django.db import connections, transaction
-from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -21,7 +20,7 @@ from apps.agencies import actor as actors
 from apps.audit import trace
 from apps.hooks.models import Endpoint, Event, Round
 from apps.hooks.sending import send_next
-from apps.uploads import stopping
+from apps.uploads import clock, stopping, turns
 from apps.uploads.waits import after
 
 log = structlog.get_logger(__name__)
@@ -54,10 +53,9 @@ def wake() -> None:
     """Put a message to the workers into the queue, unless one is there already. It may be lost or doubled without harm:
     the tick finds what was lost, and the round is given to one."""
     now = timezone.now()
-    untold = Q(enqueued_at=None) | Q(enqueued_at__lte=now - LOST_AFTER)
     if not Round.objects.filter(pk=SENDING).exists():
         Round.objects.bulk_create([Round(name=SENDING)], ignore_conflicts=True)
-    if Round.objects.filter(untold, pk=SENDING).update(enqueued_at=now):
+    if Round.objects.filter(turns.untold(now, lost_after=LOST_AFTER), pk=SENDING).update(enqueued_at=now):
         async_task("apps.hooks.tasks.send_round", SENDING, task_name="webhooks")
 
 
@@ -80,29 +78,17 @@ def prune(*, now: datetime) -> int:
 
 def run(name: str) -> None:
     """One round, if nobody else is at it."""
-    fence = _claim(name)
+    seconds = ROUND_SECONDS + settings.WEBHOOK_TIMEOUT_SECONDS + LOST_AFTER.total_seconds() / 2
+    fence = turns.take(Round.objects.filter(turns.free(clock.present())), name, seconds=seconds)
     if fence is None:
         return
     try:
         _send_all(end=time.monotonic() + ROUND_SECONDS)
     finally:
-        _mine(name, fence).update(lease_until=None, enqueued_at=None)
+        Round.objects.filter(pk=name, fence=fence).update(lease_until=None, enqueued_at=None)
     # What came in the last moment found the round still running: now that its end is committed, one look is enough.
     if not stopping.requested() and Endpoint.objects.sendable(timezone.now()).exists():
         wake()
-
-
-def _claim(name: str) -> int | None:
-    now = timezone.now()
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
-    lease = after(ROUND_SECONDS + settings.WEBHOOK_TIMEOUT_SECONDS + LOST_AFTER.total_seconds() / 2)
-    if not Round.objects.filter(free, pk=name).update(fence=F("fence") + 1, lease_until=lease, enqueued_at=None):
-        return None
-    return Round.objects.values_list("fence", flat=True).get(pk=name)
-
-
-def _mine(name: str, fence: int) -> QuerySet[Round]:
-    return Round.objects.filter(pk=name, fence=fence)
 
 
 def _send_all(*, end: float) -> None:

@@ -2,7 +2,6 @@
 worker that dies meanwhile leaves a message that goes once more."""
 
 import hashlib
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,16 +17,13 @@ from django.utils.translation import gettext as _
 
 from apps.audit.services import record
 from apps.counters.encryption import UnreadableSecret, decrypt
-from apps.hooks import door, payloads, signing
+from apps.hooks import door, payloads, signing, waits
 from apps.hooks.door import DoorClosed, NotReached
-from apps.hooks.events import endpoint_disabled
 from apps.hooks.models import Delivery, DeliveryState, DisabledFor, Endpoint, Event, EventType
 
 log = structlog.get_logger(__name__)
 
 GONE = 410
-LONGEST_WAIT = 6 * 3600.0
-"""Seconds; no wait between two attempts is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,7 @@ class Outcome:
     seconds: float | None = None
     error_code: str = ""
     error_message: str = ""
+    retry_after: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -72,13 +69,6 @@ def send_test(endpoint: Endpoint) -> Delivery:
     Delivery.objects.filter(pk=message.pk).update(state=state, sent_at=timezone.now(), **_told(outcome))
     message.refresh_from_db()
     return message
-
-
-def wait_after(failures: int) -> timedelta:
-    """How long to wait after so many failures in a row: twice as long each time, up to six hours, a fifth more or less
-    so that many who failed together do not come back together."""
-    wait = min(LONGEST_WAIT, settings.WEBHOOK_RETRY_SECONDS * 2 ** min(failures - 1, 30))
-    return timedelta(seconds=wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
 def _note_attempt(message: Delivery) -> bool:
@@ -125,7 +115,8 @@ def _request(endpoint: Endpoint, message: Delivery) -> Outcome:
     if 200 <= answer.status < 300:
         return Outcome(headers, body, answer.status, answer.body, answer.seconds)
     why = _("It was not taken: the answer was HTTP %(status)s, and 2xx was expected.") % {"status": answer.status}
-    return Outcome(headers, body, answer.status, answer.body, answer.seconds, f"http_{answer.status}", why)
+    code, asked = f"http_{answer.status}", answer.retry_after
+    return Outcome(headers, body, answer.status, answer.body, answer.seconds, code, why, asked)
 
 
 def secrets_of(endpoint: Endpoint) -> list[str]:
@@ -152,6 +143,7 @@ def _told(outcome: Outcome) -> dict[str, object]:
 
 
 def _settle(endpoint: Endpoint, message: Delivery, outcome: Outcome) -> None:
+    """What came of a message that was given up meanwhile, or that another worker has sent since, changes nothing."""
     now = timezone.now()
     told = _told(outcome)
     if not outcome.ok:
@@ -159,19 +151,8 @@ def _settle(endpoint: Endpoint, message: Delivery, outcome: Outcome) -> None:
     with transaction.atomic(durable=True):
         state = DeliveryState.DELIVERED if outcome.ok else DeliveryState.FAILED
         mine = Delivery.objects.open().filter(pk=message.pk, attempts=message.attempts)
-        mine.update(state=state, **told)
-        rows = Endpoint.objects.filter(pk=endpoint.pk)
-        if outcome.ok:
-            rows.update(failures=0, failing_since=None, not_before=None, last_ok_at=now)
-        else:
-            failures = endpoint.failures + 1
-            rows.update(
-                failures=failures,
-                failing_since=Coalesce("failing_since", now),
-                not_before=now + wait_after(failures),
-            )
-            if reason := _enough(endpoint, outcome, now):
-                disable(endpoint=endpoint, reason=reason, at=now)
+        if mine.update(state=state, **told):
+            _note_health(endpoint, outcome, now)
     log.info(
         "webhook sent",
         delivery=str(message.pk),
@@ -181,6 +162,20 @@ def _settle(endpoint: Endpoint, message: Delivery, outcome: Outcome) -> None:
         status=outcome.status,
         code=outcome.error_code,
     )
+
+
+def _note_health(endpoint: Endpoint, outcome: Outcome, now: datetime) -> None:
+    """What an address did says nothing of the one that was written in its place meanwhile."""
+    rows = Endpoint.objects.filter(pk=endpoint.pk, url=endpoint.url)
+    if outcome.ok:
+        rows.update(failures=0, failing_since=None, not_before=None, last_ok_at=now)
+        return
+    failures = endpoint.failures + 1
+    wait = waits.after(failures, first=settings.WEBHOOK_RETRY_SECONDS, asked=outcome.retry_after)
+    failing_since = Coalesce("failing_since", now)
+    known = rows.update(failures=failures, failing_since=failing_since, not_before=now + wait)
+    if known and (reason := _enough(endpoint, outcome, now)):
+        disable(endpoint=endpoint, reason=reason, at=now)
 
 
 def _enough(endpoint: Endpoint, outcome: Outcome, now: datetime) -> DisabledFor | None:
@@ -194,7 +189,7 @@ def _enough(endpoint: Endpoint, outcome: Outcome, now: datetime) -> DisabledFor 
 
 
 def disable(*, endpoint: Endpoint, reason: DisabledFor, at: datetime) -> None:
-    """Stop calling the endpoint and let people know. What waits for it waits on. Belongs inside a transaction."""
+    """Stop calling the endpoint; an alert tells people. What waits for it waits on. Belongs inside a transaction."""
     rows = Endpoint.objects.filter(pk=endpoint.pk, disabled_at=None)
     if not rows.update(disabled_at=at, disabled_for=reason, not_before=None):
         return
@@ -205,5 +200,4 @@ def disable(*, endpoint: Endpoint, reason: DisabledFor, at: datetime) -> None:
         obj=endpoint,
         details={"reason": reason, "failing_since": endpoint.failing_since, "failures": endpoint.failures},
     )
-    endpoint_disabled.send(sender=Endpoint, endpoint=endpoint, reason=reason)
     log.warning("webhook disabled", endpoint=endpoint.pk, reason=str(reason))

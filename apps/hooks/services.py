@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +18,7 @@ from apps.counters.encryption import encrypt
 from apps.counters.models import Counter
 from apps.hooks import door, rounds, signing
 from apps.hooks.door import DoorClosed
-from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, Endpoint
+from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, Endpoint, EventType
 
 BOTH_SECRETS = timedelta(hours=24)
 """For so long the old secret signs along with the new one."""
@@ -63,22 +64,24 @@ def update_endpoint(
     counters: Sequence[Counter] | None = None,
     active: bool | None = None,
 ) -> Endpoint:
-    """Change what is given. Another address is called at once, even while the old one had to wait. Raises
-    ValidationError by field."""
+    """Change what is given. Another address is called at once, even while the old one had to wait, and so is one that
+    is switched on again. Raises ValidationError by field."""
     endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("agency").get(pk=endpoint.pk)
     before = _facts(endpoint)
     endpoint.name = endpoint.name if name is None else name.strip()
     endpoint.events = endpoint.events if events is None else list(events)
+    called = (endpoint.url, endpoint.active)
     endpoint.active = endpoint.active if active is None else active
-    if url is not None and url.strip() != endpoint.url:
-        endpoint.url = url.strip()
+    endpoint.url = endpoint.url if url is None else url.strip()
+    if (endpoint.url, endpoint.active) != called:
         endpoint.not_before = endpoint.failing_since = None
         endpoint.failures = 0
     counters = list(endpoint.counters.all()) if counters is None else counters
     _check(endpoint, counters)
     endpoint.save(update_fields=["name", "url", "events", "active", "not_before", "failing_since", "failures"])
     endpoint.counters.set(counters)
-    if (after := _facts(endpoint)) != before:
+    # Of an address the log shows only a part; that the rest was changed stands there all the same.
+    if (after := _facts(endpoint)) != before or endpoint.url != called[0]:
         record(action="webhook.changed", agency=endpoint.agency_id, obj=endpoint, before=before, after=after)
         rounds.wake_after_commit()
     return endpoint
@@ -146,32 +149,29 @@ def send_again(*, delivery: Delivery) -> Delivery:
     return again
 
 
-@transaction.atomic
 def send_again_since(*, endpoint: Endpoint, since: datetime) -> int:
     """All that happened since then (aware) and is not waiting anyway, once more, each event once and in its old order,
-    behind all that waits. Returns how many."""
-    open_events = Delivery.objects.open().filter(endpoint=endpoint).values("event_id")
-    told = (
-        Delivery.objects.filter(endpoint=endpoint, event__created_at__gte=since)
-        .exclude(event__type="test")
-        .exclude(event_id__in=open_events)
-    )
-    events = told.order_by("event_id").values_list("event_id", flat=True).distinct()
-    done = 0
-    part: list[Delivery] = []
-    for event_id in events.iterator(chunk_size=_REPLAYED_AT_ONCE):
-        part.append(Delivery(endpoint=endpoint, event_id=event_id, is_replay=True))
-        if len(part) == _REPLAYED_AT_ONCE:
-            done += len(Delivery.objects.bulk_create(part))
-            part = []
-    done += len(Delivery.objects.bulk_create(part))
-    record(
-        action="webhook.sent_again",
-        agency=endpoint.agency_id,
-        obj=endpoint,
-        details={"since": since, "deliveries": done},
-    )
-    rounds.wake_after_commit()
+    behind all that waits. Returns how many.
+
+    Written in parts, each committed on its own: it may be hundreds of thousands.
+    """
+    happened = Q(event__created_at__gte=since, event__created_at__lt=timezone.now())
+    told = Delivery.objects.filter(happened, endpoint=endpoint).exclude(event__type=EventType.TEST)
+    waits = Exists(Delivery.objects.open().filter(endpoint=endpoint, event=OuterRef("event")))
+    events = told.exclude(waits).order_by("event_id").values_list("event_id", flat=True).distinct()
+    done, after = 0, UUID(int=0)
+    while part := list(events.filter(event_id__gt=after)[:_REPLAYED_AT_ONCE]):
+        again = [Delivery(endpoint=endpoint, event_id=event_id, is_replay=True) for event_id in part]
+        Delivery.objects.bulk_create(again)
+        done, after = done + len(part), part[-1]
+    with transaction.atomic():
+        record(
+            action="webhook.sent_again",
+            agency=endpoint.agency_id,
+            obj=endpoint,
+            details={"since": since, "deliveries": done},
+        )
+        rounds.wake_after_commit()
     return done
 
 
@@ -181,7 +181,9 @@ def give_up(*, delivery: Delivery) -> bool:
     mine = Delivery.objects.open().filter(pk=delivery.pk)
     done = mine.update(state=DeliveryState.ABANDONED, finished_at=timezone.now())
     if done:
-        Endpoint.objects.filter(pk=delivery.endpoint_id).update(not_before=None)
+        # It was perhaps the one thing that the receiver did not take: how it does is to be seen from here on.
+        fresh = {"not_before": None, "failing_since": None, "failures": 0}
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(**fresh)
         record(
             action="webhook.given_up",
             agency=delivery.endpoint.agency_id,
@@ -235,14 +237,8 @@ def _check_secret(text: str) -> None:
 def _facts(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "name": endpoint.name,
-        "url": shown_address(endpoint.url),
+        "url": door.shown(endpoint.url),
         "events": endpoint.events,
         "counters": sorted(endpoint.counters.values_list("metrica_id", flat=True)) if endpoint.pk else [],
         "active": endpoint.active,
     }
-
-
-def shown_address(url: str) -> str:
-    """The address for the audit log: what stands after “?” is often a password of sorts."""
-    parts = urlsplit(url)
-    return parts._replace(query="…" if parts.query else "").geturl()

@@ -185,7 +185,7 @@ def seconds_to_wait(value: str) -> float | None:
         return min(float(value[:9]), MAX_RETRY_AFTER)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

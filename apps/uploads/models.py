@@ -14,6 +14,7 @@ from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
+from apps.uploads.turns import free
 
 
 class JobState(models.TextChoices):
@@ -41,9 +42,8 @@ class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
 
     def claimable(self, now: datetime | Combinable) -> Self:
         """Jobs that a worker may take at `now`: nobody holds them, and they wait for nothing (or are to be stopped)."""
-        free = Q(lease_until=None) | Q(lease_until__lte=now)
         due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
-        return self.unfinished().filter(free, due)
+        return self.unfinished().filter(free(now), due)
 
 
 class UploadJob(models.Model):

@@ -247,6 +247,34 @@ def test_a_form_does_not_take_somebody_elses_things(full: Place, other: Place, l
     assert not Order.objects.filter(order_id="stolen").exists()
 
 
+@pytest.mark.parametrize("model", [Endpoint, Channel], ids=lambda model: model.__name__)
+def test_nothing_is_made_or_changed_across_agencies_by_fields_of_a_form(
+    full: Place, other: Place, login: Any, model: Any
+):
+    """The agency that a form names is not asked; counters and people of another are no choice, in new things or old."""
+    browser: Browser = login(other.owner)
+    list_url = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    fields = {"name": "x", "url": "http://127.0.0.1:8080/", "events": ["order.held"], "active": "on"}
+    fields |= {"addresses": "a@b.example", "is_active": "on", "language": "en", "time_zone": "Europe/Moscow"}
+    foreign_person = full.manager.memberships.get().pk
+    for foreign in ({"counters": [full.counter.pk]}, {"members": [foreign_person]}):
+        if model is Endpoint and "members" in foreign:
+            continue
+        answer = browser.post(f"{list_url}add/", {**fields, **foreign})
+        assert answer.status_code == 200, answer.headers
+        assert set(foreign) <= set(answer.context["adminform"].form.errors)
+    assert not model.objects.filter(agency=other.agency).exists()
+    before = everything()
+    browser.post(f"{list_url}add/", {**fields, "agency": full.agency.pk})
+    made = model.objects.get(name="x")
+    assert made.agency == other.agency
+    browser.post(f"{list_url}{made.pk}/change/", {**fields, "counters": [full.counter.pk], "members": [foreign_person]})
+    made.refresh_from_db()
+    assert not made.counters.exists()
+    made.delete()
+    assert everything() == before
+
+
 def test_the_download_belongs_to_its_job(full: Place, other: Place, login: Any):
     """Not even the address of one's own job opens somebody else's file."""
     mine = other.job()

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from apps.alerts.models import Alert
+from apps.alerts.services import save_channel
 from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import MappingVersion
@@ -50,11 +52,16 @@ OPERATING = [
     ("hooks_endpoint", "since"),
     ("hooks_delivery", "again"),
     ("hooks_delivery", "give_up"),
+    ("alerts_alert", "mute"),
+    ("alerts_alert", "unmute"),
+    ("alerts_channel", "test"),
 ]
 ADMINISTERING = [
     ("counters_metricaaccount", "connect"),
     ("counters_metricaaccount", "disconnect"),
     ("hooks_endpoint", "secret"),
+    ("alerts_channel", "find-chat"),
+    ("alerts_channel", "new-secret"),
 ]
 
 
@@ -68,6 +75,13 @@ def objects(place: Place) -> dict[str, Any]:
     return {
         "hooks_endpoint": endpoint,
         "hooks_delivery": endpoint.deliveries.get(),
+        "alerts_alert": Alert.objects.create(
+            agency=place.agency,
+            cause="webhook_disabled",
+            severity="warning",
+            facts={"endpoint": endpoint.pk, "at": "2026-01-01T10:00:00+00:00", "why": "gone"},
+        ),
+        "alerts_channel": save_channel(agency=place.agency, name="Duty", addresses=["duty@north.example"])[0],
         "counters_counter": place.counter,
         "counters_metricaaccount": place.account,
         "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
 from apps.hooks import rounds
-from apps.hooks.models import Delivery, DisabledFor, Endpoint
+from apps.hooks.models import Delivery, DisabledFor, Endpoint, Event
 from apps.hooks.sending import disable
 from apps.hooks.services import create_endpoint
 from apps.hooks.signing import sign
@@ -216,6 +216,44 @@ def test_a_manager_watches_and_an_analyst_reads(place: Place, login: Any, endpoi
         assert who.post(page(endpoint, "delete"), {"post": "yes"}).status_code == 403
     endpoint.refresh_from_db()
     assert endpoint.name == "CRM"
+
+
+def test_what_stands_after_the_question_mark_is_shown_to_owners_alone(
+    place: Place, browser: Browser, login: Any, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    """It is often a password of sorts. Not even a search tells readers of it; that it was changed is written down."""
+    data = form_data(browser, page(endpoint))
+    for key in ("hush", "hush2"):
+        browser.post(page(endpoint), {**data, "url": f"{receiver.url}?key={key}"})
+    assert AuditEntry.objects.filter(action="webhook.changed").count() == 2
+    assert "?key=hush2" in browser.get(page(endpoint)).content.decode()
+    assert "CRM" in words(browser.get(f"{LIST}?q=hush2"))
+    for reader in (login(place.manager), login(place.analyst)):
+        for where in (page(endpoint), LIST):
+            text = reader.get(where).content.decode()
+            assert "hush" not in text
+            assert f"{receiver.url}?…" in text
+        assert not reader.get(f"{LIST}?q=hush").context["cl"].result_list
+    assert "hush" not in str(list(AuditEntry.objects.values()))
+
+
+def test_the_page_of_a_message_that_cannot_be_made_says_so(
+    place: Place, browser: Browser, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    place.push("A-1", "nobody mapped this")
+    Event.objects.update(code="a reason of another version")
+    send()
+    delivery = Delivery.objects.get()
+    text = words(browser.get(f"/admin/hooks/delivery/{delivery.pk}/change/"))
+    assert "The message could not be made" in text
+    assert "has changed since" not in text
+
+
+@pytest.mark.parametrize("searched", ["no id at all", "%", "0193"])
+def test_a_search_for_what_is_no_id_finds_nothing(browser: Browser, endpoint: Endpoint, searched: str) -> None:
+    answer = browser.get("/admin/hooks/delivery/", {"q": searched})
+    assert answer.status_code == 200
+    assert not answer.context["cl"].result_list
 
 
 def test_fifty_rows_cost_no_more_queries_than_one(

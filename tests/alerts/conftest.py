@@ -28,10 +28,11 @@ SITE = "https://goalpost.example"
 
 @dataclass
 class PostOffice:
-    """A mail server. `refuse`: what it answers to an address instead of taking it."""
+    """A mail server. `refuse`: what it answers to an address instead of taking it; `refuse_mail`: to a mail for it."""
 
     letters: list[EmailMessage] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
+    refuse_mail: dict[str, str] = field(default_factory=dict)
     closed: str = ""
     port: int = 0
 
@@ -42,8 +43,9 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.closed:
-            return self.closed
+        refusal = self.closed or self.refuse_mail.get(envelope.rcpt_tos[0])
+        if refusal:
+            return refusal
         letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(letter, EmailMessage)
         self.letters.append(letter)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.hooks import door, payloads, sending
+from apps.hooks import door, payloads, sending, waits
 from apps.hooks.models import SUBSCRIBABLE, EventType
 from apps.hooks.services import BOTH_SECRETS
 from apps.hooks.signing import sign
@@ -113,7 +113,7 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"up to **{payloads.MOST_CHANGES}** status changes" in PAGE
     assert "two `v1` for a day" in PAGE and BOTH_SECRETS.days == 1
     assert "first 4 KB" in PAGE and door.MAX_ANSWER_BYTES == 4096
-    assert "up to 6 hours" in PAGE and sending.LONGEST_WAIT == 6 * 3600
+    assert "up to 6 hours" in PAGE and waits.LONGEST == 6 * 3600
     assert "After **3 days**" in PAGE and settings.WEBHOOK_GIVE_UP_HOURS == 72
     for name in ("TIMEOUT_SECONDS", "RETRY_SECONDS", "GIVE_UP_HOURS", "KEPT_DAYS"):
         assert f"`WEBHOOK_{name}` ({getattr(settings, f'WEBHOOK_{name}'):g}" in PAGE

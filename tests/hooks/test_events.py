@@ -40,8 +40,7 @@ def test_delivered_changes_are_told_with_what_the_crm_needs_to_know_them_by(shop
 
 def test_one_request_tells_of_five_hundred_changes(shop: Shop, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST_CHANGES", 40)
-    for number in range(100):
-        shop.push(f"B-{number:03}", "a1")
+    shop.push_many((f"B-{number:03}" for number in range(100)), "a1")
     shop.upload()
     send()
     told = [[one["order"] for one in message["data"]["changes"]] for message in hook.messages("order.delivered")]
@@ -50,8 +49,7 @@ def test_one_request_tells_of_five_hundred_changes(shop: Shop, hook: Hook, monke
 
 
 def test_a_refused_row_is_told_with_its_cause_and_the_others_as_delivered(shop: Shop, hook: Hook) -> None:
-    for name in ("R-1", "R-2", "R-3", "R-4"):
-        shop.push(name, "a1")
+    shop.push_many(("R-1", "R-2", "R-3", "R-4"), "a1")
     shop.fault("refuse_row", order_id="R-3", count=None)
     shop.upload()
     send()
@@ -147,17 +145,7 @@ def test_events_are_written_by_the_hundred(shop: Shop, hook: Hook, monkeypatch: 
     for size in (100, 2):
         monkeypatch.setattr(recording, "MOST_CHANGES", size)
         if size == 100:
-            shop.take(
-                [
-                    {
-                        "id": f"M-{number}",
-                        "create_date_time": shop.began.isoformat(),
-                        "order_status": "a1",
-                        "client_ids": ["1700000000123456789"],
-                    }
-                    for number in range(400)
-                ]
-            )
+            shop.push_many((f"M-{number}" for number in range(400)), "a1")
             shop.upload()
         upload = shop.uploads()[-1]
         before = Event.objects.count()

@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from apps.audit.models import AuditEntry
-from apps.hooks import door, rounds, sending, services
+from apps.hooks import door, rounds, sending, services, waits
 from apps.hooks.door import DoorClosed
-from apps.hooks.events import endpoint_disabled
 from apps.hooks.models import Delivery, Endpoint, Event, Round
 from apps.hooks.signing import sign
 from apps.orders.intake import accept_all
@@ -119,15 +119,37 @@ def test_what_fails_is_tried_again_and_what_came_after_it_waits_behind_it(hook: 
     assert (endpoint.failures, endpoint.failing_since, endpoint.not_before) == (0, None, None)
 
 
-def test_waits_grow_from_a_minute_to_six_hours_and_differ(settings: Any) -> None:
-    settings.WEBHOOK_RETRY_SECONDS = 60
-    waits = [[sending.wait_after(failures).total_seconds() for _each in range(30)] for failures in range(1, 31)]
-    for number, some in enumerate(waits):
+def test_waits_grow_from_a_minute_to_six_hours_and_differ() -> None:
+    waits_of = [[waits.after(failures, first=60).total_seconds() for _each in range(30)] for failures in range(1, 31)]
+    for number, some in enumerate(waits_of):
         base = min(60 * 2**number, 6 * 3600)
         assert base * 0.8 <= min(some) < max(some) <= base * 1.2
-    means = [sum(some) / len(some) for some in waits]
+    means = [sum(some) / len(some) for some in waits_of]
     assert all(later > earlier for earlier, later in pairwise(means[:9]))
     assert 15 < next(n for n in range(1, 31) if sum(means[:n]) > 72 * 3600) < 25  # attempts in three days
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("600", 600, 600),
+        ("5", 40, 75),  # not sooner than it would be without
+        ("999999999999", 6 * 3600, 6 * 3600),
+        (lambda: format_datetime(datetime.now(UTC) + timedelta(minutes=20), usegmt=True), 1150, 1200),
+        ("Mon, 20 Nov 99999999999999 19:12:08 GMT", 40, 75),
+        ("soon", 40, 75),
+    ],
+    ids=["seconds", "shorter", "too long", "a date", "no date", "no number"],
+)
+def test_a_receivers_wish_to_wait_is_kept_within_reason(hook: Hook, asked: Any, least: float, most: float) -> None:
+    wish = asked() if callable(asked) else asked
+    hook.receiver.answer = lambda _request: (429, {"Retry-After": wish}, b"later")
+    happen(hook)
+    send()
+    endpoint = hook.fresh()
+    assert endpoint.failures == 1
+    wait = (endpoint.not_before - hook.deliveries()[0].sent_at).total_seconds()
+    assert least - 1 <= wait <= most + 5
 
 
 def test_after_a_failure_nothing_goes_before_its_time(hook: Hook) -> None:
@@ -154,26 +176,19 @@ def test_an_address_that_became_private_is_not_called(hook: Hook, settings: Any)
     assert hook.receiver.came == []
 
 
-def test_who_fails_for_three_days_is_not_called_any_more_and_people_hear_of_it(hook: Hook, quickly: Any) -> None:
-    heard: list[tuple[Endpoint, str]] = []
-
-    def listen(*, endpoint: Endpoint, reason: str, **_details: Any) -> None:
-        heard.append((endpoint, reason))
-
-    endpoint_disabled.connect(listen)
+def test_who_fails_for_three_days_is_not_called_any_more(hook: Hook, quickly: Any) -> None:
     hook.receiver.answer = lambda _request: 500
     happen(hook, 2)
     send()
     Endpoint.objects.update(failing_since=timezone.now() - timedelta(hours=71))
     due_now(hook)
     send()
-    assert hook.fresh().disabled_at is None and not heard
+    assert hook.fresh().disabled_at is None
     Endpoint.objects.update(failing_since=timezone.now() - timedelta(hours=73))
     due_now(hook)
     send()
     endpoint = hook.fresh()
     assert (endpoint.disabled_for, endpoint.disabled_at is not None) == ("failing", True)
-    assert heard == [(endpoint, "failing")]
     entry = AuditEntry.objects.get(action="webhook.disabled")
     assert (entry.agency_id, entry.object_id, entry.details["reason"]) == (
         endpoint.agency_id,
@@ -189,7 +204,6 @@ def test_who_fails_for_three_days_is_not_called_any_more_and_people_hear_of_it(h
     send()
     assert set(hook.states()) == {"delivered"} and len(hook.states()) == 3
     assert not services.enable_endpoint(endpoint=hook.fresh())
-    endpoint_disabled.disconnect(listen)
 
 
 def test_who_answers_410_is_not_called_any_more(hook: Hook) -> None:
@@ -213,6 +227,55 @@ def test_what_a_person_gives_up_lets_the_next_have_its_turn(hook: Hook) -> None:
     assert not services.give_up(delivery=hook.deliveries()[0])
 
 
+@pytest.mark.parametrize("anew", ["the message is given up", "it is switched off and on"])
+def test_days_of_failures_are_not_counted_on_after_a_person_has_seen_to_it(hook: Hook, anew: str) -> None:
+    """One message was never taken, and long after there is another one: that is no three days of failures."""
+    hook.receiver.answer = lambda _request: 422
+    happen(hook)
+    send()
+    Endpoint.objects.update(failing_since=timezone.now() - timedelta(days=5))
+    if anew == "the message is given up":
+        services.give_up(delivery=hook.deliveries()[0])
+        happen(hook)
+    else:
+        services.update_endpoint(endpoint=hook.endpoint, active=False)
+        services.update_endpoint(endpoint=hook.endpoint, active=True)
+    send()
+    endpoint = hook.fresh()
+    assert len(hook.receiver.came) == 2
+    assert (endpoint.disabled_at, endpoint.failures) == (None, 1)
+
+
+def test_what_is_given_up_while_it_is_sent_keeps_the_next_one_no_longer(hook: Hook) -> None:
+    def answer(request: Came) -> int:
+        if ids([request]) == [stuck]:
+            services.give_up(delivery=hook.deliveries()[0])
+            connection.close()
+            return 500
+        return 200
+
+    hook.receiver.answer = answer
+    stuck, good = happen(hook, 2)
+    send()
+    send()
+    assert ids(hook.receiver.came) == [stuck, good]
+    assert hook.states() == ["abandoned", "delivered"]
+
+
+def test_an_address_written_while_the_old_one_fails_is_called_at_once(hook: Hook, receiver: Receiver) -> None:
+    def answer(_request: Came) -> int:
+        services.update_endpoint(endpoint=hook.endpoint, url=receiver.url)
+        connection.close()
+        return 500
+
+    hook.receiver.answer = answer
+    [event] = happen(hook)
+    send()
+    send()
+    assert ids(receiver.came) == [event]
+    assert hook.fresh().failures == 0
+
+
 def test_one_message_or_all_since_a_time_are_sent_again(hook: Hook) -> None:
     first, second, third = happen(hook, 3)
     send()
@@ -228,6 +291,31 @@ def test_one_message_or_all_since_a_time_are_sent_again(hook: Hook) -> None:
     send()
     assert ids(hook.receiver.came) == [second, third]
     assert AuditEntry.objects.filter(action="webhook.sent_again").count() == 3
+
+
+def test_a_great_many_are_sent_again_in_parts_each_committed_on_its_own(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else waits for a transaction that writes them all; what happens meanwhile is not sent twice."""
+    monkeypatch.setattr(services, "_REPLAYED_AT_ONCE", 2)
+    happened = happen(hook, 5)
+    send()
+    hook.receiver.came.clear()
+    parts: list[int] = []
+    real = Delivery.objects.bulk_create
+
+    def bulk_create(rows: Any, **options: Any) -> Any:
+        assert not connection.in_atomic_block
+        parts.append(len(rows))
+        made = real(rows, **options)
+        send()
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(Delivery.objects), "bulk_create", lambda _self, rows, **options: bulk_create(rows))
+        assert services.send_again_since(endpoint=hook.endpoint, since=timezone.now() - timedelta(days=1)) == 5
+    assert parts == [2, 2, 1]
+    assert ids(hook.receiver.came) == happened
 
 
 def test_a_test_goes_at_once_and_is_tried_once(hook: Hook) -> None:

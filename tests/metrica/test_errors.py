@@ -178,7 +178,10 @@ def test_a_long_story_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), (" 12 ", 12.0), ("0", 0.0), ("999999999999", 86400.0), ("soon", None), ("", None)],
+    [
+        *(("7", 7.0), (" 12 ", 12.0), ("0", 0.0), ("999999999999", 86400.0), ("soon", None), ("", None)),
+        ("Mon, 20 Nov 99999999999999 19:12:08 GMT", None),  # a year beyond any calendar
+    ],
 )
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
     assert answered(429, None, effect=UPLOADS, **{"retry-after": value}).retry_after == seconds

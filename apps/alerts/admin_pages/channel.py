@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -26,6 +25,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from apps.agencies import shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import NOBODY, Actor, Right
 from apps.agencies.models import Agency, Membership
@@ -39,6 +39,7 @@ from apps.counters.templatetags.goalpost import badge, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.widgets import SuggestInput
+from apps.hooks.admin_pages.addresses import AddressMixin
 
 LOG_SHOWN = 30
 KINDS = {
@@ -46,7 +47,7 @@ KINDS = {
     ChannelKind.TELEGRAM: ("chat_id",),
     ChannelKind.WEBHOOK: ("url",),
 }
-"""The fields that say whom it reaches."""
+"""What says whom it reaches."""
 
 COMMON = (
     *("name", "is_active", "language", "time_zone", "urgent_only", "causes", "counters"),
@@ -156,19 +157,16 @@ def _new_secret(request: HttpRequest, channel: Channel, values: Mapping[str, Any
 
 
 def _secret_page(request: HttpRequest, channel: Channel, secret: str) -> HttpResponse:
-    from django.contrib import admin
-
-    context = {
-        **admin.site.each_context(request),
-        "opts": Channel._meta,
-        "title": _now("The secret of “%(name)s”") % {"name": channel.name},
-        "explanation": _now(
+    return shown_once.page(
+        request,
+        model=Channel,
+        title=_now("The secret of “%(name)s”") % {"name": channel.name},
+        why=_now(
             "Copy it now into the receiver: each message is signed with it. It is kept encrypted and not shown again."
         ),
-        "secret": secret,
-        "back": reverse("admin:alerts_channel_change", args=[channel.pk]),
-    }
-    return TemplateResponse(request, "agencies/shown_once.html", context)
+        secret=secret,
+        back=reverse("admin:alerts_channel_change", args=[channel.pk]),
+    )
 
 
 TEST = Act(
@@ -204,7 +202,7 @@ NEW_SECRET = Act(
 )
 
 
-class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     form = ChannelForm
     add_right = change_right = delete_right = Right.ADMINISTER
     list_display = ("name", "show_kind", "show_whom", "show_state", "show_last")
@@ -228,7 +226,8 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         agency = ["agency"] if obj is None and self.agency_of(request) is None else []
-        whom = KINDS[self.kind_of(request, obj)]
+        kind = self.kind_of(request, obj)
+        whom = [self.address_field(request)] if kind == ChannelKind.WEBHOOK else KINDS[kind]
         return [
             (_("To whom"), {"fields": [*agency, "name", *whom, "is_active"]}),
             (_("Words and clock"), {"fields": [("language", "time_zone")]}),
@@ -310,7 +309,7 @@ class ChannelAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             return format_html('<span class="gp-wrap">{}{}</span>', ", ".join(found[:2]) or "—", more)
         if channel.kind == ChannelKind.TELEGRAM:
             return channel.chat_title or channel.chat_id or "—"
-        return format_html('<span class="gp-wrap">{}</span>', channel.url)
+        return format_html('<span class="gp-wrap">{}</span>', self.show_address(channel))
 
     @display(description=_("State"))
     def show_state(self, channel: Channel) -> str:

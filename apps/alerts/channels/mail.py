@@ -34,7 +34,8 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
         raise RuntimeError("Mail must not leave inside a transaction.")
     wanted = list(to) or recipients(channel)
     left, refused, got = [], [], 0
-    trouble: Exception | None = None
+    trouble: Exception | None = None  # with the server, so that nobody further is tried
+    said: Exception | None = None  # to one mail; the next may be taken
     deadline = time.monotonic() + DEADLINE
     server = get_connection()
     try:
@@ -50,12 +51,14 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
             try:
                 mail.send()
                 got += 1
-            except smtplib.SMTPRecipientsRefused as error:
-                code, said = error.recipients.get(address) or next(iter(error.recipients.values()))
+            except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+                code, why = _refusal(error)
                 if code < 500:
                     left.append(address)
                 else:
-                    refused.append(f"{address}: {code} {_plain(said)}")
+                    refused.append(f"{address}: {code} {why}")
+                if isinstance(error, smtplib.SMTPDataError):
+                    said = error
             except (smtplib.SMTPException, OSError) as error:
                 trouble = error
                 left.append(address)
@@ -64,7 +67,7 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     finally:
         _close(server)
     if not got:
-        raise _not_sent(trouble, refused)
+        raise _not_sent(said or trouble, refused)
     note = _("Refused: %(who)s") % {"who": "; ".join(refused)} if refused else ""
     return Sent(tuple(left), note)
 
@@ -86,6 +89,14 @@ def _not_sent(trouble: Exception | None, refused: list[str]) -> NotSent:
             "mail_recipients", _("The mail server refused all recipients: %(who)s") % {"who": "; ".join(refused)}
         )
     return NotSent("mail_later", _("The mail server takes mail for these recipients later only."))
+
+
+def _refusal(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> tuple[int, str]:
+    """The server's code and words for the one recipient of a mail."""
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code, _plain(error.smtp_error)
+    code, said = next(iter(error.recipients.values()))
+    return code, _plain(said)
 
 
 def _plain(said: object) -> str:

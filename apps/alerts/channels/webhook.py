@@ -36,5 +36,6 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
         raise NotSent(error.code, str(error)) from None
     if answer.status >= 300:
         told = _("The receiver answered %(status)s: %(said)s")
-        raise NotSent("receiver_refused", told % {"status": answer.status, "said": answer.body[:200] or "—"})
+        told %= {"status": answer.status, "said": answer.body[:200] or "—"}
+        raise NotSent("receiver_refused", told, retry_after=answer.retry_after)
     return Sent()

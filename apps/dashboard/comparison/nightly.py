@@ -7,13 +7,12 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
 
 from apps.counters.models import Counter
 from apps.dashboard.comparison.running import start
 from apps.dashboard.comparison.turns import enqueue
 from apps.dashboard.models import Comparison
+from apps.uploads import clock, turns
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +80,8 @@ def start_due(now: datetime) -> int:
 
 def bring_up(now: datetime) -> int:
     """Messages about comparisons that can be taken but of which nobody has told the workers lately."""
-    untold = Q(enqueued_at=None) | Q(enqueued_at__lte=now - timedelta(seconds=settings.UPLOAD_LEASE_SECONDS))
-    found = list(Comparison.objects.claimable(timezone.now()).filter(untold).values_list("pk", flat=True)[:100])
+    untold = turns.untold(now, lost_after=timedelta(seconds=settings.UPLOAD_LEASE_SECONDS))
+    found = list(Comparison.objects.claimable(clock.present()).filter(untold).values_list("pk", flat=True)[:100])
     for counter_id in found:
         enqueue(counter_id)
     return len(found)

@@ -13,17 +13,13 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from apps.dashboard.models import CompareState, Comparison
-from apps.uploads import stopping
-from apps.uploads.waits import after
+from apps.uploads import clock, stopping, turns
+from apps.uploads.turns import TurnLost
 
 TURN_SECONDS = 240.0
 """After so long a comparison lets uploads have the worker; the queue's own timeout of a task is far beyond."""
 
 _RENEWED_EVERY = 20.0
-
-
-class TurnLost(Exception):
-    """Another worker took the comparison over: stop without writing anything."""
 
 
 @dataclass(slots=True)
@@ -46,7 +42,7 @@ class Turn:
         Raises TurnLost, and then nothing of the step is written.
         """
         with transaction.atomic():
-            if not self.mine().update(lease_until=after(settings.UPLOAD_LEASE_SECONDS + seconds)):
+            if not self.mine().update(lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS + seconds)):
                 raise TurnLost
             yield
         self.renewed = time.monotonic()
@@ -76,21 +72,10 @@ class Turn:
 
 def claim(counter_id: int) -> Turn | None:
     """Take a comparison that was asked for and that nobody holds; None where there is nothing to take."""
-    taken = (
-        Comparison.objects.claimable(timezone.now())
-        .filter(pk=counter_id)
-        .update(
-            state=CompareState.RUNNING,
-            fence=F("fence") + 1,
-            attempts=F("attempts") + 1,
-            lease_until=after(settings.UPLOAD_LEASE_SECONDS),
-            not_before=None,
-            enqueued_at=None,
-        )
-    )
-    if not taken:
-        return None
-    return Turn(counter_id, Comparison.objects.values_list("fence", flat=True).get(pk=counter_id))
+    fields = {"state": CompareState.RUNNING, "attempts": F("attempts") + 1, "not_before": None}
+    claimable = Comparison.objects.claimable(clock.present())
+    fence = turns.take(claimable, counter_id, seconds=settings.UPLOAD_LEASE_SECONDS, **fields)
+    return None if fence is None else Turn(counter_id, fence)
 
 
 def enqueue(counter_id: int) -> None:

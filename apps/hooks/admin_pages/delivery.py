@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
@@ -17,9 +18,11 @@ from apps.counters.templatetags.goalpost import duration, moment
 from apps.counters.ui.acts import Act, offer
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
-from apps.hooks import payloads, services
+from apps.hooks import door, payloads, services
 from apps.hooks.admin_pages.endpoint import state_look
 from apps.hooks.models import OPEN, Delivery
+
+log = structlog.get_logger(__name__)
 
 SHOWN_CHARACTERS = 50_000
 
@@ -61,6 +64,15 @@ offer(
 )
 
 
+def _body(delivery: Delivery) -> bytes:
+    """Empty where it cannot be made: then the page is what tells so."""
+    try:
+        return payloads.body(delivery.event)
+    except Exception:
+        log.exception("webhook message cannot be made", delivery=str(delivery.pk))
+        return b""
+
+
 class DeliveryAdmin(PreparedListMixin, PageAdmin):
     page_template = "admin/hooks/delivery/page.html"
     list_display = ("show_created", "show_event", "endpoint", "show_state", "attempts", "show_status", "show_took")
@@ -78,7 +90,7 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
         return super().get_queryset(request).select_related("endpoint__agency", "event__agency", "event__counter")
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> dict[str, Any]:
-        body = payloads.body(obj.event)
+        body = _body(obj)
         text = readable(body.decode())
         return {
             "title": f"{obj.event.type} · {obj.endpoint}",
@@ -86,9 +98,9 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
             "zone": obj.event.counter.zone if obj.event.counter else "",
             "body": text[:SHOWN_CHARACTERS],
             "body_cut": len(text) > SHOWN_CHARACTERS,
-            "body_differs": bool(obj.body_sha256) and hashlib.sha256(body).hexdigest() != obj.body_sha256,
+            "body_differs": bool(obj.body_bytes) and hashlib.sha256(body).hexdigest() != obj.body_sha256,
             "size": len(body),
-            "address": services.shown_address(obj.endpoint.url),
+            "address": door.shown(obj.endpoint.url),
             "next_attempt": obj.endpoint.not_before if obj.state in OPEN else None,
         }
 

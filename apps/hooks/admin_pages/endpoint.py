@@ -5,11 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,14 +18,15 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from apps.agencies import shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.counters.templatetags.goalpost import ago, badge, number, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
-from apps.hooks import door, sending, services
-from apps.hooks.door import DoorClosed, NotReached
+from apps.hooks import sending, services
+from apps.hooks.admin_pages.addresses import AddressMixin
 from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, DisabledFor, Endpoint
 from apps.orders.numbers import CappedCount
 
@@ -75,7 +74,13 @@ def _new_secret(request: HttpRequest, endpoint: Endpoint, values: Mapping[str, A
         "Write it into the receiver within a day: until then each request is signed with the old secret too. "
         "It is kept encrypted and is not shown again."
     )
-    return shown_once(request, title=_now("The new secret of “%(name)s”"), endpoint=endpoint, why=told, secret=secret)
+    return _secret_page(request, endpoint, _now("The new secret of “%(name)s”"), why=told, secret=secret)
+
+
+def _secret_page(request: HttpRequest, endpoint: Endpoint, title: str, *, why: str, secret: str) -> HttpResponse:
+    back = reverse("admin:hooks_endpoint_change", args=[endpoint.pk])
+    named = title % {"name": endpoint.name}
+    return shown_once.page(request, model=Endpoint, title=named, why=why, secret=secret, back=back)
 
 
 def _enable(request: HttpRequest, endpoint: Endpoint, values: Mapping[str, Any]) -> str:
@@ -153,7 +158,7 @@ offer(
 )
 
 
-class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     form = EndpointForm
     add_right = change_right = delete_right = Right.ADMINISTER
     list_display = ("show_name", "show_state", "show_events", "show_counters", "show_waiting", "show_last_ok")
@@ -171,20 +176,10 @@ class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         agency = [] if obj is not None or self.agency_of(request) else ["agency"]
-        return [*agency, *SETTINGS]
+        return [*agency, *(self.address_field(request) if name == "url" else name for name in SETTINGS)]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        may = self.has_add_permission(request) if object_id is None else self.has_change_permission(request)
-        if request.method == "POST" and may and (object_id is None or self.get_object(request, object_id) is not None):
-            # Looked up before Django opens the form's transaction: a name server takes its time.
-            refuse_address(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return self.search_fields if self.has_change_permission(request) else ("name",)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in SETTINGS}
@@ -212,7 +207,7 @@ class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             "Write it into the receiver now: by it each request is signed. It is kept encrypted and is not shown again."
         )
         secret = request.secret  # type: ignore[attr-defined]
-        return shown_once(request, title=_now("The secret of “%(name)s”"), endpoint=obj, why=told, secret=secret)
+        return _secret_page(request, obj, _now("The secret of “%(name)s”"), why=told, secret=secret)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         endpoint = context.get("original")
@@ -246,9 +241,10 @@ class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     @display(description=_("Webhook"), ordering="name")
     def show_name(self, endpoint: Endpoint) -> str:
-        address = services.shown_address(endpoint.url)
         return format_html(
-            '<strong class="gp-strong">{}</strong><br><span class="gp-sub gp-mono">{}</span>', endpoint.name, address
+            '<strong class="gp-strong">{}</strong><br><span class="gp-sub gp-mono">{}</span>',
+            endpoint.name,
+            self.show_address(endpoint),
         )
 
     @display(description=_("State"))
@@ -271,28 +267,6 @@ class EndpointAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     @display(description=_("Last taken"))
     def show_last_ok(self, endpoint: Endpoint) -> str:
         return since(endpoint.last_ok_at)
-
-
-def refuse_address(request: HttpRequest) -> None:
-    """Let the form refuse an address that leads where nobody may go, or nowhere at all."""
-    try:
-        door.check(request.POST.get("url", "").strip())
-    except (DoorClosed, NotReached) as problem:
-        refusal = ValidationError(str(problem), code=problem.code)
-        request.refusal = ValidationError({"url": refusal})  # type: ignore[attr-defined]
-
-
-def shown_once(request: HttpRequest, *, title: str, endpoint: Endpoint, why: str, secret: str) -> HttpResponse:
-    """In the answer itself: the text is kept nowhere, not even in a session."""
-    context = {
-        **admin.site.each_context(request),
-        "opts": Endpoint._meta,
-        "title": title % {"name": endpoint.name},
-        "explanation": why,
-        "secret": secret,
-        "back": reverse("admin:hooks_endpoint_change", args=[endpoint.pk]),
-    }
-    return TemplateResponse(request, "agencies/shown_once.html", context)
 
 
 def look(endpoint: Endpoint) -> str:
