@@ -7,10 +7,17 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import databases
+
 hypothesis.settings.register_profile(
     "goalpost", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("goalpost")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        databases.forget()
 
 
 @pytest.fixture(scope="session")
