@@ -35,8 +35,10 @@ def new(directory: Path, *, migrated: bool = True) -> Iterator[str]:
         yield in_file(directory / f"{name}.sqlite3") if migrated else f"sqlite:///{directory / name}.sqlite3"
         return
     _command(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{_template()}"' if migrated else ""))
-    yield _address(name)
-    _command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    try:
+        yield _address(name)
+    finally:
+        _command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def in_file(path: Path, *, settings: str = "project.settings") -> str:
