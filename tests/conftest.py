@@ -15,7 +15,28 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("goalpost")
 
 
-HEAVY = ("uploads/test_breakdowns.py",)
+HEAVY = (
+    "uploads/test_breakdowns.py",
+    "e2e/test_killed.py",
+    "uploads/test_a_week.py",
+    "uploads/test_commands.py",
+    "e2e/test_limits.py",
+    "e2e/test_detailed_case.py",
+    "e2e/test_restore.py",
+    "e2e/test_redis.py",
+    "e2e/test_laws.py",
+    "counters/quotas/test_measured.py",
+    "sandbox/test_alone.py",
+    "sandbox/test_processes.py",
+    "e2e/test_worked_cases.py",
+    "e2e/test_closing_the_loop.py",
+    "metrica/test_speed.py",
+    "uploads/test_stopping.py",
+    "uploads/test_many_workers.py",
+    "browser/test_walk.py",
+    "browser/test_connect_yandex.py",
+    "browser/test_statuses_in_step.py",
+)
 """Modules that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
 
 
