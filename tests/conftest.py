@@ -7,10 +7,67 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import databases
+
 hypothesis.settings.register_profile(
     "goalpost", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("goalpost")
+
+
+HEAVY = (
+    "uploads/test_breakdowns.py",
+    "e2e/test_killed.py",
+    "uploads/test_a_week.py",
+    "uploads/test_commands.py",
+    "e2e/test_limits.py",
+    "e2e/test_detailed_case.py",
+    "e2e/test_restore.py",
+    "e2e/test_redis.py",
+    "e2e/test_laws.py",
+    "counters/quotas/test_measured.py",
+    "sandbox/test_alone.py",
+    "sandbox/test_processes.py",
+    "e2e/test_worked_cases.py",
+    "e2e/test_closing_the_loop.py",
+    "metrica/test_speed.py",
+    "uploads/test_stopping.py",
+    "uploads/test_many_workers.py",
+    "browser/test_walk.py",
+    "browser/test_connect_yandex.py",
+    "browser/test_statuses_in_step.py",
+)
+"""Modules that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-with-database",
+        action="store_true",
+        help="leave out tests that may not touch the database, and so are the same whatever it is",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-with-database"):
+        left_out = [item for item in items if not _may_reach_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _may_reach_database(item)]
+    here = Path(__file__).parent
+    place = {here / module: number for number, module in enumerate(HEAVY)}
+    items.sort(key=lambda item: place.get(item.path, len(HEAVY)))
+
+
+def _may_reach_database(item: pytest.Item) -> bool:
+    """By the test's own process, which pytest-django keeps from it otherwise, or by processes that it starts."""
+    asked = {"db", "transactional_db", "live_server"}.intersection(getattr(item, "fixturenames", ()))
+    return bool(asked) or any(item.get_closest_marker(name) for name in ("django_db", "processes"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        databases.forget()
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from project.processes import Processes, free_port
+from tests import databases
 
 TOKEN = "sandbox-token-for-tests"
 
@@ -128,25 +128,9 @@ def wait_for(question: Callable[[], Any], *, seconds: float = 60, what: str = "i
     raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
-@contextmanager
-def new_database(directory: Path) -> Iterator[str]:
-    """A fresh database of the kind that the suite runs on."""
-    server = os.environ.get("TEST_DATABASE_URL", "")
-    name = f"goalpost_e2e_{os.getpid()}_{secrets.token_hex(3)}"
-    if not server:
-        yield f"sqlite:///{directory / name}.sqlite3"
-        return
-    base, _slash, _database = server.rpartition("/")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield f"{base}/{name}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
 @pytest.fixture(scope="module")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with new_database(tmp_path_factory.mktemp("database")) as url:
+    with databases.new(tmp_path_factory.mktemp("database")) as url:
         yield url
 
 
@@ -154,8 +138,8 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def installed(
     database_url: str, directory: Path, *, sandbox: str = "", numbers: Iterator[int] | None = None, **more: str
 ) -> Iterator[Installation]:
-    """A fresh installation on this database. `sandbox`: its Metrica, by default the one within its web processes;
-    `numbers`: of the counters that it is asked for; `more`: further settings."""
+    """A fresh installation on this database, which is migrated. `sandbox`: its Metrica, by default the one within its
+    web processes; `numbers`: of the counters that it is asked for; `more`: further settings."""
     key = f"test-key-{secrets.token_urlsafe(24)}"
     environment = {
         "DATABASE_URL": database_url,
@@ -173,7 +157,6 @@ def installed(
         **more,
     }
     with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
-        processes.manage("migrate", "-v0")
         web, worker = processes.start_web(), processes.start_worker()
         processes.wait_for_web()
         yield Installation(

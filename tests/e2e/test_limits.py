@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from project.processes import Processes, free_port
+from tests import databases
 from tests.chaos.stage import Sandbox
 
 pytestmark = pytest.mark.processes
@@ -46,6 +47,7 @@ def seen(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     directory = tmp_path_factory.mktemp("limits")
     tokens = {f"TOKEN_{place}": f"token-{secrets.token_urlsafe(20)}" for place in range(len(LOAD))}
     key = f"test-key-{secrets.token_urlsafe(24)}"
+    databases.in_file(directory / "sandbox.sqlite3", settings="project.sandbox.settings")
     sandbox = Sandbox(directory)
     with sandbox.processes:
         sandbox.start()
@@ -66,7 +68,6 @@ def seen(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         }
         numbers = _set_up(sandbox, directory, dict(zip(LOAD, tokens.items(), strict=True)))
         with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
-            processes.manage("migrate", "-v0")
             processes.manage("provision", str(directory / "limits.toml"))
             processes.start_web()
             processes.wait_for_web()

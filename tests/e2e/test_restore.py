@@ -11,7 +11,8 @@ import pytest
 
 from project.processes import free_port
 from project.sandbox.__main__ import processes as sandbox_processes
-from tests.e2e.conftest import Installation, installed, new_database, wait_for
+from tests import databases
+from tests.e2e.conftest import Installation, installed, wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -25,8 +26,8 @@ SETTINGS = 'schedule = "manual"'
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Metrica with a memory of its own, which no restore of ours reaches."""
     directory = tmp_path_factory.mktemp("sandbox")
+    databases.in_file(directory / "sandbox.sqlite3", settings="project.sandbox.settings")
     with sandbox_processes(directory, free_port()) as running:
-        running.manage("migrate", "-v0")
         running.start_web(workers=1)
         running.wait_for_web()
         yield running.url
@@ -100,7 +101,7 @@ def put_back(installation: Installation, backup: Path, url: str) -> None:
 def installation(sandbox: str, tmp_path: Path) -> Iterator[Installation]:
     longer = {"METRICA_TIMEOUT_SECONDS": "30", "UPLOAD_LEASE_SECONDS": "30"}
     with (
-        new_database(tmp_path) as url,
+        databases.new(tmp_path) as url,
         installed(url, tmp_path, sandbox=sandbox, numbers=_numbers, **longer) as running,
     ):
         yield running
@@ -108,7 +109,7 @@ def installation(sandbox: str, tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.fixture
 def other_database(tmp_path: Path) -> Iterator[str]:
-    with new_database(tmp_path) as url:
+    with databases.new(tmp_path, migrated=False) as url:
         yield url
 
 

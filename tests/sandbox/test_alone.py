@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from project.processes import free_port
+from tests import databases
 
 pytestmark = pytest.mark.processes
 
@@ -33,6 +34,8 @@ def test_it_checks_itself_and_ends() -> None:
 
 def test_it_serves_keeps_what_it_holds_and_ends_with_its_children(tmp_path: Path) -> None:
     port = free_port()
+    (tmp_path / "sandbox").mkdir()
+    databases.in_file(tmp_path / "sandbox" / "sandbox.sqlite3", settings="project.sandbox.settings")
     answers = [_serve(port, tmp_path / "sandbox", tmp_path / f"log{start}") for start in range(2)]
     assert answers[0] == answers[1], "the token and the counter are those of the first start"
 

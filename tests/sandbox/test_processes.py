@@ -18,6 +18,7 @@ import pytest
 
 from apps.metrica.client import MetricaClient
 from apps.metrica.errors import MetricaError, UnknownOutcome
+from tests import databases
 from tests.sandbox.conftest import NUMBER, TOKEN, Api, csv
 
 pytestmark = pytest.mark.processes
@@ -40,13 +41,12 @@ class Server:
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("gunicorn")
     env = os.environ | {
-        "DATABASE_URL": f"sqlite:///{folder / 'sandbox.sqlite3'}",
+        "DATABASE_URL": databases.in_file(folder / "sandbox.sqlite3"),
         "STORAGE_URL": f"file://{folder / 'media'}",
         "DEBUG": "on",
         "SANDBOX": "on",
         "DJANGO_SETTINGS_MODULE": "project.settings",
     }
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -157,6 +157,7 @@ def test_no_process_outlives_the_worker(shop: Shop, processes: Processes) -> Non
 
 @pytest.mark.processes
 def test_the_queue_gives_its_own_sign_of_life(shop: Shop, processes: Processes) -> None:
+    processes.environment["DJANGO_SETTINGS_MODULE"] = "tests.uploads.at_once"
     started(processes)
     wait_for(lambda: heartbeats.age(heartbeats.QUEUE) is not None, processes=processes, seconds=60)
     age = heartbeats.age(heartbeats.TICK)
