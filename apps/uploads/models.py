@@ -45,6 +45,10 @@ class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
         due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
         return self.unfinished().filter(free, due)
 
+    def in_hand(self, now: datetime | Combinable) -> Self:
+        """Jobs that a worker holds at `now`."""
+        return self.filter(state=JobState.RUNNING, lease_until__gt=now)
+
 
 class UploadJob(models.Model):
     """Delivers what is due of one counter, wave after wave. One job of a counter runs at a time."""
