@@ -57,7 +57,7 @@ def _not_gone(turns: Sequence[Turn], _arrivals: Sequence[Arrival], best: _Scores
 
 
 def _pair(turns: Sequence[Turn], arrivals: Sequence[Arrival], best: _Scores, turn: int, place: int) -> int:
-    if not _may_be(turns[turn], arrivals[place]):
+    if not may_be(turns[turn], arrivals[place]):
         return -1
     return len(turns) + 1 + best[turn + 1][place + 1]
 
@@ -80,7 +80,8 @@ def _pairs(
     return found
 
 
-def _may_be(turn: Turn, arrival: Arrival) -> bool:
+def may_be(turn: Turn, arrival: Arrival) -> bool:
+    """Whether this upload can be that file, by its size and its time."""
     item, uploading = turn.item, arrival.uploading
     if (item.rows, item.format.upper()) != (uploading.elements_count, uploading.uploading_format):
         return False

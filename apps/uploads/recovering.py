@@ -23,9 +23,9 @@ from apps.orders.models import StatusChange
 from apps.uploads import orphans, reconciler, sender, settle
 from apps.uploads.course import Item, course_of
 from apps.uploads.lease import Lease
-from apps.uploads.models import CarriedRow, Recovery, Upload, UploadJob, UploadKind, UploadState
+from apps.uploads.models import CarriedRow, Recovery, SentAgain, Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.orphans import Orphan
-from apps.uploads.recognising import recognised
+from apps.uploads.recognising import may_be, recognised
 from apps.uploads.reconciler import Arrival
 from apps.uploads.waits import seconds_for
 
@@ -50,6 +50,8 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
     course = course_of(uploads, _examined(lease, counter, recovery))
     arrivals = _listed(lease, counter, recovery, uploads)
     found = recognised(course.turns, arrivals)
+    taken = {arrival.uploading.uploading_id for arrival in found.values()}
+    left = [arrival for arrival in arrivals if arrival.uploading.uploading_id not in taken]
     for place, turn in enumerate(course.turns):
         item, arrival = turn.item, found.get(place)
         if isinstance(item, Orphan):
@@ -61,11 +63,12 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
             # Later files were begun, or went, only after its end. Nobody knows that it passed, so its changes wait, or
             # went with another.
             settle.given_up(lease=lease, upload=item, counter=counter, code="overtaken", message="")
+        elif fitting := sum(may_be(turn, arrival) for arrival in left):
+            because = SentAgain.SEVERAL_FIT
+            settle.send_again(lease=lease, upload=item, counter=counter, because=because, candidates=fitting)
     for upload in course.divided:
         # What its parts carried is known by now, wherever they came.
         settle.given_up(lease=lease, upload=upload, counter=counter, code="overtaken", message="")
-    taken = {arrival.uploading.uploading_id for arrival in found.values()}
-    left = [arrival.uploading for arrival in arrivals if arrival.uploading.uploading_id not in taken]
     _finish(lease, counter, recovery, files=len(course.turns), found=len(found), left=left)
     return False
 
@@ -178,11 +181,11 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, ar
 
 
 def _finish(
-    lease: Lease, counter: Counter, recovery: Recovery, *, files: int, found: int, left: Sequence[Uploading]
+    lease: Lease, counter: Counter, recovery: Recovery, *, files: int, found: int, left: Sequence[Arrival]
 ) -> None:
     with lease.step():
         Recovery.objects.filter(pk=recovery.pk).update(
-            done_at=timezone.now(), nobodys=[_plain(uploading) for uploading in left]
+            done_at=timezone.now(), nobodys=[_plain(arrival.uploading) for arrival in left]
         )
     log.info(
         "uploads after the backup looked up",

@@ -207,7 +207,10 @@ def test_a_connection_that_breaks_costs_no_more_than_a_short_wait(shop: Shop, mo
 
     with monkeypatch.context() as patch:
         patch.setattr("apps.uploads.runner.plan_file", cut_off)
-        run_job(job.pk)
+        try:
+            run_job(job.pk)
+        finally:
+            connection.close()
     job.refresh_from_db()
     assert (job.state, job.lease_until, job.breakdowns) == (JobState.RUNNING, None, 1)
     assert shop.upload(job).delivered == 1

@@ -244,6 +244,29 @@ def test_a_row_that_was_refused_is_not_taken_for_the_one_that_passed_after_it(sh
     assert shop.states("GOOD") == [("a1", "delivered")]
 
 
+def test_nor_is_a_part_that_was_open_at_the_backup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both parts waited then; the first one to go was refused, and the second one passed."""
+    for number in range(2):
+        shop.push(f"P-{number}", "a1")
+    shop.fault("refuse_row", contains="P-", location=False)
+    job = shop.ask()
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.uploads.pacing.TURN_SECONDS", -1.0)  # one step a turn
+        while len(shop.uploads(part="half")) < 2:
+            run_job(job.pk)
+    first = min(shop.uploads(part="half"), key=lambda one: one.pk)
+    bad = StatusChange.objects.get(upload_id=first.pk).order.order_id
+    good = "P-1" if bad == "P-0" else "P-0"
+    shop.fault("refuse_row", order_id=bad, count=None)
+    backup = Backup()
+    shop.upload(job)
+    assert (shop.states(bad), shop.states(good)) == ([("a1", "rejected")], [("a1", "delivered")])
+    backup.restore()
+    job.refresh_from_db()
+    shop.upload(job)
+    assert (shop.states(bad), shop.states(good)) == ([("a1", "rejected")], [("a1", "delivered")])
+
+
 def test_what_was_found_before_a_worker_died_over_it_is_not_sought_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_step_that_is_left_within_a_query_gives_the_job_back_at_once(
         run_job(job.pk)
     finally:
         signal.signal(signal.SIGALRM, before)
+        connection.close()
     monkeypatch.undo()
     job.refresh_from_db()
     assert (job.state, job.lease_until, job.breakdowns) == (JobState.RUNNING, None, 0)
