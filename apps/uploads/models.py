@@ -239,7 +239,8 @@ class Recovery(models.Model):
     else goes (R6).
 
     `taken_at`: the time of the backup; `restored_at`: up to when uploads that nobody knows may be the counter's own.
-    `nobodys`: those of Metrica's list that no kept file explains, until the first file after the restore has gone.
+    `nobodys`: those of Metrica's list, where no kept file is left that would explain them, until the first file after
+    the restore has gone.
     """
 
     counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")

@@ -70,13 +70,12 @@ def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
     """The counter's files between the two times (aware) of which the backup knows nothing, in the order in which they
     were made."""
     found = [orphan for month in _months(since - _ROOMY, until) for orphan in _listed(counter, month)]
-    names = [orphan.name for orphan in found]
-    known: set[str] = set()
-    for start in range(0, len(names), 500):
-        part = names[start : start + 500]
-        known.update(Upload.objects.filter(file__in=part).values_list("file", flat=True))
+    keys = [orphan.pk for orphan in found]
+    known: set[UUID] = set()
+    for start in range(0, len(keys), 500):
+        known.update(Upload.objects.filter(pk__in=keys[start : start + 500]).values_list("pk", flat=True))
     for orphan in found:
-        orphan.settled = orphan.name in known
+        orphan.settled = orphan.pk in known
     return sorted((one for one in found if not one.settled or one.made_at >= since), key=lambda one: one.pk)
 
 

@@ -47,7 +47,8 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
     if recovery is None:
         return True
     uploads = list(Upload.objects.filter(job__counter=counter, state=UploadState.UNKNOWN))
-    course = course_of(uploads, _examined(lease, counter, recovery))
+    kept = _examined(lease, counter, recovery)
+    course = course_of(uploads, kept)
     arrivals = _listed(lease, counter, recovery, uploads)
     found = recognised(course.turns, arrivals)
     taken = {arrival.uploading.uploading_id for arrival in found.values()}
@@ -69,7 +70,9 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
     for upload in course.divided:
         # What its parts carried is known by now, wherever they came.
         settle.given_up(lease=lease, upload=upload, counter=counter, code="overtaken", message="")
-    _finish(lease, counter, recovery, files=len(course.turns), found=len(found), left=left)
+    # Where the storage has what was made since, an upload that no file explains is another's, or cannot be told apart.
+    nobodys = [] if kept else [arrival.uploading for arrival in left]
+    _finish(lease, counter, recovery, files=len(course.turns), found=len(found), left=len(left), nobodys=nobodys)
     return False
 
 
@@ -181,18 +184,25 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, ar
 
 
 def _finish(
-    lease: Lease, counter: Counter, recovery: Recovery, *, files: int, found: int, left: Sequence[Arrival]
+    lease: Lease,
+    counter: Counter,
+    recovery: Recovery,
+    *,
+    files: int,
+    found: int,
+    left: int,
+    nobodys: Sequence[Uploading],
 ) -> None:
     with lease.step():
         Recovery.objects.filter(pk=recovery.pk).update(
-            done_at=timezone.now(), nobodys=[_plain(arrival.uploading) for arrival in left]
+            done_at=timezone.now(), nobodys=[_plain(uploading) for uploading in nobodys]
         )
     log.info(
         "uploads after the backup looked up",
         counter=counter.metrica_id,
         files=files,
         recognised=found,
-        unexplained=len(left),
+        unexplained=left,
     )
 
 

@@ -244,6 +244,19 @@ def test_a_row_that_was_refused_is_not_taken_for_the_one_that_passed_after_it(sh
     assert shop.states("GOOD") == [("a1", "delivered")]
 
 
+def test_nor_is_a_refused_state_that_waits_again_taken_for_the_next_one_by_its_size(shop: Shop) -> None:
+    """Both waited at the backup; then Metrica refused the first one, which has its file as the second one has."""
+    shop.push("A-1", "a1", "a2")
+    shop.fault("refuse_row", order_id="A-1")
+    backup = Backup()
+    shop.upload()
+    assert shop.states("A-1") == [("a1", "rejected"), ("a2", "delivered")]
+    backup.restore()
+    shop.upload()
+    assert shop.states("A-1") == [("a1", "delivered"), ("a2", "delivered")]
+    assert shop.arrived("A-1") == ["a2", "a1", "a2"], "a status was lost"
+
+
 def test_nor_is_a_part_that_was_open_at_the_backup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both parts waited then; the first one to go was refused, and the second one passed."""
     for number in range(2):
