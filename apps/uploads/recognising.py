@@ -15,7 +15,7 @@ from typing import Final
 from django.conf import settings
 
 from apps.uploads.course import Turn
-from apps.uploads.reconciler import CLOCK_SKEW, Arrival
+from apps.uploads.reconciler import CLOCK_SKEW, Arrival, fits
 
 _MOST_PAIRS: Final = 1_000_000
 """Looked at together; where there are more, the earlier and the later half are told apart by their times alone."""
@@ -82,8 +82,7 @@ def _pairs(
 
 def may_be(turn: Turn, arrival: Arrival) -> bool:
     """Whether this upload can be that file, by its size and its time."""
-    item, uploading = turn.item, arrival.uploading
-    if (item.rows, item.format.upper()) != (uploading.elements_count, uploading.uploading_format):
+    if not fits(arrival.uploading, rows=turn.item.rows, file_format=turn.item.format):
         return False
     if arrival.at is None:
         return True

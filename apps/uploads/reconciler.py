@@ -150,7 +150,7 @@ def look_up(metrica: MetricaClient, *, upload: Upload, counter: Counter) -> Foun
     fitting: dict[str, Uploading] = {}
     failed = False
     for uploading in _listed(metrica, start.page, counter=counter, zone=zone, window=window):
-        if _fits(uploading, upload):
+        if fits(uploading, rows=upload.rows, file_format=upload.format):
             if uploading.passed:
                 fitting[uploading.uploading_id] = uploading
             else:
@@ -173,10 +173,11 @@ def _latest(upload: Upload, heard: datetime) -> datetime:
     return min(heard, upload.sent_at + timedelta(seconds=seconds))
 
 
-def _fits(uploading: Uploading, upload: Upload) -> bool:
+def fits(uploading: Uploading, *, rows: int, file_format: str) -> bool:
+    """Whether one of Metrica's list can be a file of so many rows, by anything but its time."""
     return (
-        uploading.elements_count == upload.rows
-        and uploading.uploading_format in (upload.format.upper(), "")
+        uploading.elements_count == rows
+        and uploading.uploading_format in (file_format.upper(), "")
         and uploading.uploading_source in ("API", "")
         and uploading.entity_type not in _LISTS
     )

@@ -21,7 +21,7 @@ from apps.metrica.client import Uploading
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome
 from apps.orders.models import StatusChange
 from apps.uploads import orphans, reconciler, sender, settle
-from apps.uploads.course import Item, course_of
+from apps.uploads.course import course_of
 from apps.uploads.lease import Lease
 from apps.uploads.models import CarriedRow, Recovery, SentAgain, Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.orphans import Orphan
@@ -32,9 +32,6 @@ from apps.uploads.waits import seconds_for
 log = structlog.get_logger(__name__)
 
 _TOGETHER = 2000
-
-_Size = tuple[int | None, str]
-"""Rows and format."""
 
 
 def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
@@ -84,7 +81,8 @@ def known_first_file(*, lease: Lease, upload: Upload, counter: Counter) -> bool:
         return False
     nobodys = [Uploading(raw={}, **one) for one in recovery.nobodys]
     newer = StatusChange.objects.filter(upload_id=upload.pk, received_at__gt=recovery.taken_at)
-    known = _size(nobodys[0]) == _size(upload) and not newer.exists() and not upload.resends.exists()
+    fits = reconciler.fits(nobodys[0], rows=upload.rows, file_format=upload.format)
+    known = fits and not newer.exists() and not upload.resends.exists()
     with lease.step():
         Recovery.objects.filter(pk=recovery.pk).update(nobodys=[])
     if known:
@@ -127,12 +125,6 @@ def _listed(lease: Lease, counter: Counter, recovery: Recovery, uploads: Sequenc
         if isinstance(error, AuthorizationError):
             sender.disconnect(lease, account, error)
         raise sender.JobFailed(code=error.code, message=str(error)) from error
-
-
-def _size(one: Item | Uploading) -> _Size:
-    if isinstance(one, Uploading):
-        return one.elements_count, one.uploading_format
-    return one.rows, one.format.upper()
 
 
 def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, arrival: Arrival) -> None:
@@ -197,7 +189,8 @@ def _finish(
         Recovery.objects.filter(pk=recovery.pk).update(
             done_at=timezone.now(), nobodys=[_plain(uploading) for uploading in nobodys]
         )
-    log.info(
+    say = log.warning if left else log.info
+    say(
         "uploads after the backup looked up",
         counter=counter.metrica_id,
         files=files,
