@@ -12,13 +12,11 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.uploads import heartbeats
-from apps.uploads.models import JobState, UploadJob
 from apps.uploads.redis_broker import connection as connection_to_redis
 
 # Without a sign of life for so long the queue counts as dead: several ticks may be late before that.
@@ -84,7 +82,7 @@ def _queue() -> None:
         raise NotReady(_("No worker has ever given a sign of life. Start one: python manage.py worker"))
     if age <= max(QUEUE_SILENCE, timedelta(seconds=5 * settings.TICK_SECONDS)):
         return
-    if not UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now()).exists():
+    if not heartbeats.job_in_hand():
         text = _("The queue has been silent for %(seconds)s s. Start a worker again: python manage.py worker")
         raise NotReady(text % {"seconds": int(age.total_seconds())})
 

@@ -43,7 +43,7 @@ class Floor:
     @classmethod
     def now(cls, *, without: UUID | None = None) -> Self:
         """As it is; `without`: as it would be without this job. Three cheap queries."""
-        held = UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=clock.present())
+        held = UploadJob.objects.in_hand(clock.present())
         if without is not None:
             held = held.exclude(pk=without)
         busy = Counting(held.values_list("counter__agency_id", flat=True))

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apps.uploads.models import Heartbeat, JobState, UploadJob
+from apps.uploads import clock
+from apps.uploads.models import Heartbeat, UploadJob
 
 TICK = "tick"
 QUEUE = "queue"
@@ -41,7 +42,7 @@ def last_of_machines() -> dict[str, datetime]:
 
 def job_in_hand() -> bool:
     """Whether a worker holds a job now: behind a long one the queue's other messages wait, which is no fault."""
-    return UploadJob.objects.filter(state=JobState.RUNNING, lease_until__gt=timezone.now()).exists()
+    return UploadJob.objects.in_hand(clock.present()).exists()
 
 
 def age(name: str) -> timedelta | None:

@@ -45,6 +45,10 @@ class UploadJobQuerySet(TenantQuerySet["UploadJob"]):
         due = Q(not_before=None) | Q(not_before__lte=now) | Q(cancel_requested_at__isnull=False)
         return self.unfinished().filter(free(now), due)
 
+    def in_hand(self, now: datetime | Combinable) -> Self:
+        """Jobs that a worker holds at `now`."""
+        return self.filter(state=JobState.RUNNING, lease_until__gt=now)
+
 
 class UploadJob(models.Model):
     """Delivers what is due of one counter, wave after wave. One job of a counter runs at a time."""
@@ -235,7 +239,8 @@ class Recovery(models.Model):
     else goes (R6).
 
     `taken_at`: the time of the backup; `restored_at`: up to when uploads that nobody knows may be the counter's own.
-    `nobodys`: those of Metrica's list that no kept file explains, until the first file after the restore has gone.
+    `nobodys`: those of Metrica's list, where no kept file is left that would explain them, until the first file after
+    the restore has gone.
     """
 
     counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")

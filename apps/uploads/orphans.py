@@ -1,16 +1,16 @@
 """Kept files that the database does not know: made after the backup that was restored, and perhaps sent.
 
-A file's name holds its upload's key, and the key the time at which it was made; a half of a refused file has the name
-of the whole, with a number.
+A file's name holds its upload's key, and the key the time at which it was made.
 """
 
+import csv
 import gzip
 import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO, Final, cast
@@ -28,10 +28,10 @@ from apps.uploads.cargo import KEY_COLUMN
 from apps.uploads.models import Upload, UploadFormat, UploadKind
 from apps.uploads.scissors import SCISSORS
 
-_NAME: Final = re.compile(r"^([0-9a-f-]{36})(?:-([12]))?\.(csv|json)\.gz$")
+_NAME: Final = re.compile(r"^([0-9a-f-]{36})\.(csv|json)\.gz$")
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 1024 * 1024
-_ALL: Final = 2**62
+CONTENTS: Final = 2**256
 _NO_DAYS: Final = {"create_date_only": False, "update_date_only": False, "finish_date_only": False}
 _ROOMY: Final = timedelta(days=1)
 """A file may have been begun well before the backup that does not know it."""
@@ -43,35 +43,40 @@ class Unreadable(Exception):
 
 @dataclass(slots=True)
 class Orphan:
-    """`key`: of its upload, or of the file of which it is a half; `rows`, `kind` and the like once it was read."""
+    """`pk`: its upload's key; `rows`, `kind` and the like once it was read. `contents`: see `contents_of`.
+    `settled`: it has its upload back already, from an attempt to recover that did not come to its end."""
 
     name: str
-    key: UUID
-    part: int
+    pk: UUID
     format: UploadFormat
     kind: UploadKind = UploadKind.SIMPLE_ORDERS
     rows: int = 0
-    first_key: str = ""
+    contents: int = 0
     bytes: int = 0
     sha256: str = ""
-    made_at: datetime = field(init=False)
+    settled: bool = False
 
-    def __post_init__(self) -> None:
-        self.made_at = datetime.fromtimestamp((self.key.int >> 80) / 1000, UTC)
+    @property
+    def made_at(self) -> datetime:
+        return made_at(self.pk)
+
+
+def made_at(key: UUID) -> datetime:
+    """When the upload with this key was made (aware, to the millisecond)."""
+    return datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
 
 
 def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
-    """The counter's files between the two times (aware) that belong to no upload, in the order in which they were made;
-    without those that were cut in halves, which Metrica had refused."""
+    """The counter's files between the two times (aware) of which the backup knows nothing, in the order in which they
+    were made."""
     found = [orphan for month in _months(since - _ROOMY, until) for orphan in _listed(counter, month)]
-    names = [orphan.name for orphan in found]
-    known: set[str] = set()
-    for start in range(0, len(names), 500):
-        part = names[start : start + 500]
-        known.update(Upload.objects.filter(file__in=part).values_list("file", flat=True))
-    cut = {orphan.key for orphan in found if orphan.part}
-    whole = [one for one in found if one.name not in known and (one.part or one.key not in cut)]
-    return sorted(whole, key=lambda one: (one.made_at, one.key, one.part))
+    keys = [orphan.pk for orphan in found]
+    known: set[UUID] = set()
+    for start in range(0, len(keys), 500):
+        known.update(Upload.objects.filter(pk__in=keys[start : start + 500]).values_list("pk", flat=True))
+    for orphan in found:
+        orphan.settled = orphan.pk in known
+    return sorted((one for one in found if not one.settled or one.made_at >= since), key=lambda one: one.pk)
 
 
 @contextmanager
@@ -96,18 +101,23 @@ def examine(orphan: Orphan) -> None:
     with opened(orphan) as file:
         orphan.kind = _kind(file, orphan.format)
         file.seek(0)
-        pieces = SCISSORS[orphan.format](file, KEY_COLUMN[orphan.kind]).next(_ALL)
-        for piece in pieces:
-            orphan.first_key = orphan.first_key or next(iter(piece.keys), "")
-            orphan.rows += len(piece.keys)
+        try:
+            orphan.rows, orphan.contents = contents_of(file, orphan.kind, orphan.format)
+        except (ValueError, csv.Error) as error:
+            raise Unreadable(str(error)) from error
 
 
-def without_cut_halves(examined: list[Orphan]) -> list[Orphan]:
-    """Without those halves that were refused and cut in turn: theirs have another name, but their rows."""
-    first = {one.key: one for one in examined if one.part == 1}
-    pairs = [(first[one.key], one) for one in examined if one.part == 2 and one.key in first]
-    cut = {(begins.first_key, begins.rows + rest.rows) for begins, rest in pairs}
-    return [one for one in examined if not one.part or (one.first_key, one.rows) not in cut]
+def contents_of(file: BinaryIO, kind: UploadKind, file_format: UploadFormat) -> tuple[int, int]:
+    """How many rows the plain file has, and a number that tells which, in whatever order: the sum of their digests. So
+    the parts of a file together have the file's number, and practically no other files do. In flat memory."""
+    scissors = SCISSORS[file_format](file, KEY_COLUMN[kind])
+    rows = contents = 0
+    while True:
+        pieces = list(scissors.next(1))
+        if not any(piece.keys for piece in pieces):
+            return rows, contents
+        row = hashlib.sha256(b"".join(piece.data for piece in pieces))
+        rows, contents = rows + 1, (contents + int.from_bytes(row.digest())) % CONTENTS
 
 
 def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> Iterator[tuple[str, str]]:
@@ -162,7 +172,7 @@ def _listed(counter: Counter, month: str) -> Iterator[Orphan]:
         return
     for name in names:
         if match := _NAME.match(name):
-            yield Orphan(f"{folder}/{name}", UUID(match[1]), int(match[2] or 0), UploadFormat(match[3]))
+            yield Orphan(f"{folder}/{name}", UUID(match[1]), UploadFormat(match[2]))
 
 
 def _kind(file: BinaryIO, file_format: UploadFormat) -> UploadKind:

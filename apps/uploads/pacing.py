@@ -28,8 +28,8 @@ class Pace:
     none_urgent = False
 
     def __init__(self, *, job: UploadJob, agency_id: int) -> None:
+        self.agency_id = agency_id
         self._job = job
-        self._agency = agency_id
         self._began = time.monotonic()
         self._looked = -_LOOK_EVERY
         self._floor_full = self._others_first = False
@@ -63,6 +63,6 @@ class Pace:
             floor = choosing.Floor.now(without=self._job.pk)
             self._floor_full = floor.full_with_one_more
             self._others_first = choosing.others_first(
-                job=self._job, agency_id=self._agency, seconds=self.seconds, floor=floor
+                job=self._job, agency_id=self.agency_id, seconds=self.seconds, floor=floor
             )
         return self._floor_full, self._others_first

@@ -126,7 +126,8 @@ def _plan_orders(
         carried = Carried(counter=counter, kind=kind, make=maker.make)
         orders = _Orders(file, maker, gate, reading, carried, urgent)
         _take_changes(orders)
-        if orders.wave_ended and urgent is None and not file.full:
+        # One that is to be ended early while nothing is in it takes some too: else nothing would be due to the job.
+        if orders.wave_ended and urgent is None and not (file.full and file.taken):
             _take_resends(orders)
         written = file.complete()
         _reject_unwritable(orders)
@@ -249,10 +250,13 @@ def _keep(orders: _Orders) -> Plan:
 
 def _nothing_written(orders: _Orders) -> Plan:
     """Nothing was due, or all of it was kept back. What was kept back no longer waits, so a later change of the same
-    order may be due now, and so are the clients that orders wait for: there was progress."""
+    order may be due now, and so are the clients that orders wait for: there was progress. So there was where the walk
+    was to be ended before it had come to something."""
     file = orders.file
     cursor = file.job.wave_cursor if orders.urgent is None else 0
-    progress = bool(cursor or orders.held or orders.rejected or orders.passed_over or orders.later)
+    progress = bool(
+        cursor or not orders.wave_ended or orders.held or orders.rejected or orders.passed_over or orders.later
+    )
     progress = progress or bool(orders.recognised)
     if orders.urgent is not None and not progress:
         with file.lease.step():

@@ -63,11 +63,38 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Between which times of Metrica's list (aware, read in the counter's zone) our upload must have come."""
+class Arrival:
+    """An upload of Metrica's list. `at`: when it came, on the database's clock; None where the list does not tell."""
+
+    uploading: Uploading
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Between which times of Metrica's list (aware, read in the counter's zone) an upload must have come."""
 
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The first page of Metrica's list, and how to read its times. `heard`: when it was told, on the database's clock;
+    `least`, `most`: by how much its times are at least, and at most, ahead of that clock."""
+
+    page: Sequence[Uploading]
+    heard: datetime
+    least: timedelta
+    most: timedelta
+
+    def window(self, *, since: datetime, until: datetime) -> _Window:
+        """In the list's times what is between these two of ours."""
+        return _Window(since + self.least - _SECOND, until + self.most)  # the list leaves out fractions
+
+    def ours(self, told: datetime) -> datetime:
+        """On our clock what the list tells, as nearly as can be known."""
+        return told - (self.least + self.most) / 2
 
 
 def reconcile(*, lease: Lease, upload: Upload, counter: Counter) -> None:
@@ -118,19 +145,12 @@ def look_up(metrica: MetricaClient, *, upload: Upload, counter: Counter) -> Foun
     """Searches Metrica's list back to the upload's first attempt. Raises MetricaError."""
     zone = counter.zone
     assert zone is not None, "a counter without a zone is blocked"
-    asked = clock.now()
-    page = metrica.last_uploadings(counter.metrica_id)
-    heard = clock.now()
-    least, most = _skew(metrica.server_date, asked=asked, heard=heard)
-    shift = _shift(page, counter=counter, zone=zone)
-    window = Window(
-        since=(upload.started_at or upload.created_at) + least + shift - _SECOND,  # the list leaves out fractions
-        until=_latest(upload, heard) + most + shift,
-    )
+    start = _start(metrica, counter=counter, zone=zone)
+    window = start.window(since=upload.started_at or upload.created_at, until=_latest(upload, start.heard))
     fitting: dict[str, Uploading] = {}
     failed = False
-    for uploading in _listed(metrica, page, counter=counter, zone=zone, window=window):
-        if _fits(uploading, upload):
+    for uploading in _listed(metrica, start.page, counter=counter, zone=zone, window=window):
+        if fits(uploading, rows=upload.rows, file_format=upload.format):
             if uploading.passed:
                 fitting[uploading.uploading_id] = uploading
             else:
@@ -153,10 +173,11 @@ def _latest(upload: Upload, heard: datetime) -> datetime:
     return min(heard, upload.sent_at + timedelta(seconds=seconds))
 
 
-def _fits(uploading: Uploading, upload: Upload) -> bool:
+def fits(uploading: Uploading, *, rows: int, file_format: str) -> bool:
+    """Whether one of Metrica's list can be a file of so many rows, by anything but its time."""
     return (
-        uploading.elements_count == upload.rows
-        and uploading.uploading_format in (upload.format.upper(), "")
+        uploading.elements_count == rows
+        and uploading.uploading_format in (file_format.upper(), "")
         and uploading.uploading_source in ("API", "")
         and uploading.entity_type not in _LISTS
     )
@@ -186,28 +207,38 @@ def _skew(told: datetime | None, *, asked: datetime, heard: datetime) -> tuple[t
     return told - heard, told + _SECOND - asked
 
 
-def _shift(page: Sequence[Uploading], *, counter: Counter, zone: ZoneInfo) -> timedelta:
+def _start(metrica: MetricaClient, *, counter: Counter, zone: ZoneInfo) -> _Start:
+    asked = clock.now()
+    page = metrica.last_uploadings(counter.metrica_id)
+    heard = clock.now()
+    least, most = _skew(metrica.server_date, asked=asked, heard=heard)
+    shift = _shift(page, counter=counter, zone=zone, ahead=(least + most) / 2)
+    return _Start(page, heard, least + shift, most + shift)
+
+
+def _shift(page: Sequence[Uploading], *, counter: Counter, zone: ZoneInfo, ahead: timedelta) -> timedelta:
     """By how much Metrica's list is off the counter's clock, in whole quarters of an hour: another zone's clock.
-    Learned from uploads of ours in it that were answered at once; nothing where it has none."""
+    Learned from uploads of ours in it that were answered at once; nothing where it has none. `ahead`: by how much
+    Metrica's clock is ahead of ours, which is another matter."""
     mine = Upload.objects.filter(job__counter=counter, attempts=1, sent_at__isnull=False)
     mine = mine.filter(uploading_id__in=[uploading.uploading_id for uploading in page if uploading.uploading_id])
     sent = dict(mine.values_list("uploading_id", "sent_at"))
     off = [
-        (came - sent_at).total_seconds()
+        (came - sent_at - ahead).total_seconds()
         for uploading in page
         if (sent_at := sent.get(uploading.uploading_id)) and (came := _moment(uploading, zone))
     ]
     return round(median(off) / _ZONE_STEP.total_seconds()) * _ZONE_STEP if off else timedelta()
 
 
-def nobodys(metrica: MetricaClient, *, counter: Counter, since: datetime, until: datetime) -> list[Uploading]:
-    """Passed uploads of the counter in Metrica's list between the two times (aware) that no upload here is known to
-    be, oldest first. Raises MetricaError."""
+def nobodys(metrica: MetricaClient, *, counter: Counter, since: datetime, until: datetime) -> list[Arrival]:
+    """Passed uploads of the counter in Metrica's list between the two times (aware, on the database's clock) that no
+    upload here is known to be, oldest first. Raises MetricaError."""
     zone = counter.zone
     assert zone is not None, "a counter without a zone is blocked"
-    page = metrica.last_uploadings(counter.metrica_id)
-    window = Window(since=since - CLOCK_SKEW, until=until + CLOCK_SKEW)
-    listed = _listed(metrica, page, counter=counter, zone=zone, window=window)
+    start = _start(metrica, counter=counter, zone=zone)
+    window = start.window(since=since, until=until)
+    listed = _listed(metrica, start.page, counter=counter, zone=zone, window=window)
     found = {
         uploading.uploading_id: uploading
         for uploading in listed
@@ -216,11 +247,14 @@ def nobodys(metrica: MetricaClient, *, counter: Counter, since: datetime, until:
     known = Upload.objects.filter(uploading_id__in=found).values_list("uploading_id", flat=True)
     for uploading_id in list(known):
         found.pop(uploading_id, None)
-    return list(found.values())[::-1]
+    return [
+        Arrival(uploading, start.ours(came) if (came := _moment(uploading, zone)) else None)
+        for uploading in reversed(found.values())
+    ]
 
 
 def _listed(
-    metrica: MetricaClient, page: Sequence[Uploading], *, counter: Counter, zone: ZoneInfo, window: Window
+    metrica: MetricaClient, page: Sequence[Uploading], *, counter: Counter, zone: ZoneInfo, window: _Window
 ) -> Iterator[Uploading]:
     """What Metrica's list has between the two times, newest first. `page`: its first page; the others are asked for.
 

@@ -1,52 +1,37 @@
 """After a restore: what went out since the backup is looked up before anything else goes (R6).
 
-Metrica's list says of an upload when it came, its format and how many rows it had. The kept files say which uploads
-there were: those that the backup knows as open, and those made later, which only the storage knows. A counter sends its
-files one after the other, so as long as file after file has the size of upload after upload, they are the same; and
-further on, where as many uploads of one size are in the list as there are files of it, they are the same in the same
-order. What cannot be told apart so is sent again: the same row twice changes nothing under SAVE.
+The kept files say which uploads there were: those that the backup knows as open, and those made later, which only the
+storage knows. In which order they went is told by them as well (see course), and which of Metrica's list they are by
+what it says of each (see recognising). What cannot be told apart so is sent again: the same row twice changes nothing
+under SAVE.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from apps.agencies.ids import uuid7
 from apps.audit.services import record
 from apps.counters.attributes import Declared
 from apps.counters.gateway import metrica_client
 from apps.counters.models import AttributeEntity, Counter
 from apps.metrica.client import Uploading
-from apps.metrica.dates import DateError
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome
 from apps.orders.models import StatusChange
 from apps.uploads import orphans, reconciler, sender, settle
+from apps.uploads.course import course_of
 from apps.uploads.lease import Lease
-from apps.uploads.models import CarriedRow, Recovery, Upload, UploadJob, UploadKind, UploadState
+from apps.uploads.models import CarriedRow, Recovery, SentAgain, Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.orphans import Orphan
+from apps.uploads.recognising import may_be, recognised
+from apps.uploads.reconciler import Arrival
 from apps.uploads.waits import seconds_for
 
 log = structlog.get_logger(__name__)
 
 _TOGETHER = 2000
-
-Item = Upload | Orphan
-_Size = tuple[int | None, str]
-"""Rows and format."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Story:
-    """What was found: `items` in the order in which they were or would have been sent, each with its upload."""
-
-    items: list[tuple[Item, Uploading | None]]
-    nobodys: list[Uploading]
 
 
 def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
@@ -58,22 +43,33 @@ def recovered(*, lease: Lease, job: UploadJob, counter: Counter) -> bool:
     recovery = Recovery.objects.filter(counter=counter, done_at=None).first()
     if recovery is None:
         return True
-    files = _examined(counter, recovery)
-    uploads = list(
-        Upload.objects.filter(job__counter=counter, state=UploadState.UNKNOWN).order_by("wave", "created_at", "pk")
-    )
-    listed = _listed(lease, counter, recovery)
-    story = _told([*uploads, *files], listed)
-    for number, (item, uploading) in enumerate(story.items):
+    uploads = list(Upload.objects.filter(job__counter=counter, state=UploadState.UNKNOWN))
+    kept = _examined(lease, counter, recovery)
+    course = course_of(uploads, kept)
+    arrivals = _listed(lease, counter, recovery, uploads)
+    found = recognised(course.turns, arrivals)
+    taken = {arrival.uploading.uploading_id for arrival in found.values()}
+    left = [arrival for arrival in arrivals if arrival.uploading.uploading_id not in taken]
+    for place, turn in enumerate(course.turns):
+        item, arrival = turn.item, found.get(place)
         if isinstance(item, Orphan):
-            if uploading is not None:
-                _adopt(lease=lease, job=job, counter=counter, orphan=item, uploading=uploading)
-        elif uploading is not None:
-            settle.passed(lease=lease, upload=item, counter=counter, uploading=uploading, adopted=True)
-        elif any(later is not None for _item, later in story.items[number + 1 :]):
-            # Later files went only after its end, so it did not pass: its changes went, or wait, otherwise.
+            if arrival is not None:
+                _adopt(lease=lease, job=job, counter=counter, orphan=item, arrival=arrival)
+        elif arrival is not None:
+            settle.passed(lease=lease, upload=item, counter=counter, uploading=arrival.uploading, adopted=True)
+        elif turn.until is not None or place < max(found, default=0):
+            # Later files were begun, or went, only after its end. Nobody knows that it passed, so its changes wait, or
+            # went with another.
             settle.given_up(lease=lease, upload=item, counter=counter, code="overtaken", message="")
-    _finish(lease, counter, recovery, story)
+        elif fitting := sum(may_be(turn, arrival) for arrival in left):
+            because = SentAgain.SEVERAL_FIT
+            settle.send_again(lease=lease, upload=item, counter=counter, because=because, candidates=fitting)
+    for upload in course.divided:
+        # What its parts carried is known by now, wherever they came.
+        settle.given_up(lease=lease, upload=upload, counter=counter, code="overtaken", message="")
+    # Where the storage has what was made since, an upload that no file explains is another's, or cannot be told apart.
+    nobodys = [] if kept else [arrival.uploading for arrival in left]
+    _finish(lease, counter, recovery, files=len(course.turns), found=len(found), left=len(left), nobodys=nobodys)
     return False
 
 
@@ -85,7 +81,8 @@ def known_first_file(*, lease: Lease, upload: Upload, counter: Counter) -> bool:
         return False
     nobodys = [Uploading(raw={}, **one) for one in recovery.nobodys]
     newer = StatusChange.objects.filter(upload_id=upload.pk, received_at__gt=recovery.taken_at)
-    known = _size(nobodys[0]) == _size(upload) and not newer.exists() and not upload.resends.exists()
+    fits = reconciler.fits(nobodys[0], rows=upload.rows, file_format=upload.format)
+    known = fits and not newer.exists() and not upload.resends.exists()
     with lease.step():
         Recovery.objects.filter(pk=recovery.pk).update(nobodys=[])
     if known:
@@ -100,25 +97,28 @@ def known_first_file(*, lease: Lease, upload: Upload, counter: Counter) -> bool:
     return known
 
 
-def _examined(counter: Counter, recovery: Recovery) -> list[Orphan]:
+def _examined(lease: Lease, counter: Counter, recovery: Recovery) -> list[Orphan]:
     found = []
     for orphan in orphans.find(counter=counter, since=recovery.taken_at, until=recovery.restored_at):
+        lease.extend(seconds=0)
         try:
             orphans.examine(orphan)
-        except (orphans.Unreadable, ValueError) as error:
+        except orphans.Unreadable as error:
             log.warning("a kept file cannot be read", file=orphan.name, error=str(error))
         else:
             found.append(orphan)
-    return orphans.without_cut_halves(found)
+    return found
 
 
-def _listed(lease: Lease, counter: Counter, recovery: Recovery) -> list[Uploading]:
+def _listed(lease: Lease, counter: Counter, recovery: Recovery, uploads: Sequence[Upload]) -> list[Arrival]:
+    """What came since the backup, or since the first of these uploads left that were open then."""
+    since = min([recovery.taken_at, *(upload.started_at or upload.created_at for upload in uploads)])
     account = counter.account
     assert account is not None, "a counter without an account is blocked"
     try:
         lease.extend(seconds=settings.METRICA_TIMEOUT_SECONDS)
         with metrica_client(account, counter=counter) as metrica:
-            return reconciler.nobodys(metrica, counter=counter, since=recovery.taken_at, until=recovery.restored_at)
+            return reconciler.nobodys(metrica, counter=counter, since=since, until=recovery.restored_at)
     except (TransientError, UnknownOutcome):
         raise
     except MetricaError as error:
@@ -127,49 +127,13 @@ def _listed(lease: Lease, counter: Counter, recovery: Recovery) -> list[Uploadin
         raise sender.JobFailed(code=error.code, message=str(error)) from error
 
 
-def _told(items: Sequence[Item], listed: Sequence[Uploading]) -> _Story:
-    """Which file is which upload of the list."""
-    matched: dict[int, Uploading] = {}
-    for item, uploading in zip(items, listed, strict=False):
-        if _size(item) != _size(uploading):
-            break
-        matched[len(matched)] = uploading
-    in_step = len(matched)
-    files: dict[_Size, list[int]] = defaultdict(list)
-    for number, item in enumerate(items[in_step:], start=in_step):
-        files[_size(item)].append(number)
-    uploads: dict[_Size, list[Uploading]] = defaultdict(list)
-    for uploading in listed[in_step:]:
-        uploads[_size(uploading)].append(uploading)
-    for size, numbers in files.items():
-        found = uploads[size]
-        # The last file of all may not have been sent any more.
-        if len(numbers) == len(found) + 1 and numbers[-1] == len(items) - 1:
-            numbers = numbers[:-1]
-        if len(numbers) == len(found):
-            matched.update(zip(numbers, found, strict=True))
-        elif found:
-            log.warning("files and uploads cannot be told apart", rows=size[0], files=len(numbers), uploads=len(found))
-    taken = {uploading.uploading_id for uploading in matched.values()}
-    return _Story(
-        items=[(item, matched.get(number)) for number, item in enumerate(items)],
-        nobodys=[uploading for uploading in listed if uploading.uploading_id not in taken],
-    )
-
-
-def _size(one: Item | Uploading) -> _Size:
-    if isinstance(one, Uploading):
-        return one.elements_count, one.uploading_format
-    return one.rows, one.format.upper()
-
-
-def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, uploading: Uploading) -> None:
+def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, arrival: Arrival) -> None:
     """The file gets its upload back, and its rows are remembered: what it carried is known when it comes up again."""
     zone = counter.zone
     assert zone is not None, "a counter without a zone is blocked"
-    came = _came(uploading, counter) or orphan.made_at
+    came = arrival.at or orphan.made_at
     upload = Upload(
-        id=orphan.key if not orphan.part else uuid7(),
+        id=orphan.pk,
         job_id=job.pk,
         wave=job.wave,
         kind=orphan.kind,
@@ -181,7 +145,7 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, up
         file=orphan.name,
         attempts=1,
         http_status=200,
-        uploading_id=uploading.uploading_id,
+        uploading_id=arrival.uploading.uploading_id,
         created_at=orphan.made_at,
         started_at=came,
         sent_at=came,
@@ -211,29 +175,30 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, up
         )
 
 
-def _finish(lease: Lease, counter: Counter, recovery: Recovery, story: _Story) -> None:
-    found = sum(1 for _item, uploading in story.items if uploading is not None)
-    left = [_plain(uploading) for uploading in story.nobodys]
+def _finish(
+    lease: Lease,
+    counter: Counter,
+    recovery: Recovery,
+    *,
+    files: int,
+    found: int,
+    left: int,
+    nobodys: Sequence[Uploading],
+) -> None:
     with lease.step():
-        Recovery.objects.filter(pk=recovery.pk).update(done_at=timezone.now(), nobodys=left)
-    log.info(
+        Recovery.objects.filter(pk=recovery.pk).update(
+            done_at=timezone.now(), nobodys=[_plain(uploading) for uploading in nobodys]
+        )
+    say = log.warning if left else log.info
+    say(
         "uploads after the backup looked up",
         counter=counter.metrica_id,
-        files=len(story.items),
+        files=files,
         recognised=found,
-        unexplained=len(left),
+        unexplained=left,
     )
 
 
 def _plain(uploading: Uploading) -> dict[str, Any]:
     names = ("uploading_id", "datetime", "status", "elements_count", "entity_type")
     return {name: getattr(uploading, name) for name in (*names, "uploading_format", "uploading_source")}
-
-
-def _came(uploading: Uploading, counter: Counter) -> datetime | None:
-    zone = counter.zone
-    assert zone is not None, "a counter without a zone is blocked"
-    try:
-        return uploading.moment(zone).at
-    except DateError:
-        return None

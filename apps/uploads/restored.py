@@ -3,12 +3,11 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 from django_q.models import OrmQ
 
 from apps.audit.services import record
 from apps.counters.models import Counter
-from apps.uploads import cargo
+from apps.uploads import cargo, clock
 from apps.uploads.models import CarriedRow, Heartbeat, Permit, Recovery, Upload, UploadJob, UploadState
 
 _TOGETHER = 1000
@@ -16,9 +15,10 @@ _TOGETHER = 1000
 
 @transaction.atomic
 def mark_restored(*, taken_at: datetime) -> dict[str, int]:
-    """Nothing goes out of a counter before it was looked up what went out after `taken_at` (aware), when the backup was
-    taken. Files that were ready or under way then may have arrived since. Returns numbers for people."""
-    now = timezone.now()
+    """Nothing goes out of a counter before it was looked up what went out after `taken_at` (aware, on the database's
+    clock), when the backup was taken. Files that were ready or under way then may have arrived since. Returns numbers
+    for people."""
+    now = clock.now()
     for unfinished in Upload.objects.filter(state=UploadState.PREPARED, file=""):
         # Its bytes may lie in the storage and have gone since: then they are found there, with all their rows.
         cargo.give_back(unfinished)

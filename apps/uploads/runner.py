@@ -68,14 +68,12 @@ def run_job(job_id: UUID) -> None:
 
 def work(lease: Lease) -> None:
     """Work on a job that was taken for a turn. A job that has to wait, or whose turn is over, is put back."""
+    turn: _Turn | None = None
     try:
         job, counter = _facts(lease)
-        pace = Pace(job=job, agency_id=counter.agency_id)
-        try:
-            with stopping.may_be_left():
-                _work(_Turn(lease, pace), job, counter)
-        finally:
-            choosing.note_work(agency_id=counter.agency_id, seconds=pace.seconds)
+        turn = _Turn(lease, Pace(job=job, agency_id=counter.agency_id))
+        with stopping.may_be_left():
+            _work(turn, job, counter)
     except stopping.Left:
         # The next claim finds what was under way. Whatever the connection was doing, it is not to be trusted any more.
         connections.close_all()
@@ -86,7 +84,10 @@ def work(lease: Lease) -> None:
     except Exception:
         # A killed or stopped worker comes past here without a word, and its lease runs out.
         log.exception("job broke off", job=str(lease.job_id))
+        connections.close_all()  # it may be the connection that broke
         _broke_off(lease)
+    if turn is not None:
+        choosing.note_work(agency_id=turn.pace.agency_id, seconds=turn.pace.seconds)
 
 
 def _work(turn: _Turn, job: UploadJob, counter: Counter) -> None:
@@ -235,15 +236,17 @@ def _recover(lease: Lease, job: UploadJob, counter: Counter) -> None:
 
 
 def _wait_between_waves(turn: _Turn, job: UploadJob, counter: Counter) -> None:
-    """Metrica promises no order between uploads, so a counter may want a pause after each wave (R4)."""
-    if not counter.wave_pause_seconds:
+    """Metrica promises no order between uploads, so a counter may want a pause after each wave, be it of this job or of
+    the one before it (R4)."""
+    pause, now = timedelta(seconds=counter.wave_pause_seconds), timezone.now()
+    if not pause or counter.last_passed_at is None or counter.last_passed_at + pause <= now:
         return
-    passed = Upload.objects.filter(job=job, state=UploadState.PASSED).exclude(kind=UploadKind.CONTACTS)
-    last = passed.order_by("-finished_at").first()
-    if last is None or last.finished_at is None or last.wave == job.wave:
+    passed = Upload.objects.filter(job__counter=counter, state=UploadState.PASSED, finished_at__gt=now - pause)
+    last = passed.exclude(kind=UploadKind.CONTACTS).order_by("-finished_at").first()
+    if last is None or last.finished_at is None or (last.job_id, last.wave) == (job.pk, job.wave):
         return
-    until = last.finished_at + timedelta(seconds=counter.wave_pause_seconds)
-    if until > timezone.now() and something_due(counter=counter, only_orders=job.only_orders):
+    until = last.finished_at + pause
+    if until > now and something_due(counter=counter, only_orders=job.only_orders):
         _wait_until(turn, until)
 
 

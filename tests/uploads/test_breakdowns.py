@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from apps.counters.models import ApiCall
 from apps.orders.models import Delivery, Order, StatusChange
@@ -192,3 +193,24 @@ def test_a_stopped_worker_is_not_held_up(shop: Shop, monkeypatch: pytest.MonkeyP
             run_job(job.pk)
     UploadJob.objects.update(lease_until=leases.timezone.now())
     assert shop.upload(job).state == JobState.SUCCEEDED
+
+
+def test_a_connection_that_breaks_costs_no_more_than_a_short_wait(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is put back by another connection, instead of waiting until its lease runs out."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server that could end a connection")
+    shop.push("B-C", "a1")
+    job = shop.ask()
+
+    def cut_off(**_named: object) -> None:
+        connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.uploads.runner.plan_file", cut_off)
+        try:
+            run_job(job.pk)
+        finally:
+            connection.close()
+    job.refresh_from_db()
+    assert (job.state, job.lease_until, job.breakdowns) == (JobState.RUNNING, None, 1)
+    assert shop.upload(job).delivered == 1

@@ -25,7 +25,7 @@ from apps.metrica import transport
 from apps.metrica.client import MetricaClient
 from apps.orders.models import HoldReview, Order, StatusChange
 from apps.sandbox.models import SandboxUploading
-from apps.uploads import clock, files, formats, reconciler, schema, sender
+from apps.uploads import clock, files, formats, heartbeats, reconciler, schema, sender
 from apps.uploads import lease as leases
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import JobState, Resend, Upload, UploadJob, UploadState
@@ -461,11 +461,13 @@ class TestClocks:
         assert owner is not None
         hours_off(hours)
         assert claim(job.pk) is None, "a living worker's job was taken"
+        assert heartbeats.job_in_hand()
         owner.extend(seconds=0)
         job.refresh_from_db()
         assert job.lease_until is not None
         assert abs((job.lease_until - clock.now()).total_seconds()) < 200, "the lease is told on the wrong clock"
         expire_in_database(job)
+        assert not heartbeats.job_in_hand()
         assert claim(job.pk) is not None, "a dead worker's job was not taken"
         with pytest.raises(LeaseLost), owner.step():
             pass

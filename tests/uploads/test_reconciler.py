@@ -197,6 +197,25 @@ class TestClocks:
         listed.add("another's", timezone.now() - timedelta(hours=3))
         assert look(listed, doubtful(counter, sent_at)).ours is None
 
+    @pytest.mark.parametrize(("ahead", "zone"), [(17, ZONE), (-17, ZONE), (0, "Europe/Moscow")])
+    def test_what_came_since_a_backup_is_read_by_the_same_clocks(self, ahead: int, zone: str) -> None:
+        counter = make_counter(time_zone=ZONE)
+        now = timezone.now()
+        taken_at, restored_at = now - timedelta(minutes=60), now - timedelta(minutes=50)
+        listed = ListOfUploads(ahead=timedelta(minutes=ahead), zone=ZoneInfo(zone))
+        before = now - timedelta(minutes=70)
+        listed.add("known", before)
+        doubtful(counter, before, state=UploadState.PASSED, uploading_id="known")
+        listed.add("too early", taken_at - timedelta(minutes=5))
+        came = taken_at + timedelta(minutes=3)
+        listed.add("ours", came)
+        listed.add("too late", restored_at + timedelta(minutes=5))
+        with mock.patch.object(reconciler, "MAX_UPLOADINGS_PER_PAGE", PAGE + 1), mock.patch(f"{__name__}.PAGE", 4):
+            [found] = reconciler.nobodys(listed, counter=counter, since=taken_at, until=restored_at)  # type: ignore[arg-type]
+        assert found.uploading.uploading_id == "ours"
+        assert found.at is not None
+        assert abs((found.at - came).total_seconds()) < LOOSE
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(

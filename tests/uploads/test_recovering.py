@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.orders.models import Order, StatusChange
-from apps.uploads import files
+from apps.uploads import files, recovering
 from apps.uploads.making import FileInMaking
 from apps.uploads.models import CarriedRow, JobState, Recovery, Resend, Upload, UploadJob, UploadState
 from apps.uploads.restored import mark_restored
@@ -194,6 +194,124 @@ def test_a_refused_file_and_its_halves_are_told_apart(shop: Shop) -> None:
     assert (job.delivered, job.rejected) == (7, 1)
     assert {number: shop.arrived(f"S-{number}") for number in range(8)} == went
     assert shop.sends() == sends + 1, "more went than the row that Metrica refuses"
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["made after the backup", "open at the backup"])
+@pytest.mark.parametrize("bad", [(0, 1), (6, 7)], ids=["in the first half", "in the second half"])
+def test_halves_of_halves_are_told_apart_whichever_went_first(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, known: bool, bad: tuple[int, int]
+) -> None:
+    """The whole was refused, and so were a half, its half, and the two rows in it."""
+    for number in range(8):
+        shop.push(f"S-{number}", "a1")
+    for number in bad:
+        shop.fault("refuse_row", order_id=f"S-{number}", count=None, location=False)
+    taken = [] if known else [Backup()]
+    job = shop.ask() if known else None
+    plain = files.plain
+
+    def backing_up(upload: Upload) -> Any:
+        if not taken:
+            taken.append(Backup())
+        return plain(upload)
+
+    monkeypatch.setattr("apps.uploads.sender.files.plain", backing_up)
+    shop.upload(job)
+    monkeypatch.undo()
+    went = {number: shop.arrived(f"S-{number}") for number in range(8)}
+    sends = shop.sends()
+    taken[0].restore()
+    shop.upload(UploadJob.objects.get(pk=job.pk) if job else None)
+    for number in range(8):
+        state = "rejected" if number in bad else "delivered"
+        assert shop.states(f"S-{number}") == [("a1", state)]
+    assert {number: shop.arrived(f"S-{number}") for number in range(8)} == went
+    assert shop.sends() == sends + 3, "more went than the two rows that Metrica refuses, together and alone"
+
+
+def test_a_row_that_was_refused_is_not_taken_for_the_one_that_passed_after_it(shop: Shop) -> None:
+    """Two files of one row and one upload in the list: to take the wrong one for delivered would lose its status."""
+    shop.fault("refuse_row", order_id="BAD", count=None)
+    backup = Backup()
+    for order in ("BAD", "GOOD"):
+        shop.push(order, "a1")
+        shop.upload()
+    backup.restore()
+    for order in ("BAD", "GOOD"):
+        shop.push(order, "a1")
+    shop.upload()
+    assert shop.states("BAD") == [("a1", "rejected")]
+    assert shop.states("GOOD") == [("a1", "delivered")]
+
+
+def test_nor_is_a_refused_state_that_waits_again_taken_for_the_next_one_by_its_size(shop: Shop) -> None:
+    """Both waited at the backup; then Metrica refused the first one, which has its file as the second one has."""
+    shop.push("A-1", "a1", "a2")
+    shop.fault("refuse_row", order_id="A-1")
+    backup = Backup()
+    shop.upload()
+    assert shop.states("A-1") == [("a1", "rejected"), ("a2", "delivered")]
+    backup.restore()
+    shop.upload()
+    assert shop.states("A-1") == [("a1", "delivered"), ("a2", "delivered")]
+    assert shop.arrived("A-1") == ["a2", "a1", "a2"], "a status was lost"
+
+
+def test_nor_is_a_part_that_was_open_at_the_backup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both parts waited then; the first one to go was refused, and the second one passed."""
+    for number in range(2):
+        shop.push(f"P-{number}", "a1")
+    shop.fault("refuse_row", contains="P-", location=False)
+    job = shop.ask()
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.uploads.pacing.TURN_SECONDS", -1.0)  # one step a turn
+        while len(shop.uploads(part="half")) < 2:
+            run_job(job.pk)
+    first = min(shop.uploads(part="half"), key=lambda one: one.pk)
+    bad = StatusChange.objects.get(upload_id=first.pk).order.order_id
+    good = "P-1" if bad == "P-0" else "P-0"
+    shop.fault("refuse_row", order_id=bad, count=None)
+    backup = Backup()
+    shop.upload(job)
+    assert (shop.states(bad), shop.states(good)) == ([("a1", "rejected")], [("a1", "delivered")])
+    backup.restore()
+    job.refresh_from_db()
+    shop.upload(job)
+    assert (shop.states(bad), shop.states(good)) == ([("a1", "rejected")], [("a1", "delivered")])
+
+
+def test_what_was_found_before_a_worker_died_over_it_is_not_sought_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part has its upload back already; the refused whole is not taken for a later file of its size all the same."""
+    shop.fault("refuse_row", order_id="S-0", count=None)
+    backup = Backup()
+    for batch in ("S", "T"):
+        for number in range(4):
+            shop.push(f"{batch}-{number}", "a1")
+        shop.upload()
+    backup.restore()
+    with monkeypatch.context() as patch:
+        adopt, adopted = recovering._adopt, []
+
+        def once(**named: Any) -> None:
+            if adopted:
+                raise KeyboardInterrupt
+            adopted.append(adopt(**named))
+
+        patch.setattr(recovering, "_adopt", once)
+        job = shop.ask()
+        with pytest.raises(KeyboardInterrupt):
+            run_job(job.pk)
+    UploadJob.objects.update(lease_until=None)
+    for batch in ("S", "T"):
+        for number in range(4):
+            shop.push(f"{batch}-{number}", "a1")
+    sends = shop.sends()
+    shop.upload(job)
+    assert shop.states("S-0") == [("a1", "rejected")]
+    assert shop.sends() == sends + 1
+    assert [shop.arrived(f"{batch}-{number}") for batch in "ST" for number in range(1, 4)] == [["a1"]] * 6
 
 
 def test_without_kept_files_the_first_file_is_known_by_its_size(shop: Shop, settings: Any) -> None:

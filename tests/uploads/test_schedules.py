@@ -312,6 +312,19 @@ def test_a_pause_between_waves_is_kept_and_costs_nothing_at_the_end(shop: Shop) 
     assert shop.arrived("W-1") == ["a1", "a2"]
 
 
+def test_the_pause_is_kept_where_the_next_status_comes_with_another_job(shop: Shop) -> None:
+    """R4: each status of a shop that sends as they come has a job of its own."""
+    shop.counter = update_counter(counter=shop.counter, wave_pause_seconds=600)
+    shop.push("W-2", "a1")
+    assert shop.upload().state == JobState.SUCCEEDED
+    shop.push("W-2", "a2", at=1)
+    job = shop.ask()
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, shop.arrived("W-2")) == (JobState.RUNNING, ["a1"])
+    assert job.not_before is not None and job.not_before > timezone.now() + timedelta(seconds=590)
+
+
 def test_a_waiting_job_is_cancelled_at_once(shop: Shop) -> None:
     shop.push("X-1", "a1")
     job = shop.ask()

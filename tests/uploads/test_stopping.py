@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from apps.uploads import stopping
+from apps.orders.models import Order
+from apps.uploads import planner, stopping
 from apps.uploads.lease import claim
-from apps.uploads.models import JobState, UploadState
+from apps.uploads.models import JobState, UploadState, WorkDone
 from apps.uploads.runner import run_job
 from project.processes import Processes
 from tests.uploads.conftest import Shop, started, wait_for
@@ -103,3 +105,64 @@ def test_a_worker_that_is_to_stop_ends_its_file_early(shop: Shop, monkeypatch: p
 def _set_after(event: Any, lease: Any) -> Any:
     event.set()
     return lease
+
+
+def test_a_step_that_is_left_within_a_query_gives_the_job_back_at_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is still busy with the query then, and takes no other."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite answers before a signal is looked at")
+    shop.push("S-5", "a1")
+    job = shop.ask()
+
+    def slow(**_named: Any) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        connection.cursor().execute("SELECT pg_sleep(3)")
+
+    before = signal.signal(signal.SIGALRM, lambda *_: stopping.leave())
+    monkeypatch.setattr("apps.uploads.runner.plan_file", slow)
+    try:
+        run_job(job.pk)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        connection.close()
+    monkeypatch.undo()
+    job.refresh_from_db()
+    assert (job.state, job.lease_until, job.breakdowns) == (JobState.RUNNING, None, 0)
+    assert WorkDone.objects.filter(agency=shop.counter.agency_id).exists(), "the worker was busy all the same"
+    assert shop.upload(job).delivered == 1
+
+
+@pytest.mark.parametrize("status", ["waiting", "repeated"])
+def test_a_worker_that_is_to_stop_before_a_file_has_anything_in_it_does_not_end_the_job(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """What is due stays due: a state to be sent once more (R4), and what lies behind a chunk that nobody can send."""
+    monkeypatch.setattr("apps.uploads.selection.CHUNK", 1)
+    for number in range(2):
+        shop.push(f"S-6-{number}", "a1")
+    if status == "repeated":
+        shop.upload()
+        Order.objects.update(resend_due=True)
+    job = shop.ask()
+    event = stopping.prepare()
+    plan = planner._plan_orders
+
+    def while_it_is_told(**named: Any) -> Any:
+        event.set()
+        return plan(**named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(planner, "_plan_orders", while_it_is_told)
+        if status == "waiting":
+            patch.setattr(planner.delivery, "claim", lambda **_named: set())  # somebody has just taken it away
+        try:
+            run_job(job.pk)
+        finally:
+            event.clear()
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == (JobState.RUNNING, "")
+    assert shop.upload(job).state == JobState.SUCCEEDED
+    assert shop.all_delivered()
+    assert not Order.objects.filter(resend_due=True).exists()

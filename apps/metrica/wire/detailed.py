@@ -4,7 +4,7 @@ that becomes a record. Pages: contacts-data, orders-data.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, TypeVar
+from typing import BinaryIO, TypeVar
 from zoneinfo import ZoneInfo
 
 from apps.metrica.vocabulary import Delimiter
@@ -20,27 +20,24 @@ T = TypeVar("T")
 class DetailedWriter(RowsWriter[T]):
     """CSV: the full header, then `attributes`, the custom columns (names, or names with whether each is multivalued).
     Times go out on the clock of `zone`. Raises UnwritableRow.
-    """
 
-    known: ClassVar[Sequence[str]]
-    """Metrica's own columns."""
+    `known`: Metrica's own columns. `cells` gives a record's cells for them, then those of the custom columns.
+    """
 
     def __init__(
         self,
         fp: BinaryIO,
         *,
+        known: Sequence[str],
+        cells: Callable[..., list[str]],
         zone: ZoneInfo,
-        attributes: custom.Names = (),
-        delimiter: Delimiter = Delimiter.COMMA,
+        attributes: custom.Names,
+        delimiter: Delimiter,
     ) -> None:
-        columns = (*self.known, *custom.checked_names(attributes, columns=self.known))
-        cells = partial(self.cells, zone=zone, attributes=attributes)
-        super().__init__(fp, columns=columns, cells=cells, delimiter=delimiter)
-
-    @staticmethod
-    def cells(record: Any, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
-        """The cells of `known`, then those of the custom columns."""
-        raise NotImplementedError
+        columns = (*known, *custom.checked_names(attributes, columns=known))
+        super().__init__(
+            fp, columns=columns, cells=partial(cells, zone=zone, attributes=attributes), delimiter=delimiter
+        )
 
 
 def read_row(

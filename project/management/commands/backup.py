@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connection
-from django.utils import timezone
 
 from apps.audit.commands import TracedCommand
+from apps.uploads import clock
 from project.backups import databases, kept_files, manifest
 from project.backups.manifest import BackupError, Manifest
 
@@ -26,7 +26,7 @@ class Command(TracedCommand):
             raise CommandError(f"{directory} is not empty: a backup goes into a directory of its own.")
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory.chmod(0o700)  # it holds what people bought, and encrypted tokens
-        taken_at = timezone.now()
+        taken_at = clock.now()
         migrations = manifest.applied_migrations()
         try:
             path = databases.save(directory)
