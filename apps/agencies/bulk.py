@@ -39,7 +39,7 @@ Convert = Callable[[Any], Any]
 
 _ESCAPED = re.compile(r"[\\\t\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_NULL = r"\N"
+NULL = r"\N"
 
 
 def reserve_keys(model: type[models.Model], number: int) -> Sequence[int]:
@@ -186,13 +186,13 @@ def _for_sqlite(connection: BaseDatabaseWrapper, field: Any) -> Convert | None:
 def _for_copy(column: list[str | None]) -> list[str]:
     """The texts of a column in COPY's own notation."""
     if None in column:
-        return [_NULL if text is None else _escaped(text) for text in column]
+        return [NULL if text is None else escaped(text) for text in column]
     if _ESCAPED.search("".join(column)) is None:  # type: ignore[arg-type]
         return column  # type: ignore[return-value]
-    return [_escaped(text) for text in column]  # type: ignore[arg-type]
+    return [escaped(text) for text in column]  # type: ignore[arg-type]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return text.translate(_ESCAPES) if _ESCAPED.search(text) else text
 
 

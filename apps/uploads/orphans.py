@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import BytesIO
 from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
@@ -136,14 +137,16 @@ def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> I
 
 
 class Digests:
-    """Tells rows from one another by what Metrica is told with them, in whichever format: each as a line of CSV."""
+    """Tells rows from one another by what Metrica is told with them, in whichever format: each as a line of CSV.
+
+    The file may be of another database than the present one: PostgreSQL gives 101.0000 and sorts the keys of JSON,
+    SQLite gives 101 and leaves them as they came.
+    """
 
     def __init__(self, *, kind: UploadKind, zone: ZoneInfo, attributes: dict[str, bool]) -> None:
         self._buffer = BytesIO()
         self._writer: Any
-        # JSON says a day without a time as its last minute, so that is what both formats are compared by.
-        flags = {} if kind == UploadKind.SIMPLE_ORDERS else _NO_DAYS
-        self._plain = lambda record: replace(record, **flags) if flags else record
+        self._detailed = kind != UploadKind.SIMPLE_ORDERS
         if kind == UploadKind.SIMPLE_ORDERS:
             self._writer = SimpleOrdersWriter(self._buffer, zone=zone)
         else:
@@ -155,6 +158,17 @@ class Digests:
         self._buffer.truncate()
         self._writer.write(self._plain(record))
         return hashlib.sha256(self._buffer.getvalue()).hexdigest()
+
+    def _plain(self, record: Any) -> Any:
+        same: dict[str, Any] = {"revenue": _shortest(record.revenue), "cost": _shortest(record.cost)}
+        if self._detailed:
+            # JSON says a day without a time as its last minute, so that is what both formats are compared by.
+            same |= {"products": dict(sorted(record.products.items())), **_NO_DAYS}
+        return replace(record, **same)
+
+
+def _shortest(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.normalize()
 
 
 def _months(since: datetime, until: datetime) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import models, transaction
 from django_q.models import OrmQ
 
 from apps.audit.services import record
@@ -11,6 +11,9 @@ from apps.uploads import cargo, clock
 from apps.uploads.models import CarriedRow, Heartbeat, Permit, Recovery, Upload, UploadJob, UploadState
 
 _TOGETHER = 1000
+
+OF_THAT_TIME: tuple[type[models.Model], ...] = (OrmQ, Permit, Heartbeat, CarriedRow, Recovery)
+"""Worthless in a database that was put back: messages and signs of life of then, and what an earlier restore found."""
 
 
 @transaction.atomic
@@ -27,13 +30,10 @@ def mark_restored(*, taken_at: datetime) -> dict[str, int]:
     unknown = open_files.update(
         state=UploadState.UNKNOWN, not_before=None, lookups=0, error_code="restored", error_message=""
     )
-    # Whoever held a job then is gone, and so are the messages and the signs of life of that time.
+    # Whoever held a job then is gone.
     jobs = UploadJob.objects.unfinished().update(lease_until=None, not_before=None)
-    OrmQ.objects.all().delete()
-    Permit.objects.all().delete()
-    Heartbeat.objects.all().delete()
-    CarriedRow.objects.all().delete()
-    Recovery.objects.all().delete()
+    for model in OF_THAT_TIME:
+        model._default_manager.all().delete()
     counters = Counter.objects.order_by("pk").values_list("pk", flat=True)
     Recovery.objects.bulk_create(
         (Recovery(counter_id=pk, taken_at=taken_at, restored_at=now) for pk in counters), batch_size=_TOGETHER

@@ -22,7 +22,7 @@ def save(directory: Path) -> Path:
     path = directory / FILES[connection.vendor]
     if connection.vendor == "sqlite":
         _copy_sqlite(Path(connection.settings_dict["NAME"]), path)
-        _check_sqlite(path)
+        check_sqlite(path)
     else:
         _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={path}")
         _run("pg_restore", "--list", str(path))
@@ -33,11 +33,12 @@ def put_back(path: Path) -> None:
     """Replace all that the present database holds. Raises BackupError; the backup is then still there to try again."""
     connections.close_all()
     if connection.vendor == "sqlite":
-        _check_sqlite(path)
+        check_sqlite(path)
         _copy_sqlite(path, Path(connection.settings_dict["NAME"]))
         return
     _run("pg_restore", "--list", str(path))
-    _drop_tables()
+    drop_tables()
+    connections.close_all()
     _run(
         "pg_restore",
         "--clean",
@@ -74,7 +75,8 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         raise BackupError(f"SQLite could not copy {source} to {target}: {error}.") from error
 
 
-def _check_sqlite(path: Path) -> None:
+def check_sqlite(path: Path) -> None:
+    """Raises BackupError where the file is damaged, or a row refers to one that is not there."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as copy:
             [[said]] = copy.execute("PRAGMA integrity_check(1)").fetchall()
@@ -85,14 +87,13 @@ def _check_sqlite(path: Path) -> None:
         raise BackupError(f"{path} is damaged: {said if said != 'ok' else f'a row of {broken[0]} refers to nothing'}.")
 
 
-def _drop_tables() -> None:
-    """Tables of a newer state would hold on to those that pg_restore replaces."""
+def drop_tables() -> None:
+    """All of Goalpost's: those of a newer state would hold on to those that a backup brings."""
     there = set(connection.introspection.table_names())
     ours = {model._meta.db_table for model in apps.get_models(include_auto_created=True)} | {"django_migrations"}
     with connection.cursor() as cursor:
         for table in sorted(there & ours):
             cursor.execute(f"DROP TABLE IF EXISTS {connection.ops.quote_name(table)} CASCADE")
-    connections.close_all()
 
 
 def _run(program: str, *arguments: str) -> None:

@@ -4,7 +4,9 @@ is not sent again (R6); the last row that Metrica got of an order is its present
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.storage import default_storage
@@ -13,10 +15,13 @@ from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.counters.models import Counter
+from apps.metrica.wire.orders import DetailedOrder
+from apps.metrica.wire.simple_orders import SimpleOrder
 from apps.orders.models import Order, StatusChange
 from apps.uploads import files, recovering
 from apps.uploads.making import FileInMaking
-from apps.uploads.models import CarriedRow, JobState, Recovery, Resend, Upload, UploadJob, UploadState
+from apps.uploads.models import CarriedRow, JobState, Recovery, Resend, Upload, UploadJob, UploadKind, UploadState
+from apps.uploads.orphans import Digests
 from apps.uploads.restored import mark_restored
 from apps.uploads.runner import run_job
 from tests.uploads.conftest import Shop
@@ -401,6 +406,25 @@ def test_orders_of_the_detailed_format_are_known_in_json_and_in_csv(
     shop.upload()
     assert {number: shop.arrived(f"D-{number}") for number in numbers[:3]} == went
     assert shop.all_delivered() and not CarriedRow.objects.exists()
+
+
+def test_a_row_is_the_same_whichever_database_gave_it() -> None:
+    zone = ZoneInfo("Europe/Moscow")
+    fields: dict[str, Any] = {"id": "1", "create_date_time": datetime(2026, 3, 1, tzinfo=zone), "order_status": "PAID"}
+    amounts = [
+        {"revenue": Decimal("1200"), "cost": Decimal("0")},
+        {"revenue": Decimal("1200.0000"), "cost": Decimal("0.00")},
+    ]
+    simple = Digests(kind=UploadKind.SIMPLE_ORDERS, zone=zone, attributes={})
+    one, other = (simple.of(SimpleOrder(date_only=False, **fields, **some)) for some in amounts)
+    assert one == other != simple.of(SimpleOrder(date_only=False, **fields, revenue=Decimal("1200.0001")))
+    detailed = Digests(kind=UploadKind.ORDERS, zone=zone, attributes={})
+    products = [{"x-ray": 2, "implant": 1}, {"implant": 1, "x-ray": 2}]
+    one, other = (
+        detailed.of(DetailedOrder(client_uniq_id="P", products=goods, **fields, **some))
+        for goods, some in zip(products, amounts, strict=True)
+    )
+    assert one == other
 
 
 def _rows(shop: Shop, order_id: str, *statuses: str, **more: Any) -> list[dict[str, Any]]:

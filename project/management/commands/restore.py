@@ -10,14 +10,15 @@ from django.db import DatabaseError, connection, connections
 
 from apps.audit.commands import TracedCommand
 from apps.uploads import heartbeats, restored
-from project.backups import databases, kept_files, manifest
+from project.backups import databases, kept_files, manifest, moving
 from project.backups.manifest import BackupError, Manifest
 
 
 class Command(TracedCommand):
     help = (
-        "Restores a backup into the present database and storage. Stop web and workers first. What went out after the "
-        "backup is looked up at Metrica before anything is sent. Exit 0: all is well. See docs/backup.md."
+        "Restores a backup into the present database and storage; one of SQLite may move into PostgreSQL. Stop web and "
+        "workers first. What went out after the backup is looked up at Metrica before anything is sent. Exit 0: all is "
+        "well. See docs/backup.md."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,10 +42,11 @@ class Command(TracedCommand):
         self.stdout.write(self.style.SUCCESS("Restored. Start web and workers; docs/backup.md says what comes next."))
 
     def _check(self, directory: Path, found: Manifest, *, force: bool) -> None:
-        if found.vendor != connection.vendor:
+        if found.vendor != connection.vendor and not self._moves(found):
             raise BackupError(
-                f"The backup is of {found.vendor}, the present database is {connection.vendor}. Restore it into a "
-                f"database of its own kind; docs/backup.md says what moving from one kind to the other takes."
+                f"The backup is of {found.vendor}, the present database is {connection.vendor}. Only SQLite's backups "
+                "move, to PostgreSQL, and not back: SQLite is for small installations. Set DATABASE_URL to a "
+                f"{found.vendor} database, and restore there."
             )
         manifest.check_migrations(found)
         if manifest.sha256_of(directory / found.database) != found.sha256:
@@ -62,15 +64,29 @@ class Command(TracedCommand):
                 "The present database is not empty. Take a backup of it, then say --force to replace what it holds."
             )
 
+    @staticmethod
+    def _moves(found: Manifest) -> bool:
+        return (found.vendor, connection.vendor) == ("sqlite", "postgresql")
+
     def _put_back(self, directory: Path, found: Manifest) -> None:
         self.stdout.write(f"Restoring the state of {found.taken_at} …")
         if found.files is not None:
             copied = kept_files.put_back(directory, number=found.files)
             self.stdout.write(f"Kept files: {found.files}, of which the storage lacked {copied}.")
-        databases.put_back(directory / found.database)
+        if self._moves(found):
+            self._move(directory, found)
+        else:
+            databases.put_back(directory / found.database)
         call_command("migrate", verbosity=0, interactive=False)
         connections.close_all()
         marked = restored.mark_restored(taken_at=found.moment)
         self.stdout.write(
             f"{marked['counters']} counters look up what went out since; {marked['unknown_files']} files were open."
         )
+
+    def _move(self, directory: Path, found: Manifest) -> None:
+        """From SQLite to PostgreSQL."""
+        moved, strange = moving.move(directory / found.database, found)
+        self.stdout.write(f"From SQLite to PostgreSQL: {sum(moved.values()):,} rows of {len(moved)} tables.")
+        if strange:
+            self.stdout.write(f"Left behind, for they are none of Goalpost's: {', '.join(strange)}.")
