@@ -112,14 +112,12 @@ class LoginGate:
 
     def _parallel_refusal(self, state: State, wish: Wish, limits: Limits, now: float) -> Refusal | None:
         running = _running(state, now)
-        free = limits.parallel - len(running)
-        if free <= 0:
-            for lease in running.values():
-                if self._is_gone(lease[1]):
-                    lease[0] = min(lease[0], now + DEAD)
         asking, away = turns.ahead(state, agency=wish.agency, now=now)
-        if free > asking + min(1, away):
+        if limits.parallel - len(running) > asking + min(1, away):
             return None
+        for lease in running.values():
+            if self._is_gone(lease[1]):
+                lease[0] = min(lease[0], now + DEAD)
         return Refusal("quota_place_login", now, soon=True)
 
 
