@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from apps.counters.addresses import host_of
 from apps.counters.logins import plain
 from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
-from apps.counters.quotas.gates import AddressGate, CounterGate, Gate, LoginGate, State, Wish, count
+from apps.counters.quotas.gates import AddressGate, CounterGate, Gate, LoginGate, State, Wish, count, remember
 from apps.counters.quotas.kinds import Call, call_of
 from apps.counters.quotas.limits import DAY, GIVEN_UP, day_of
 from apps.counters.quotas.processes import is_gone
@@ -114,7 +114,7 @@ class Seeds:
             key = key_of(*spelling)
             if host_by_key.get(key) != _host(url):
                 continue
-            _count(states[key], agency, method, url, at)
+            remember(states[key], _wish(agency, method, url), at.timestamp())
             if finished_at is None:
                 states[key].setdefault("running", {})[str(call)] = [at.timestamp() + GIVEN_UP, ""]
 
@@ -124,7 +124,7 @@ def count_calls_of(account: MetricaAccount, state: State) -> None:
     calls = _calls_of_today().filter(account=account, agency=account.agency_id)
     for method, url, at in calls.values_list("method", "url", "started_at").iterator():
         if _host(url) == host_of(account):
-            _count(state, account.agency_id, method, url, at)
+            remember(state, _wish(account.agency_id, method, url), at.timestamp())
 
 
 def _of_counter(caller: Caller, number: int, state: State) -> None:
@@ -132,7 +132,7 @@ def _of_counter(caller: Caller, number: int, state: State) -> None:
     calls = calls.filter(url__regex=rf"/counter/{number}(/|\?|$)")
     for agency, method, url, at in calls.values_list("agency_id", "method", "url", "started_at").iterator():
         if _host(url) == caller.host:
-            _count(state, agency, method, url, at)
+            count(state, _wish(agency, method, url), at.timestamp())
 
 
 def _calls_of_today() -> QuerySet[ApiCall]:
@@ -140,8 +140,8 @@ def _calls_of_today() -> QuerySet[ApiCall]:
     return ApiCall.objects.filter(started_at__gte=today).order_by()
 
 
-def _count(state: State, agency: int, method: str, url: str, at: datetime) -> None:
-    count(state, Wish("", agency, call_of(method, url).kind), at.timestamp())
+def _wish(agency: int, method: str, url: str) -> Wish:
+    return Wish("", agency, call_of(method, url).kind)
 
 
 def _host(url: str) -> str:

@@ -92,7 +92,14 @@ def test_what_the_ledger_says_of_today_counts_where_nobody_has_counted(settings:
     assert not QuotaState.objects.exists()
 
 
-def called(account: MetricaAccount, calls: int, *, finished: bool = True, at: str = METRICA) -> None:
+def called(
+    account: MetricaAccount,
+    calls: int,
+    *,
+    finished: bool = True,
+    at: str = METRICA,
+    path: str = "/cdp/api/v1/counter/1/data/simple_orders",
+) -> None:
     """What the ledger has of calls that just left."""
     now = datetime.now(UTC)
     ApiCall.objects.bulk_create(
@@ -100,7 +107,7 @@ def called(account: MetricaAccount, calls: int, *, finished: bool = True, at: st
             agency=account.agency,
             account=account,
             method="POST",
-            url=f"{at}/cdp/api/v1/counter/1/data/simple_orders",
+            url=at + path,
             finished_at=now if finished else None,
         )
         for _number in range(calls)
@@ -122,6 +129,16 @@ class TestTheLedgerOfToday:
         account = make_account()
         called(account, 3, at="http://127.0.0.1:8000/sandbox")
         assert standing(account).used == 0
+
+    def test_knows_the_reports_of_the_last_five_minutes(self, kept_in: str, settings: Any) -> None:
+        settings.METRICA_REPORTS_PER_5_MINUTES = 3
+        account = services.connect_account(agency=make_agency(), login=token_hex(4), token="a")
+        called(account, 3, path="/stat/v1/data?ids=1")
+        now = datetime.now(UTC).timestamp()
+        with pytest.raises(NoPlace) as caught:
+            reserve(caller=caller_of(account), call=Call(Kind.REPORT), seconds=60, now=now)
+        assert caught.value.code == "quota_reports"
+        reserve(caller=caller_of(account), call=Call(Kind.REPORT), seconds=60, now=now + 320)
 
     def test_keeps_the_places_of_calls_that_may_still_run(self, kept_in: str) -> None:
         """A Redis that lost everything: what had begun before is still under way."""
