@@ -2,8 +2,8 @@
 comes from the database.
 
 The cost: some ten queries over small tables and partial indexes, for each active counter at most a thousand rows of
-each of its three lists of work, and a look at the day of each connected account; no big table is counted. Labels are
-numbers and codes: nothing names a person.
+each of its three lists of work, and one look at the days of all logins; no big table is counted. Labels are numbers
+and codes: nothing names a person.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from apps.counters.breaker import open_breakers
 from apps.counters.models import AccountState, Counter, MetricaAccount
-from apps.counters.quotas import standing
+from apps.counters.quotas import standings
 from apps.orders import numbers
 from apps.uploads import heartbeats, settle, stages, tallies
 from apps.uploads.models import JobState, Upload, UploadJob
@@ -153,7 +153,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
 
 
 def _metrica() -> Iterator[Metric]:
-    """How much of Metrica's day is left, and who does not answer. Up to three small queries for each account."""
+    """How much of Metrica's day is left, and who does not answer. As many queries for any number of accounts."""
     accounts = list(MetricaAccount.objects.filter(state=AccountState.CONNECTED, agency__is_active=True))
     left = GaugeMetricFamily(
         "goalpost_quota_left", "Calls that the account may still make this day (GMT).", labels=["account"]
@@ -161,10 +161,9 @@ def _metrica() -> Iterator[Metric]:
     limit = GaugeMetricFamily(
         "goalpost_quota_limit", "Calls that Metrica allows its login in a day.", labels=["account"]
     )
-    for account in accounts:
-        day = standing(account)
-        left.add_metric([str(account.pk)], day.left)
-        limit.add_metric([str(account.pk)], day.limit)
+    for pk, day in standings(accounts).items():
+        left.add_metric([str(pk)], day.left)
+        limit.add_metric([str(pk)], day.limit)
     yield left
     yield limit
     yield _gauge("open_breakers", "Hosts and accounts that do not answer now.", len(open_breakers(accounts)))

@@ -2,7 +2,8 @@
 
 After several calls in a row without an answer it opens, and no call is made until a wait is over; then one call tries,
 of all processes. If it is answered the breaker closes, else the next wait is longer. Every move is a compare-and-swap
-on one row. A refusal is an answer: only silence, cut connections and faults of the server count.
+on one row, by the clock that all machines share. A refusal is an answer: only silence, cut connections and faults of
+the server count.
 """
 
 import random
@@ -15,10 +16,10 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.dispatch import Signal
-from django.utils import timezone
 
 from apps.agencies.models import Agency
 from apps.audit.services import record
+from apps.counters import clock
 from apps.counters.addresses import host_of
 from apps.counters.events import metrica_reachable, metrica_unreachable
 from apps.counters.kept_back import kept_back
@@ -80,16 +81,15 @@ class Passage:
     def ended(self, *, code: str, answered: bool, now: datetime | None = None) -> None:
         """The call's outcome. `answered`: Metrica said something, be it no. Anything else counts only if `code` is one
         of SILENCE: a program that was stopped proves nothing."""
-        now = now or timezone.now()
         if answered:
             if self.probed:
-                self._close(now)
+                self._close(now or clock.now())
             elif self.troubled:
                 _rows(self.host, self.account).filter(opened_at=None).update(
                     failures=0, failing_accounts=[], failing_since=None
                 )
         elif code in SILENCE:
-            self._failed(code, now)
+            self._failed(code, now or clock.now())
         else:
             self.unused()
 
@@ -131,12 +131,12 @@ def passage(*, host: str, account: MetricaAccount | None, seconds: float, now: d
 
     One query as long as all is well. Call it outside any transaction.
     """
-    now = now or timezone.now()
     rows = list(_rows(host, account))
     way = Passage(host, account, troubled=any(row.failures for row in rows))
     open_rows = [row for row in rows if row.opened_at is not None]
     if not open_rows:
         return way
+    now = now or clock.now()
     waits = [
         min(row.retry_at, now + PROBE_LOOK) if row.probe else row.retry_at
         for row in open_rows

@@ -49,14 +49,14 @@ class Leave:
         """Tell how the call went: the quotas and the breakers learn from it. What goes wrong here is logged and changes
         nothing for the caller, whose call has its own outcome."""
         self.place.release(given_up=self._may_still_run(exchange))
-        try:
-            refused_for_quota = exchange.status in (420, 429)
-            if refused_for_quota:
-                _learn(self.place, exchange)
-            answered = refused_for_quota or exchange.outcome in ("ok", "permanent")
+        refused_for_quota = exchange.status in (420, 429)
+        answered = refused_for_quota or exchange.outcome in ("ok", "permanent")
+        with _logged(exchange):
             self.passage.ended(code=exchange.error_code, answered=answered)
-        except Exception:
-            log.exception("what a call has shown was not kept", code=exchange.error_code)
+        # Apart: that the store of quotas is away must not keep a breaker open.
+        if refused_for_quota:
+            with _logged(exchange):
+                _learn(self.place, exchange)
 
     def unused(self) -> None:
         """The call was not made. Does nothing where it was."""
@@ -88,6 +88,14 @@ class Way:
             return leave
         call = call_of(exchange.method, exchange.url)
         return ask(caller=self.caller, account=self.account, call=call, bounds=self.bounds)
+
+
+@contextlib.contextmanager
+def _logged(exchange: Exchange) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("what a call has shown was not kept", code=exchange.error_code)
 
 
 def _learn(place: Place, exchange: Exchange) -> None:

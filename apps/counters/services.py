@@ -19,6 +19,8 @@ from apps.counters.encryption import encrypt
 from apps.counters.events import counter_changed
 from apps.counters.expiry import renew_at
 from apps.counters.models import AccountState, Counter, DeliveryPolicy, MetricaAccount, Mode
+from apps.counters.quotas.late_logins import count_anew
+from apps.counters.quotas.sharing import Caller, caller_of
 from apps.metrica.vocabulary import CURRENCIES
 
 ACCOUNT_FIELDS = ("login", "base_url", "state", "state_reason", "token_expires_at", "scopes", "confirmed_login")
@@ -75,6 +77,7 @@ def connect_account(
         raise ValidationError({"token": ValidationError(message, code="bad_token")})
     account = MetricaAccount.objects.select_for_update().filter(agency=agency, login=login).first()
     before = snapshot(account, ACCOUNT_FIELDS) if account else None
+    former = caller_of(account) if account else None
     account = account or MetricaAccount(agency=agency, login=login)
     account.token_encrypted = encrypt(token)
     account.base_url = base_url.rstrip("/")
@@ -93,6 +96,8 @@ def connect_account(
         details={"token_replaced": before is not None, "renews_itself": account.renews_itself},
     )
     _touch_counters(Q(account=account))
+    if former is not None:
+        _count_for_its_login(account, former)
     return account
 
 
@@ -112,14 +117,19 @@ def _take_consent(account: MetricaAccount, consent: Consent | None) -> None:
 @transaction.atomic
 def update_account(*, account: MetricaAccount, login: str, base_url: str) -> MetricaAccount:
     """Correct what can be corrected without a new token."""
-    before = snapshot(account, ACCOUNT_FIELDS)
+    before, former = snapshot(account, ACCOUNT_FIELDS), caller_of(account)
     account.login, account.base_url = login.strip(), base_url.rstrip("/")
     account.full_clean(exclude=["token_encrypted"])
     account.save(update_fields=["login", "base_url"])
     after = snapshot(account, ACCOUNT_FIELDS)
     if after != before:
         record(action="account.changed", agency=account.agency_id, obj=account, before=before, after=after)
+        _count_for_its_login(account, former)
     return account
+
+
+def _count_for_its_login(account: MetricaAccount, former: Caller) -> None:
+    transaction.on_commit(lambda: count_anew(account=account, former=former), robust=True)
 
 
 @transaction.atomic

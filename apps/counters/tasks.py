@@ -6,7 +6,7 @@ from django_q.tasks import async_task
 
 from apps.agencies import actor as actors
 from apps.audit import trace
-from apps.counters import breaker, renewal, yandex
+from apps.counters import breaker, clock, renewal, yandex
 from apps.counters.models import AccountState, MetricaAccount
 from apps.metrica.errors import MetricaError
 
@@ -44,7 +44,7 @@ def ask_again(account_id: int) -> None:
 
 def send_due_questions() -> int:
     """Messages for accounts that are to ask whether Metrica answers again. Returns how many."""
-    found = breaker.accounts_to_try(timezone.now())[:AT_ONCE]
+    found = breaker.accounts_to_try(clock.now())[:AT_ONCE]
     for account_id in found:
         async_task("apps.counters.tasks.ask_again", account_id, task_name=f"ask again {account_id}")
     return len(found)

@@ -6,13 +6,17 @@ is compared with Metrica's clock, is told and read on the clock of the database,
 shifts a pause (`not_before`) stays on the machines' own clocks.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import connection
 from django.db.models import Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from apps.counters.clock import now
+
+__all__ = ["ahead", "now", "present"]
 
 
 def present() -> Combinable:
@@ -25,13 +29,3 @@ def ahead(seconds: float) -> Combinable:
     if connection.vendor == "postgresql":
         return Now() + timedelta(seconds=seconds)
     return Value(timezone.now() + timedelta(seconds=seconds))
-
-
-def now() -> datetime:
-    """This moment (aware). One tiny query on PostgreSQL."""
-    if connection.vendor != "postgresql":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        moment: datetime = cursor.fetchone()[0]
-        return moment

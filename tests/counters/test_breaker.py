@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
@@ -12,7 +13,11 @@ from apps.counters import breaker, tasks
 from apps.counters.breaker import IN_A_ROW, OpenBreaker, Passage, open_breakers
 from apps.counters.events import metrica_reachable, metrica_unreachable
 from apps.counters.kept_back import NotAnswering
+from apps.counters.leave import Bounds, ask
 from apps.counters.models import Breaker, MetricaAccount
+from apps.counters.quotas.kinds import Call, Kind
+from apps.counters.quotas.sharing import caller_of
+from apps.metrica.client import Exchange
 from apps.sandbox import services as sandbox
 from tests.factories import make_account, make_agency
 
@@ -203,3 +208,33 @@ def test_somebody_asks_again_though_nothing_waits(account: MetricaAccount, live_
 def test_all_is_well_costs_one_query(account: MetricaAccount, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         call(account, answered=True)
+
+
+def test_a_machine_whose_clock_is_ahead_does_not_try_beside_another(
+    account: MetricaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL, which serves several machines: all go by its clock."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite serves one machine")
+    now = timezone.now()
+    Breaker.objects.create(host=HOST, account=account, opened_at=now, retry_at=now, failures=5, trips=1)
+    probe = breaker.passage(host=HOST, account=account, seconds=30)
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=5))
+    with pytest.raises(NotAnswering):
+        breaker.passage(host=HOST, account=account, seconds=30)
+    assert tasks.send_due_questions() == 0
+    probe.ended(code="backend_error", answered=False)
+    assert Breaker.objects.get(account=account).retry_at < now + timedelta(minutes=1)
+
+
+def test_a_store_of_quotas_that_is_away_keeps_no_breaker_open(account: MetricaAccount, settings: Any) -> None:
+    """Metrica says that its limit is reached, and that is an answer, whether it can be noted or not."""
+    trip(account)
+    Breaker.objects.update(retry_at=timezone.now())
+    bounds = Bounds(step=10, total=20)
+    leave = ask(caller=caller_of(account), account=account, call=Call(Kind.READ), bounds=bounds)
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    exchange = Exchange("GET", f"https://{HOST}/management/v1/counters", {})
+    exchange.status, exchange.outcome, exchange.error_code = 429, "transient", "quota_requests_by_uid"
+    leave.ended(exchange)
+    assert open_breakers() == []

@@ -78,7 +78,13 @@ class Clock:
 
         for module in (timezone, kept_back, sharing, running):
             monkeypatch.setattr(module, "datetime", Moment)
-        monkeypatch.setattr(stores.DatabaseStore, "_clock", lambda _store: clock.now.timestamp())
+        read = stores.DatabaseStore.read
+
+        def read_now(store: Any, keys: Any, *, seeds: Any, now: float | None = None) -> Any:
+            return read(store, keys, seeds=seeds, now=clock.now.timestamp() if now is None else now)
+
+        monkeypatch.setattr(stores.DatabaseStore, "read", read_now)
+        monkeypatch.setattr("apps.counters.clock.now", lambda: clock.now)
         monkeypatch.setattr("time.sleep", self.wait)
         return self
 

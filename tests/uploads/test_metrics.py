@@ -14,11 +14,15 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.counters.addresses import host_of
-from apps.counters.models import Breaker
+from apps.counters.models import Breaker, MetricaAccount
+from apps.counters.quotas.kinds import Call, Kind
+from apps.counters.quotas.places import reserve
+from apps.counters.quotas.sharing import caller_of
 from apps.orders.models import StatusChange
 from apps.uploads import heartbeats, scheduler
 from apps.uploads.models import Upload, UploadJob, UploadState
 from project.processes import Processes
+from tests.factories import make_account
 from tests.uploads.conftest import Shop
 
 TOKEN = "for Prometheus"
@@ -152,7 +156,25 @@ def test_nothing_big_is_counted_whatever_the_number_of_counters(make_shop: Calla
         make_shop().push("N-8", "never mapped")
     with CaptureQueriesContext(connection) as many:
         text = str(read())
-    # The day of each account is looked at, with more questions the first time; all else is asked once.
-    assert len(many) - len(few) <= 4 * 4
-    assert len(few) <= 16
+    assert len(many) == len(few) <= 16
     assert "login" not in text and "agency" not in text
+
+
+def test_the_days_of_all_logins_are_read_together(db: None, settings: Any) -> None:
+    """Whether they have called today or never, and where the day is nearly used up."""
+    settings.METRICA_CALLS_PER_DAY = 2
+    costs: list[int] = []
+    made: list[MetricaAccount] = []
+    for number in (2, 3, 25):
+        made += [make_account() for _ in range(number)]
+        account = made[-1]
+        for _ in range(2):
+            reserve(caller=caller_of(account), call=Call(Kind.CDP_WRITE), seconds=60).release()
+        with CaptureQueriesContext(connection) as asked:
+            said = read()
+        costs.append(len(asked))
+        assert said[f"quota_left{{{account.pk}}}"] == 0
+        assert sum(value == 2 for name, value in said.items() if name.startswith("quota_left")) == len(made) - len(
+            costs
+        )
+    assert len(set(costs)) == 1, costs

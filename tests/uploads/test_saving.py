@@ -103,7 +103,7 @@ def test_a_login_that_has_used_its_day_up_waits_for_the_next(shop: Shop) -> None
             count(states[key], Wish("", account.agency_id, Kind.CDP_WRITE, 0.0), now)
 
     key = login_key(caller_of(account))
-    DatabaseStore().change([key], spend, seed=lambda key: {})
+    DatabaseStore().change([key], spend, seeds=lambda keys: {key: {} for key in keys})
     shop.push("C-1", "a1")
     job = begin(shop)
     assert (job.error_code, shop.sends()) == ("quota_saving", 1)

@@ -12,10 +12,8 @@ from apps.alerts.causes.base import Cause, Facts, Finding, Look, account_page, n
 from apps.alerts.models import Alert, Severity
 from apps.counters.breaker import open_breakers
 from apps.counters.models import AccountState
-from apps.counters.quotas import standing
+from apps.counters.quotas import standings
 from apps.uploads.problems import describe
-
-MOST_ACCOUNTS = 100
 
 
 class MetricaUnreachable(Cause):
@@ -57,15 +55,14 @@ class QuotaLow(Cause):
     page = staticmethod(account_page)
 
     def find(self, look: Look) -> Iterable[Finding]:
-        """One short read of the shared count for each connected account, of at most `MOST_ACCOUNTS`."""
-        connected = [account for account in look.accounts if account.state == AccountState.CONNECTED]
-        for account in connected[:MOST_ACCOUNTS]:
-            day = standing(account, now=look.now)
+        """One short read of the shared counts, for all connected accounts together."""
+        connected = {one.pk: one for one in look.accounts if one.state == AccountState.CONNECTED}
+        for pk, day in standings(connected.values(), now=look.now).items():
             if day.left and 100 * day.used < look.rules.quota_percent * day.limit:
                 continue
             severity = Severity.WARNING if day.left else Severity.URGENT
             facts = {"used": day.used, "limit": day.limit, "left": day.left, "resets": day.resets_at.isoformat()}
-            yield self.of_account(account, severity=severity, **facts)
+            yield self.of_account(connected[pk], severity=severity, **facts)
 
     def sentence(self, facts: Facts) -> str:
         shown = {

@@ -85,9 +85,8 @@ class LoginGate:
         turns.serve(state, agency=wish.agency, now=now, remembered=_REMEMBERED_AT_LOGIN)
         count(state, wish, now)
         if wish.kind is Kind.REPORT:
-            key = str(int(now // REPORTS_SLICE))
-            reports = state["reports"] = _reports(state, now)
-            reports[key] = reports.get(key, 0) + 1
+            state["reports"] = _reports(state, now)
+            _count_report(state, now)
 
     def leave(self, state: State, place: str, now: float, *, keep: float = 0.0) -> None:
         """`keep`: seconds for which the place stays taken after all, at most as long as its lease."""
@@ -112,14 +111,12 @@ class LoginGate:
 
     def _parallel_refusal(self, state: State, wish: Wish, limits: Limits, now: float) -> Refusal | None:
         running = _running(state, now)
-        free = limits.parallel - len(running)
-        if free <= 0:
-            for lease in running.values():
-                if self._is_gone(lease[1]):
-                    lease[0] = min(lease[0], now + DEAD)
         asking, away = turns.ahead(state, agency=wish.agency, now=now)
-        if free > asking + min(1, away):
+        if limits.parallel - len(running) > asking + min(1, away):
             return None
+        for lease in running.values():
+            if self._is_gone(lease[1]):
+                lease[0] = min(lease[0], now + DEAD)
         return Refusal("quota_place_login", now, soon=True)
 
 
@@ -179,6 +176,13 @@ def shut(state: State, *, kind: Kind | None, until: float) -> None:
     closed = state.setdefault("shut", {})
     key = kind.value if kind else "*"
     closed[key] = max(until, closed.get(key, 0.0))
+
+
+def remember(state: State, wish: Wish, at: float) -> None:
+    """A call of the login that was made at that time, of which only the ledger knows."""
+    count(state, wish, at)
+    if wish.kind is Kind.REPORT:
+        _count_report(state, at)
 
 
 def take_back(state: State, wish: Wish, counted_at: float) -> None:
@@ -257,6 +261,11 @@ def _reports(state: State, now: float) -> dict[str, int]:
         for key, number in state.get("reports", {}).items()
         if now - _REPORTS_WINDOW < int(key) * REPORTS_SLICE <= now + _CLOCK_WENT_BACK
     }
+
+
+def _count_report(state: State, at: float) -> None:
+    reports, key = state.setdefault("reports", {}), str(int(at // REPORTS_SLICE))
+    reports[key] = reports.get(key, 0) + 1
 
 
 def _coming(state: State, now: float) -> dict[str, float]:

@@ -78,7 +78,7 @@ class Place:
                     gates.take_back(states[key], self.wish, self.taken_at)
 
         try:
-            store().change(list(way), work, seed=Seeds(self.caller, self.call), lazy=not unused, now=now)
+            store().change(list(way), work, seeds=Seeds(self.caller, call=self.call), lazy=not unused, now=now)
         except Exception:
             log.exception("a place was not given back and comes free by itself", seconds=self.wish.seconds)
 
@@ -123,7 +123,7 @@ def _try(
             gate.enter(states[key], wish, at)
         return at
 
-    return store().change(list(way), work, seed=Seeds(caller, call), now=now)
+    return store().change(list(way), work, seeds=Seeds(caller, call=call), now=now)
 
 
 def _sent_away(refusal: Refusal, now: float | None) -> KeptBack:
@@ -150,7 +150,7 @@ def learn(*, caller: Caller, call: Call, code: str, retry_after: float | None, n
                 seconds, kind = found
                 gates.shut(states[key], kind=kind, until=at + (seconds if retry_after is None else retry_after))
 
-    store().change(list(way), work, seed=Seeds(caller, call), now=now)
+    store().change(list(way), work, seeds=Seeds(caller, call=call), now=now)
     log.warning("Metrica's quota is reached", code=code, login=caller.login, kind=call.kind, retry_after=retry_after)
 
 

@@ -7,7 +7,7 @@ by the store's own clock, since clocks of machines differ. The rules are in gate
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps.counters import clock
 from apps.counters.models import QuotaState
 
 State = dict[str, Any]
@@ -22,12 +23,18 @@ T = TypeVar("T")
 Work = Callable[[dict[str, State], float], T]
 """Gets the states by key and the time (seconds since 1970). May be called more than once for one change, so it changes
 nothing but the states."""
-Seed = Callable[[str], State]
-"""The state with which a key begins that the store does not know."""
+Seeds = Callable[[Collection[str]], dict[str, State]]
+"""The states with which those keys begin that the store does not know."""
 
 _KEPT_SECONDS = 3 * 86_400
 _PREFIX = "goalpost:quota:"
 _MOST_TRIES = 400
+
+_READ = """
+SELECT EXTRACT(EPOCH FROM clock_timestamp()), kept.key, kept.state
+FROM (SELECT) AS clock LEFT JOIN counters_quotastate AS kept ON kept.key = ANY(%s)
+"""
+"""PostgreSQL tells its clock along with what it knows, and where it knows nothing."""
 
 
 class StoreUnavailable(Exception):
@@ -35,53 +42,55 @@ class StoreUnavailable(Exception):
 
 
 class Store(Protocol):
-    def change(self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None) -> T:
+    def change(self, keys: Sequence[str], work: Work[T], *, seeds: Seeds, lazy: bool = False, now: float | None) -> T:
         """What `work` returns, after its changes were kept. `lazy`: they may be forgotten if the store's machine goes
         down this very moment. `now`: in place of the store's clock. Raises StoreUnavailable."""
 
-    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
-        """One state as it stands, and the time. Nothing is locked. Raises StoreUnavailable."""
+    def read(self, keys: Collection[str], *, seeds: Seeds, now: float | None = None) -> tuple[dict[str, State], float]:
+        """The states as they stand, and the time, with one question for all. Nothing is locked or kept. Raises
+        StoreUnavailable."""
 
 
 class DatabaseStore:
     """Rows that are locked in the order of their keys, so that no two changes wait for each other."""
 
     def change(
-        self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None = None
+        self, keys: Sequence[str], work: Work[T], *, seeds: Seeds, lazy: bool = False, now: float | None = None
     ) -> T:
         with transaction.atomic():
             if lazy and connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SET LOCAL synchronous_commit = off")
-            before = self._locked(keys, seed)
+            before = self._locked(keys, seeds)
             states = {key: json.loads(text) for key, text in before.items()}
-            result = work(states, self._clock() if now is None else now)
+            # After the rows are locked: whoever waited for them must not go by an earlier time.
+            result = work(states, clock.now().timestamp() if now is None else now)
             texts = {key: _dumped(states[key]) for key in sorted(states)}
             changed = [QuotaState(key=key, state=text) for key, text in texts.items() if text != before[key]]
             if changed:
                 QuotaState.objects.bulk_update(changed, ["state"])
             return result
 
-    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
-        text = QuotaState.objects.filter(pk=key).values_list("state", flat=True).first()
-        return (seed(key) if text is None else json.loads(text)), (self._clock() if now is None else now)
+    def read(self, keys: Collection[str], *, seeds: Seeds, now: float | None = None) -> tuple[dict[str, State], float]:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(_READ, [list(keys)])
+                rows = cursor.fetchall()
+            at, found = float(rows[0][0]), {key: text for _at, key, text in rows if key is not None}
+        else:
+            found = dict(QuotaState.objects.filter(pk__in=keys).values_list("pk", "state"))
+            at = time.time()
+        return _known_or_seeded(keys, found, seeds), (at if now is None else now)
 
-    def _locked(self, keys: Sequence[str], seed: Seed) -> dict[str, str]:
+    def _locked(self, keys: Sequence[str], seeds: Seeds) -> dict[str, str]:
         rows = QuotaState.objects.select_for_update().filter(pk__in=keys).order_by("pk")
         found = dict(rows.values_list("pk", "state"))
         if missing := sorted(set(keys) - set(found)):
-            fresh = [QuotaState(key=key, state=_dumped(seed(key))) for key in missing]
+            begun = seeds(missing)
+            fresh = [QuotaState(key=key, state=_dumped(begun[key])) for key in missing]
             QuotaState.objects.bulk_create(fresh, ignore_conflicts=True)
             found = dict(rows.values_list("pk", "state"))
         return found
-
-    def _clock(self) -> float:
-        """After the rows are locked: whoever waited for them must not go by an earlier time."""
-        if connection.vendor != "postgresql":
-            return time.time()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())")
-            return float(cursor.fetchone()[0])
 
 
 class RedisStore:
@@ -91,7 +100,7 @@ class RedisStore:
         self._client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, decode_responses=True)
 
     def change(
-        self, keys: Sequence[str], work: Work[T], *, seed: Seed, lazy: bool = False, now: float | None = None
+        self, keys: Sequence[str], work: Work[T], *, seeds: Seeds, lazy: bool = False, now: float | None = None
     ) -> T:
         names = [_PREFIX + key for key in keys]
         try:
@@ -100,8 +109,8 @@ class RedisStore:
                     try:
                         pipe.watch(*names)
                         at = _seconds(pipe.time()) if now is None else now
-                        before = dict(zip(keys, pipe.mget(names), strict=True))
-                        states = {key: seed(key) if text is None else json.loads(text) for key, text in before.items()}
+                        before = _by_key(keys, pipe.mget(names))
+                        states = _known_or_seeded(keys, before, seeds)
                         result = work(states, at)
                         texts = {key: _dumped(state) for key, state in states.items()}
                         pipe.multi()
@@ -117,13 +126,15 @@ class RedisStore:
             raise StoreUnavailable(str(error)) from error
         raise StoreUnavailable("Too many changes at once.")
 
-    def read(self, key: str, *, seed: Seed, now: float | None = None) -> tuple[State, float]:
+    def read(self, keys: Collection[str], *, seeds: Seeds, now: float | None = None) -> tuple[dict[str, State], float]:
         try:
-            text = self._client.get(_PREFIX + key)
-            at = _seconds(self._client.time()) if now is None else now
+            pipe = self._client.pipeline(transaction=False)
+            pipe.mget([_PREFIX + key for key in keys])
+            pipe.time()
+            texts, answer = pipe.execute()
         except redis.RedisError as error:
             raise StoreUnavailable(str(error)) from error
-        return (seed(key) if text is None else json.loads(text)), at
+        return _known_or_seeded(keys, _by_key(keys, texts), seeds), (_seconds(answer) if now is None else now)
 
 
 @lru_cache(maxsize=4)
@@ -133,6 +144,16 @@ def _of_url(url: str) -> Store:
 
 def store() -> Store:
     return _of_url(settings.REDIS_URL)
+
+
+def _by_key(keys: Collection[str], texts: Sequence[Any]) -> dict[str, str | None]:
+    return dict(zip(keys, texts, strict=True))
+
+
+def _known_or_seeded(keys: Collection[str], found: Mapping[str, str | None], seeds: Seeds) -> dict[str, State]:
+    missing = [key for key in keys if found.get(key) is None]
+    states = seeds(missing) if missing else {}
+    return states | {key: json.loads(text) for key, text in found.items() if text is not None}
 
 
 def _dumped(state: State) -> str:

@@ -51,6 +51,20 @@ class TestAtOnce:
         desk.take(NOON + limits.DEAD + 3, seconds=600)
         assert desk.refused(NOON + 500) == "quota_place_login", "those that live keep theirs"
 
+    def test_it_is_seen_as_well_where_a_place_is_free_but_kept_for_another(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = [desk.take(seconds=600) for _number in range(3)]
+        assert desk.refused(agency=B) == "quota_place_login", "it goes away and is expected back"
+        for place in held:
+            place.release(now=NOON + 1)
+        for _number in range(2):
+            desk.take(NOON + 1, seconds=600)
+        assert desk.refused(NOON + 2) == "quota_place_login", "the third is kept for B"
+        monkeypatch.setattr("apps.counters.quotas.sharing.is_gone", lambda _process: True)
+        assert desk.refused(NOON + 2) == "quota_place_login"
+        assert desk.refused(NOON + 2 + limits.DEAD + 1) == ""
+
 
 class TestInASecond:
     def test_thirty_from_one_address_whichever_login(self, desk: Desk) -> None:
