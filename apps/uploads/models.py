@@ -111,13 +111,13 @@ class UploadJob(models.Model):
             models.Index(fields=["counter", "-id"], name="job_newest"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.counter} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
+
     @property
     def asked_by(self) -> str:
         """The person, API key or command that asked for it; empty where it was the schedule, which `trigger` says."""
         return "" if self.trigger == Trigger.SCHEDULE else self.requested_by
-
-    def __str__(self) -> str:
-        return f"{self.counter} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
 
 class UploadState(models.TextChoices):

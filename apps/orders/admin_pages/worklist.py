@@ -58,11 +58,11 @@ class WorkListAdmin(PreparedListMixin, PageAdmin):
 
     def get_or_404(self, request: HttpRequest, object_id: Any) -> Any:
         """In this state still or not: acts and links of a list that is a minute old still find their change."""
-        rows: Any = self.model.objects
-        visible = rows.visible_to(actor_of(request)).select_related("order__client", "counter__account")
+        model: Any = self.model
+        rows = model.objects.visible_to(actor_of(request)).select_related("order__client", "counter__account")
         try:
-            return visible.get(pk=object_id)
-        except (self.model.DoesNotExist, ValidationError, ValueError):
+            return rows.get(pk=object_id)
+        except (model.DoesNotExist, ValidationError, ValueError):
             raise Http404 from None
 
     def after_act(self, request: HttpRequest, obj: Any) -> str:
