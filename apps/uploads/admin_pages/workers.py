@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -26,10 +25,6 @@ class HeartbeatAdmin(PreparedListMixin, PlatformAdmin):
     list_display_links = None
     ordering = ("name",)
     fields = readonly_fields = ("part", "host", "pid", "last", "well")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Called as in the menu."""
-        return super().changelist_view(request, {"title": _("Workers"), **(extra_context or {})})
 
     @display(description=_("part"), ordering="name")
     def part(self, heartbeat: Heartbeat) -> Any:
