@@ -15,6 +15,9 @@ def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
     return {**_item(title, icon, view), "permission": lambda request: request.actor.platform}
 
 
+# Written by the theme, which has no Russian of its own for them.
+THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"))
+
 _INDIGO = {
     "50": "oklch(96.2% .018 272.314)",
     "100": "oklch(93% .034 272.788)",

@@ -62,6 +62,7 @@ class MembershipAdmin(_OwnersAdmin):
     list_filter = ("role",)
     list_select_related = ("user", "agency")
     search_fields = ("user__email", "user__name")
+    search_help_text = _("E-mail or name")
     ordering = ("user__email",)
     readonly_fields = ("email", "name", "last_login", "created_at")
     actions_detail = ("password_link",)
@@ -166,6 +167,7 @@ class ApiKeyAdmin(_OwnersAdmin):
     list_display_links = ("name",)
     list_select_related = ("agency",)
     search_fields = ("name", "prefix")
+    search_help_text = _("Name or beginning of the key")
     ordering = ("revoked_at", "name")
     actions = ("revoke_selected",)
     actions_detail = ("revoke",)
@@ -259,6 +261,7 @@ class AgencyAdmin(PlatformAdmin):
     list_display = ("name", "slug", "is_active", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
+    search_help_text = _("Name or short name")
     fields = ("name", "slug", "is_active")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -278,6 +281,7 @@ class UserAdmin(PlatformAdmin):
     list_display = ("email", "name", "is_active", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser")
     search_fields = ("email", "name")
+    search_help_text = _("E-mail or name")
     ordering = ("email",)
     fields = ("email", "name", "is_active", "is_superuser")
 

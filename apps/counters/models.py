@@ -1,6 +1,7 @@
 """Metrica accounts (OAuth credentials), the counters they reach, and the ledger of every call to Metrica."""
 
 from typing import Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -266,7 +267,7 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.method} {self.url}"
+        return f"{self.method} {urlsplit(self.url).path}"
 
 
 class QuotaState(models.Model):

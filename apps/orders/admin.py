@@ -10,7 +10,6 @@ from apps.goals import panels as mapping_editor
 from apps.orders.admin_pages.acts import (
     ADD_STATUS,
     IDENTIFY,
-    LEAVE,
     MAP,
     MAP_REJECTED,
     REJECT,
@@ -19,7 +18,7 @@ from apps.orders.admin_pages.acts import (
     RETRY,
     SEND_CLIENT,
 )
-from apps.orders.admin_pages.correcting import CORRECT, RETRY_ONE
+from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin

@@ -118,6 +118,11 @@ class UploadJob(models.Model):
     def __str__(self) -> str:
         return f"{self.counter} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
+    @property
+    def asked_by(self) -> str:
+        """The person, API key or command that asked for it; empty where it was the schedule, which `trigger` says."""
+        return "" if self.trigger == Trigger.SCHEDULE else self.requested_by
+
 
 class UploadState(models.TextChoices):
     PREPARED = "prepared", _("Prepared")

@@ -205,7 +205,7 @@ def test_many_are_given_up_at_once_after_a_question(held: Place, browser: Browse
     changes = [held.change(name) for name in ("UNMAPPED-1", "UNMAPPED-2")]
     data = {"action": "reject_changes", "_selected_action": [str(change.pk) for change in changes], "index": "0"}
     asked = browser.post(LIST, data)
-    assert "2 held status changes are chosen." in words(asked)
+    assert "2 status changes are chosen." in words(asked)
     refused = browser.post(LIST, {**data, "_confirmed": "1", "why": ""})
     assert "required" in errors(refused)
     assert state(held, "UNMAPPED-1") == ("held", "unmapped_status")

@@ -218,10 +218,11 @@ def test_a_late_status_and_the_state_sent_again_are_shown(place: Place, browser:
 def test_a_rejected_status_says_why_and_can_be_tried_again(place: Place, browser: Browser):
     order = place.push("A-1", "won")
     order.changes.update(delivery="rejected", reject_message="Metrica does not like it")
-    text = words(browser.get(page(order)))
+    answer = browser.get(page(order))
+    text = words(answer)
     assert "The current state was rejected: Metrica has nothing of this order yet." in text
     assert "Metrica does not like it Correct what is wrong here or in the CRM" in text
-    assert "Correct and send again" in text
+    assert f"/admin/orders/rejectedchange/{place.change('A-1').pk}/correct/" in answer.content.decode()
     assert "1 status goes once more" in messages(browser.post(act(order, "retry"), follow=True))
     assert place.change("A-1").delivery == "waiting"
 

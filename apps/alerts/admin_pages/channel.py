@@ -208,6 +208,7 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     list_display = ("name", "show_kind", "show_whom", "show_state", "show_last")
     list_filter = ("kind", "is_active")
     search_fields = ("name",)
+    search_help_text = _("Name of the channel")
     ordering = ("name",)
     sortable_by = ("name",)
     change_form_outer_before_template = "admin/alerts/channel_before.html"

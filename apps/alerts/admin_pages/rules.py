@@ -42,6 +42,7 @@ class AlertRulesAdmin(TenantAdmin):
     list_display = ("agency", "show_off", "looked_at")
     list_select_related = ("agency",)
     search_fields = ("agency__name",)
+    search_help_text = _("Name of the agency")
     ordering = ("agency__name",)
     compressed_fields = True
 

@@ -120,7 +120,7 @@ class QueueOld(Cause):
 class RejectedShare(Cause):
     code = "rejected_share"
     title = _("Metrica rejects many rows")
-    step = _("Open the rejected orders: each says why. Correct them in the CRM and send them again.")
+    step = _("Open the rejected orders: each says why, and can be corrected and sent again there.")
     calm = timedelta(hours=1)
 
     def find(self, look: Look) -> Iterable[Finding]:

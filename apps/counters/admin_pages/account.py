@@ -258,15 +258,15 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
             context["reconnect_url"] = yandex_url(account) if actor_of(request).can(Right.ADMINISTER) else ""
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def buttons(self, request: HttpRequest, obj: MetricaAccount) -> list[dict[str, Any]]:
+    def offered(self, request: HttpRequest, obj: MetricaAccount) -> list[dict[str, Any]]:
         """The pages of their own first, then the acts."""
         if not actor_of(request).can(Right.ADMINISTER):
-            return super().buttons(request, obj)
+            return super().offered(request, obj)
         connected, own = obj.state == AccountState.CONNECTED, []
         if connected:
             url = reverse("admin:counters_metricaaccount_import", args=[obj.pk])
             own.append(_link(_("Import counters"), "playlist_add", url, main=True))
-        acts = super().buttons(request, obj)
+        acts = super().offered(request, obj)
         if yandex.is_configured():
             own.append(_link(_("Connect Yandex"), "link", yandex_url(obj), main=not connected))
             # The page behind it offers to paste a token as well: the header has no room for both.

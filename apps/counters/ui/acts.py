@@ -71,8 +71,8 @@ class Act:
         return ActionVariant.PRIMARY if self.main else ActionVariant.DEFAULT
 
 
-MOST_BUTTONS = 4
-"""That fit into the header of a page beside its title."""
+MOST_BUTTONS = 3
+"""That fit into the header of a page and leave room for its title, in the longer of the languages."""
 
 _offered: dict[type[models.Model], list[Act]] = defaultdict(list)
 
@@ -111,11 +111,18 @@ class ActingMixin:
         return [*urls, *super().get_urls()]  # type: ignore[misc]
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        """The acts that are offered now, in the form that the header of the admin theme draws.
+        """In the form that the header of the admin theme draws. Where they are many, the header keeps the first ones,
+        and the rest are behind a button of their own."""
+        offered = self.offered(request, obj)
+        if len(offered) <= MOST_BUTTONS:
+            return offered
+        first, rest = offered[: MOST_BUTTONS - 1], offered[MOST_BUTTONS - 1 :]
+        more = {"title": _("More"), "icon": "more_horiz", "variant": ActionVariant.DEFAULT, "attrs": {}}
+        return [*first, {**more, "method_name": "More", "items": rest}]
 
-        Where they are many, the header keeps the first ones, and the rest are behind a button of their own.
-        """
-        offered = [
+    def offered(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """A button for each act that is offered now."""
+        return [
             {
                 "title": act.title,
                 "icon": act.icon,
@@ -127,11 +134,6 @@ class ActingMixin:
             for act in acts_of(self.model)
             if act.in_header and act.is_offered(request, obj)
         ]
-        if len(offered) <= MOST_BUTTONS:
-            return offered
-        first, rest = offered[: MOST_BUTTONS - 1], offered[MOST_BUTTONS - 1 :]
-        more = {"title": _("More"), "icon": "more_horiz", "variant": ActionVariant.DEFAULT, "attrs": {}}
-        return [*first, {**more, "method_name": "More", "items": rest}]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if (obj := context.get("original")) is not None:

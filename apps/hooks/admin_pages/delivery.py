@@ -19,7 +19,7 @@ from apps.counters.ui.acts import Act, offer
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.hooks import door, payloads, services
-from apps.hooks.admin_pages.endpoint import state_look
+from apps.hooks.admin_pages.endpoint import state_look, why_not
 from apps.hooks.models import OPEN, Delivery
 
 log = structlog.get_logger(__name__)
@@ -95,6 +95,7 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
         return {
             "title": f"{obj.event.type} · {obj.endpoint}",
             "look": state_look(obj),
+            "why": why_not(obj),
             "zone": obj.event.counter.zone if obj.event.counter else "",
             "body": text[:SHOWN_CHARACTERS],
             "body_cut": len(text) > SHOWN_CHARACTERS,
@@ -113,7 +114,10 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
     def show_event(self, delivery: Delivery) -> str:
         where = delivery.event.counter or ""
         return format_html(
-            '<code class="gp-code">{}</code><br><span class="gp-sub">{}</span>', delivery.event.type, where
+            '<span class="gp-wrap" title="{}">{}</span><br><span class="gp-sub">{}</span>',
+            delivery.event.type,
+            delivery.event.get_type_display(),
+            where,
         )
 
     @display(description=_("State"))
@@ -122,7 +126,7 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("HTTP status"))
     def show_status(self, delivery: Delivery) -> str:
-        return str(delivery.http_status or delivery.error_code or "—")
+        return str(delivery.http_status or "—")
 
     @display(description=_("Took"))
     def show_took(self, delivery: Delivery) -> str:

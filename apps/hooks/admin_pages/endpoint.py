@@ -27,7 +27,7 @@ from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
 from apps.hooks import sending, services
 from apps.hooks.admin_pages.addresses import AddressMixin
-from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, DisabledFor, Endpoint
+from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, DisabledFor, Endpoint, EventType
 from apps.orders.numbers import CappedCount
 
 SHOWN_DELIVERIES = 10
@@ -218,7 +218,8 @@ class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
                 waiting=_at_most(deliveries.open()),
                 most_counted=MOST_COUNTED,
                 deliveries=[
-                    (one, state_look(one)) for one in deliveries.select_related("event__counter")[:SHOWN_DELIVERIES]
+                    (one, state_look(one), why_not(one))
+                    for one in deliveries.select_related("event__counter")[:SHOWN_DELIVERIES]
                 ],
                 enable_url=reverse("admin:hooks_endpoint_enable", args=[endpoint.pk]),
                 may_operate=actor_of(request).can(Right.OPERATE),
@@ -252,8 +253,12 @@ class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
         return look(endpoint)
 
     @display(description=_("Events"))
-    def show_events(self, endpoint: Endpoint) -> str:
-        return ", ".join(endpoint.events)
+    def show_events(self, endpoint: Endpoint) -> Any:
+        if set(endpoint.events) >= {kind.value for kind in SUBSCRIBABLE}:
+            return _("all")
+        return format_html(
+            '<span class="gp-wrap">{}</span>', ", ".join(str(EventType(kind).label) for kind in endpoint.events)
+        )
 
     @display(description=_("Counters"))
     def show_counters(self, endpoint: Any) -> Any:
@@ -292,7 +297,15 @@ def state_look(delivery: Delivery) -> str:
         DeliveryState.ABANDONED: ("quiet", "do_not_disturb_on"),
     }
     tone, icon = tones[DeliveryState(delivery.state)]
-    return badge(delivery.get_state_display(), tone, icon, delivery.error_message)
+    return badge(delivery.get_state_display(), tone, icon, why_not(delivery))
+
+
+def why_not(delivery: Delivery) -> str:
+    """Why it was not taken, in the reader's language: the worker keeps its sentence in English. Empty where it was."""
+    if delivery.error_code and delivery.http_status:
+        text = _now("It was not taken: the answer was HTTP %(status)s, and 2xx was expected.")
+        return text % {"status": delivery.http_status}
+    return _now(delivery.error_message) if delivery.error_message else ""
 
 
 def _at_most(rows: Any) -> int:

@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.clients.models import Client
-from apps.counters.ui.acts import Act, ActForm
+from apps.counters.ui.acts import Act
 from apps.counters.ui.bulk import BulkAct
 from apps.goals import services as goal_services
 from apps.goals.board import known_goals
@@ -21,21 +19,12 @@ from apps.goals.forms import MapStatusForm
 from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
 from apps.orders import services
-from apps.orders.admin_pages.correcting import leave_acts
+from apps.orders.admin_pages.asking import WhyForm, how_many_again, how_many_chosen
 from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 RELEASABLE = frozenset({HoldReason.BY_HAND.value, HoldReason.UPDATE_WINDOW_CLOSED.value})
-
-
-class WhyForm(ActForm):
-    why = forms.CharField(
-        label=_("Why"),
-        max_length=1000,
-        help_text=_("It is shown in the order's timeline."),
-        widget=UnfoldAdminTextareaWidget({"rows": 2}),
-    )
 
 
 class HeldStatusForm(MapStatusForm):
@@ -198,19 +187,12 @@ def _reject_many(request: HttpRequest, changes: list[StatusChange], values: Mapp
     return ngettext("%(count)s status change rejected.", "%(count)s status changes rejected.", done) % {"count": done}
 
 
-def _chosen(changes: list[StatusChange]) -> str:
-    text = ngettext(
-        "%(count)s held status change is chosen.", "%(count)s held status changes are chosen.", len(changes)
-    )
-    return text % {"count": len(changes)}
-
-
 RELEASE_MANY = BulkAct(
     name="release_changes",
     title=_("Send anyway"),
     icon="send",
     question=lambda request, changes: (
-        f"{_chosen(changes)} "
+        f"{how_many_chosen(changes)} "
         + _now("Those held by a person, and those whose update window has closed, go with the next upload.")
     ),
     do=_release_many,
@@ -219,7 +201,7 @@ REJECT_MANY = BulkAct(
     name="reject_changes",
     title=_("Reject"),
     icon="block",
-    question=lambda request, changes: f"{_chosen(changes)} " + _now("They will not be sent to Metrica."),
+    question=lambda request, changes: f"{how_many_chosen(changes)} " + _now("They will not be sent to Metrica."),
     form=WhyForm,
     do=_reject_many,
     danger=True,
@@ -243,9 +225,7 @@ def _resend(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> st
 
 def _retry(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
     rejected = list(order.changes.needing_a_person().select_related("counter", "order"))
-    done = services.retry_rejected(changes=rejected)
-    text = ngettext("%(count)s status goes once more.", "%(count)s statuses go once more.", done)
-    return text % {"count": done}
+    return how_many_again(services.retry_rejected(changes=rejected))
 
 
 def _has(state: str) -> Any:
@@ -285,7 +265,6 @@ RETRY = Act(
     do=_retry,
     shown=lambda request, order: order.changes.needing_a_person().exists(),
 )
-LEAVE, LEAVE_MANY = leave_acts(WhyForm)
 
 
 def _send_client(request: HttpRequest, client: Client, values: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from apps.counters.ui.bulk import BulkAct
 from apps.counters.ui.widgets import SuggestInput
 from apps.metrica.vocabulary import CURRENCIES, IDENTIFIER_KINDS
 from apps.orders import services
+from apps.orders.admin_pages.asking import WhyForm, how_many_again, how_many_chosen
 from apps.orders.admin_pages.intake import text_field
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import CORRECTABLE, advice_for
@@ -111,22 +112,13 @@ def _leave(request: HttpRequest, change: StatusChange, values: Mapping[str, Any]
 
 
 def _retry_many(request: HttpRequest, changes: list[StatusChange], values: Mapping[str, Any]) -> str:
-    done = services.retry_rejected(changes=changes)
-    text = ngettext("%(count)s status goes once more.", "%(count)s statuses go once more.", done)
-    return text % {"count": done}
+    return how_many_again(services.retry_rejected(changes=changes))
 
 
 def _leave_many(request: HttpRequest, changes: list[StatusChange], values: Mapping[str, Any]) -> str:
     done = services.leave_rejected(changes=changes, why=values["why"])
     text = ngettext("%(count)s status stays as it is.", "%(count)s statuses stay as they are.", done)
     return text % {"count": done}
-
-
-def _chosen(changes: list[StatusChange]) -> str:
-    text = ngettext(
-        "%(count)s rejected status change is chosen.", "%(count)s rejected status changes are chosen.", len(changes)
-    )
-    return text % {"count": len(changes)}
 
 
 _LATE = _("A status that comes late is followed by the order's current state.")
@@ -150,43 +142,36 @@ RETRY_ONE = Act(
     do=_retry,
     shown=_is_rejected,
 )
-
-
-def leave_acts(why_form: type[ActForm]) -> tuple[Act, BulkAct]:
-    """For one change, and for several picked in the list. `why_form`: asks for the reason."""
-    one = Act(
-        name="leave",
-        title=_("Leave as it is"),
-        icon="done_all",
-        question=lambda request, change: (
-            _now("“%(status)s” of the order %(order)s is not sent, and nobody is asked about it any more.")
-            % {"status": change.order_status, "order": change.order.order_id}
-        ),
-        form=why_form,
-        do=_leave,
-        shown=_is_rejected,
-        danger=True,
-    )
-    many = BulkAct(
-        name="leave_rejected",
-        title=_("Leave as they are"),
-        icon="done_all",
-        question=lambda request, changes: (
-            f"{_chosen(changes)} " + _now("They are not sent, and nobody is asked about them any more.")
-        ),
-        form=why_form,
-        do=_leave_many,
-        danger=True,
-    )
-    return one, many
-
-
+LEAVE = Act(
+    name="leave",
+    title=_("Leave as it is"),
+    icon="done_all",
+    question=lambda request, change: (
+        _now("“%(status)s” of the order %(order)s is not sent, and nobody is asked about it any more.")
+        % {"status": change.order_status, "order": change.order.order_id}
+    ),
+    form=WhyForm,
+    do=_leave,
+    shown=_is_rejected,
+    danger=True,
+)
+LEAVE_MANY = BulkAct(
+    name="leave_rejected",
+    title=_("Leave as they are"),
+    icon="done_all",
+    question=lambda request, changes: (
+        f"{how_many_chosen(changes)} " + _now("They are not sent, and nobody is asked about them any more.")
+    ),
+    form=WhyForm,
+    do=_leave_many,
+    danger=True,
+)
 RETRY_MANY = BulkAct(
     name="retry_rejected",
     title=_("Send again"),
     icon="replay",
     question=lambda request, changes: (
-        f"{_chosen(changes)} "
+        f"{how_many_chosen(changes)} "
         + _now("They go with the next upload, with what is known of their orders by now.")
         + f" {_LATE}"
     ),

@@ -37,11 +37,11 @@ def fix_for(change: StatusChange) -> Fix | None:
         if getattr(change, "overtaken", False):
             return Fix(OVERTAKEN)
         # What Metrica refused can be corrected; what a person gave up can at most be sent after all.
-        button, act, icon = _("Correct and send again"), "correct", "edit"
+        button, act, icon = _("Correct"), "correct", "edit"
         if change.reject_code == GIVEN_UP:
             button, act, icon = _("Send again"), "retry", "replay"
         elif change.reject_field == "order_status":
-            button, act, icon = _("Map anew and send again"), "map", "account_tree"
+            button, act, icon = _("Map anew"), "map", "account_tree"
         page = reverse(f"admin:orders_rejectedchange_{act}", args=[change.pk])
         return Fix(advice_for(change).next_step, button, page, icon)
     if change.delivery != Delivery.HELD:

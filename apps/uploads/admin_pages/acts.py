@@ -34,19 +34,24 @@ def _waiting(**conditions: Any) -> int:
     return len(rows.values_list("pk")[:LIMIT])
 
 
-def _job_page(job: UploadJob) -> HttpResponseRedirect:
+def _follow(request: HttpRequest, job: UploadJob, told: str = "") -> HttpResponseRedirect:
+    """To the page of a job that has just been asked for."""
+    messages.success(request, told or _now("The upload is on its way. This page follows it."))
     return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job.pk]))
 
 
 def _nothing_goes(counter: Counter) -> str:
-    """Why nothing of the counter can leave now; empty where it can."""
+    """A sentence about why nothing of the counter can leave now; empty where it can."""
     reason = block_reason(counter)
-    return str(HoldReason(reason).label) if reason else ""
+    if not reason:
+        return ""
+    why = str(HoldReason(reason).label)
+    return _now("Nothing can leave now: %(why)s.") % {"why": why[:1].lower() + why[1:]}
 
 
 def _ask_counter(request: HttpRequest, counter: Counter) -> str:
-    if why := _nothing_goes(counter):
-        return _now("Nothing can leave now: %(why)s.") % {"why": why[:1].lower() + why[1:]}
+    if told := _nothing_goes(counter):
+        return told
     number = _waiting(counter=counter)
     if not number:
         return _now(
@@ -57,13 +62,12 @@ def _ask_counter(request: HttpRequest, counter: Counter) -> str:
 
 def _upload_counter(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> Any:
     job = services.request_upload(counter=counter, trigger=Trigger.PERSON)
-    messages.success(request, _now("The upload is on its way. This page follows it."))
-    return _job_page(job)
+    return _follow(request, job)
 
 
 def _ask_order(request: HttpRequest, order: Order) -> str:
-    if why := _nothing_goes(order.counter):
-        return _now("Nothing can leave now: %(why)s.") % {"why": why[:1].lower() + why[1:]}
+    if told := _nothing_goes(order.counter):
+        return told
     number = _waiting(counter=order.counter_id, order=order)
     if number:
         return _now("%(changes)s of this order will leave for Metrica.") % {"changes": _how_many(number)}
@@ -76,8 +80,7 @@ def _has_something_to_send(request: HttpRequest, order: Order) -> bool:
 
 def _upload_order(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> Any:
     job = services.request_upload(counter=order.counter, trigger=Trigger.PERSON, only_orders=[order.pk])
-    messages.success(request, _now("The upload is on its way. This page follows it."))
-    return _job_page(job)
+    return _follow(request, job)
 
 
 def _ask_orders(request: HttpRequest, orders: list[Order]) -> str:
@@ -102,8 +105,7 @@ def _upload_orders(request: HttpRequest, orders: list[Order], values: Mapping[st
         for chosen in by_counter.values()
     ]
     if len(jobs) == 1:
-        messages.success(request, _now("The upload is on its way. This page follows it."))
-        return _job_page(jobs[0])
+        return _follow(request, jobs[0])
     text = ngettext("%(count)s upload is on its way.", "%(count)s uploads are on their way.", len(jobs))
     messages.success(request, text % {"count": len(jobs)})
     return HttpResponseRedirect(reverse("admin:uploads_uploadjob_changelist"))
@@ -117,8 +119,7 @@ def _cancel(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> 
 
 def _retry(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> Any:
     again = services.retry_job(job=job)
-    messages.success(request, _now("A new job takes up what this one left. This page follows it."))
-    return _job_page(again)
+    return _follow(request, again, _now("A new job takes up what this one left. This page follows it."))
 
 
 UPLOAD_COUNTER = Act(

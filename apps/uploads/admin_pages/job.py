@@ -30,6 +30,7 @@ from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
+from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
@@ -50,7 +51,7 @@ class FileLine:
     upload: Upload
     calls: list[ApiCall]
     problem: Problem | None
-    rejected: list[tuple[StatusChange, Advice]]
+    rejected: list[tuple[StatusChange, Advice, Fix | None]]
     refused: list[Client]
     parts: set[str]  # what became of it, see Part
 
@@ -195,7 +196,7 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Started by"))
     def show_trigger(self, job: UploadJob) -> str:
-        return format_html("{}<br><span class='gp-sub'>{}</span>", job.get_trigger_display(), job.requested_by)
+        return format_html("{}<br><span class='gp-sub'>{}</span>", job.get_trigger_display(), job.asked_by)
 
     @display(description=_("Took"))
     def show_took(self, job: UploadJob) -> str:
@@ -210,7 +211,7 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
         if call.subject is not None and len(calls[call.subject]) < SHOWN_CALLS:
             calls[call.subject].append(call)
-    rejected: dict[Any, list[tuple[StatusChange, Advice]]] = defaultdict(list)
+    rejected: dict[Any, list[tuple[StatusChange, Advice, Fix | None]]] = defaultdict(list)
     parts: dict[Any, set[str]] = defaultdict(set)
     for upload in uploads:
         parts[upload.parent_id].add(upload.part)
@@ -219,7 +220,7 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
         for change in changes.select_related("order")[:SHOWN_UPLOADS]:
-            rejected[change.upload_id].append((change, advice_for(change)))
+            rejected[change.upload_id].append((change, advice_for(change), fix_for(change)))
         for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
             clients[client.upload_id].append(client)
     waves: dict[int, list[FileLine]] = defaultdict(list)

@@ -2,21 +2,24 @@
 
 from typing import Any
 
-from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.tenant_admin import PlatformAdmin
+from apps.counters.templatetags.goalpost import badge, since
+from apps.counters.ui.lists import PreparedListMixin
 from apps.uploads import heartbeats
 from apps.uploads.models import Heartbeat
 
 _TITLES = {heartbeats.TICK: _("Clock"), heartbeats.QUEUE: _("Queue")}
 
 
-class HeartbeatAdmin(PlatformAdmin):
+class HeartbeatAdmin(PreparedListMixin, PlatformAdmin):
     """Only to look at: whoever works writes its own line and takes it away when it stops."""
 
+    empty_icon = "memory"
+    empty_title = _("No worker runs")
+    empty_text = _("No worker has ever given a sign of life. Start one: python manage.py worker")
     add_right = change_right = delete_right = None
     list_display = ("part", "host", "pid", "last", "well")
     list_display_links = None
@@ -37,11 +40,10 @@ class HeartbeatAdmin(PlatformAdmin):
 
     @display(description=_("last sign of life"), ordering="at")
     def last(self, heartbeat: Heartbeat) -> str:
-        seconds = int((timezone.now() - heartbeat.at).total_seconds())
-        if seconds < 60:
-            return _("%(seconds)s s ago") % {"seconds": max(0, seconds)}
-        return _("%(time)s ago") % {"time": timesince(heartbeat.at)}
+        return since(heartbeat.at)
 
-    @display(description=_("state"), label={"well": "success", "silent": "danger"})
-    def well(self, heartbeat: Heartbeat) -> Any:
-        return ("silent", _("Silent")) if heartbeats.is_silent(heartbeat) else ("well", _("Alive"))
+    @display(description=_("state"))
+    def well(self, heartbeat: Heartbeat) -> str:
+        if heartbeats.is_silent(heartbeat):
+            return badge(_("Silent"), "bad", "error")
+        return badge(_("Alive"), "good", "check_circle")

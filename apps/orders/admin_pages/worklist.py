@@ -1,0 +1,97 @@
+"""Lists of changes that wait for a person, held or rejected: searched, drawn and acted on in one way (R8)."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from apps.agencies.access import actor_of
+from apps.counters.templatetags.goalpost import moment, money, since
+from apps.counters.ui.acts import came_from
+from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.pages import PageAdmin
+from apps.orders.admin_pages.fixes import fix_for
+from apps.orders.models import Delivery, StatusChange
+
+
+def place_in_timeline(change: StatusChange) -> str:
+    return f"{reverse('admin:orders_order_change', args=[change.order_id])}#change-{change.pk}"
+
+
+class WorkListAdmin(PreparedListMixin, PageAdmin):
+    """Changes in the state `listed`, the newest first, with the fix beside each."""
+
+    listed: ClassVar[Delivery]
+    list_display_links = None
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("order_status",)
+    search_help_text = _("Status or order id, whole")
+    empty_icon = "task_alt"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).filter(delivery=self.listed)
+        return rows.select_related("order__client", "counter__account")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term or "\0" in term:
+            return queryset, False
+        return queryset.filter(order_status=term) | queryset.filter(order__order_id=term), False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A change is looked at in its order's timeline."""
+        change = self.get_or_404(request, object_id)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return HttpResponseRedirect(place_in_timeline(change))
+
+    def get_or_404(self, request: HttpRequest, object_id: Any) -> Any:
+        """In this state still or not: acts and links of a list that is a minute old still find their change."""
+        model: Any = self.model
+        rows = model.objects.visible_to(actor_of(request)).select_related("order__client", "counter__account")
+        try:
+            return rows.get(pk=object_id)
+        except (model.DoesNotExist, ValidationError, ValueError):
+            raise Http404 from None
+
+    def after_act(self, request: HttpRequest, obj: Any) -> str:
+        return came_from(request) or reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        may_operate = self.has_operate_permission(request)
+        for row in rows:
+            row.fix = fix_for(row) if may_operate else None
+            row.next = request.get_full_path()
+
+    @display(description=_("Order"))
+    def show_order(self, change: StatusChange) -> str:
+        return format_html(
+            '<a class="gp-link gp-wrap" href="{}">{}</a><br><span class="gp-sub">{}</span>',
+            place_in_timeline(change),
+            change.order.order_id,
+            change.counter,
+        )
+
+    @display(description=_("Status"))
+    def show_status(self, change: StatusChange) -> str:
+        return format_html('<span class="gp-strong gp-wrap">{}</span>', change.order_status)
+
+    @display(description=_("Revenue"))
+    def show_money(self, change: StatusChange) -> str:
+        return money(change.revenue, change.currency)
+
+    @display(description=_("Happened, received"))
+    def show_happened(self, change: StatusChange) -> str:
+        happened = moment(change.status_date_time, change.counter.zone)
+        return format_html('{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at))
