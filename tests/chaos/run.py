@@ -1,7 +1,6 @@
 """One run from the first process to the verdict."""
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +121,7 @@ class Run:
     def _let_it_go_wrong(self, stage: Stage, trouble: Trouble, began: float) -> None:
         """Pushers, importer and troublemakers, each in a thread of its own, until the time is over."""
         end = began + self.script.seconds
-        give_up = threading.Event()
+        give_up = trouble.over  # set where somebody stops the run
         quick = [event for event in self.script.events if event.kind in ("fault", "kill", "expire")]
         slow = [event for event in self.script.events if event.kind in ("database", "connect")]
         people = [event for event in self.script.events if event.kind in ("upload", "map")]
@@ -130,16 +129,16 @@ class Run:
         def push(pushes: list[Push]) -> None:
             crm = Crm(stage.urls, self._keys, self.ledger)
             for number, each in enumerate(pushes):
-                time.sleep(max(0.0, began + each.second - time.monotonic()))
-                if time.monotonic() > end:
+                give_up.wait(max(0.0, began + each.second - time.monotonic()))
+                if give_up.is_set() or time.monotonic() > end:
                     self.skipped += sum(len(one.rows) for one in pushes[number:])
                     return
                 crm.push(each, give_up=give_up)
 
         def bring_files() -> None:
             for number, each in enumerate(self.script.files):
-                time.sleep(max(0.0, began + each.second - time.monotonic()))
-                if time.monotonic() > end:
+                give_up.wait(max(0.0, began + each.second - time.monotonic()))
+                if give_up.is_set() or time.monotonic() > end:
                     self.skipped += sum(len(one.rows) for one in self.script.files[number:])
                     return
                 trouble.importer.take(each, number)
@@ -148,8 +147,12 @@ class Run:
             work = [pool.submit(push, pushes) for pushes in self.script.pushes]
             work.append(pool.submit(bring_files))
             work += [pool.submit(trouble.run, events, began) for events in (quick, slow, people)]
-            for each in work:
-                each.result()
+            try:
+                for each in work:
+                    each.result()
+            except BaseException:
+                give_up.set()  # or the pool would wait for all of them
+                raise
 
     def _drain(self, stage: Stage, trouble: Trouble) -> bool:
         """Everybody is asked to upload; then nothing may be left. False where what is left does not grow less."""
