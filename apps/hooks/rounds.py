@@ -46,7 +46,7 @@ def wake_after_commit() -> None:
     """Have what this transaction wrote down sent, once it is committed."""
     connection = transaction.get_connection()
     if not any(hook is wake for _savepoints, hook, *_rest in connection.run_on_commit):
-        transaction.on_commit(wake)
+        transaction.on_commit(wake, robust=True)
 
 
 def wake() -> None:

@@ -1,4 +1,3 @@
-from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,7 +9,7 @@ def _review_holds_later(counter: Any, **_rest: Any) -> None:
     """A counter changed: what it holds is looked at again, by the worker, once the change is committed."""
     from django_q.tasks import async_task
 
-    transaction.on_commit(partial(async_task, "apps.orders.tasks.review_holds", counter.pk), robust=True)
+    transaction.on_commit(lambda: async_task("apps.orders.tasks.review_holds", counter.pk), robust=True)
 
 
 class OrdersConfig(AppConfig):

@@ -1,7 +1,5 @@
 """What this app tells whoever listens; apps below subscribe in their AppConfig."""
 
-from functools import partial
-
 from django.db import transaction
 from django.dispatch import Signal
 
@@ -17,4 +15,5 @@ changes_settled = Signal()
 
 def announce_accepted(counter_id: int) -> None:
     """Tell it once this transaction has committed."""
-    transaction.on_commit(partial(changes_accepted.send, sender=None, counter_id=counter_id), robust=True)
+    # No partial: where the hook fails, Django asks for its name.
+    transaction.on_commit(lambda: changes_accepted.send(sender=None, counter_id=counter_id), robust=True)

@@ -3,7 +3,6 @@ the permit in hand. So a few permits on their way are enough, however many jobs 
 does harm: each is a row as well, and the worker's round sends what is missing."""
 
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -60,8 +59,13 @@ def _enough() -> int:
 
 
 def _issue(number: int) -> None:
-    for permit in Permit.objects.bulk_create(Permit() for _one in range(number)):
-        transaction.on_commit(partial(_send, permit.pk), robust=True)
+    permits = [permit.pk for permit in Permit.objects.bulk_create(Permit() for _one in range(number))]
+
+    def send() -> None:
+        for permit_id in permits:
+            _send(permit_id)
+
+    transaction.on_commit(send, robust=True)
 
 
 def _send(permit_id: UUID) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.counters.models import Counter
@@ -25,6 +25,9 @@ MOST_TOGETHER: Final = 4 * CHUNK
 
 _MOST_LOOKED_AT: Final = 20 * CHUNK
 
+_WINDOWS: Final = ((BINDING_WINDOW, False), (UPDATE_WINDOW, True))
+"""Each with whether it is about orders of which Metrica has something already."""
+
 
 def urgent_orders(*, counter: Counter, only_many: bool = True) -> list[int]:
     """Primary keys of orders whose waiting changes are to go before all others, at most MOST_TOGETHER; those with the
@@ -38,11 +41,16 @@ def urgent_orders(*, counter: Counter, only_many: bool = True) -> list[int]:
 
 
 def lift_urgent() -> None:
-    """Note for each job whether its counter has such orders, for whoever chooses the next job."""
+    """Note for each job whether its counter has such orders, for whoever chooses the next job. One query finds the few
+    counters that have orders of these two days at all."""
     unfinished = UploadJob.objects.unfinished()
-    for counter in Counter.objects.filter(Exists(unfinished.filter(counter=OuterRef("pk")))):
-        urgent = bool(_closing(counter, limit=1))
-        unfinished.filter(counter=counter, urgent=not urgent).update(urgent=urgent)
+    of_that_age = Q()
+    for window, _known in _WINDOWS:
+        of_that_age |= Q(Exists(_created(OuterRef("pk"), window)))
+    counters = Counter.objects.filter(of_that_age, Exists(unfinished.filter(counter=OuterRef("pk"))))
+    urgent = [counter.pk for counter in counters if _closing(counter, limit=1)]
+    unfinished.filter(urgent=False, counter__in=urgent).update(urgent=True)
+    unfinished.filter(urgent=True).exclude(counter__in=urgent).update(urgent=False)
 
 
 def _closing(counter: Counter, *, limit: int) -> list[int]:
@@ -52,15 +60,21 @@ def _closing(counter: Counter, *, limit: int) -> list[int]:
     have just grown, it reads no more than these. A day of 60,000 orders takes a fifth of a second.
     """
     found: list[int] = []
-    for window, known in ((BINDING_WINDOW, False), (UPDATE_WINDOW, True)):
-        first = timezone.now() - window
-        created = Order.objects.filter(counter=counter, create_date_time__gt=first, create_date_time__lte=first + SOON)
-        keys = list(created.order_by("create_date_time").values_list("pk", flat=True)[:_MOST_LOOKED_AT])
+    for window, known in _WINDOWS:
+        keys = list(
+            _created(counter, window).order_by("create_date_time").values_list("pk", flat=True)[:_MOST_LOOKED_AT]
+        )
         for start in range(0, len(keys), CHUNK):
             found += _waiting_of(counter, keys[start : start + CHUNK], known=known)
             if len(found) >= limit:
                 return found[:limit]
     return found
+
+
+def _created(counter: Counter | OuterRef, window: timedelta) -> QuerySet[Order]:
+    """The counter's orders for which this window closes within a day."""
+    first = timezone.now() - window
+    return Order.objects.filter(counter=counter, create_date_time__gt=first, create_date_time__lte=first + SOON)
 
 
 def _waiting_of(counter: Counter, keys: Sequence[int], *, known: bool) -> list[int]:

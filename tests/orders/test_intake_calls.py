@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -199,6 +199,21 @@ def test_uploads_are_told_once_a_chunk_after_its_commit(
         assert heard == [counter.pk] * 2, "nothing that could go"
     finally:
         changes_accepted.disconnect(listen)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_told_and_breaks_does_no_harm_to_what_was_accepted(send: Send, counter: Counter) -> None:
+    """The database may be gone just after the commit."""
+
+    def breaks(counter_id: int, **_rest: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    changes_accepted.connect(breaks)
+    try:
+        send(*rows(1))
+    finally:
+        changes_accepted.disconnect(breaks)
+    assert StatusChange.objects.count() == 1
 
 
 def test_a_mapping_that_comes_during_a_call_counts_from_the_next_chunk(counter: Counter) -> None:

@@ -148,3 +148,15 @@ def test_the_tick_lifts_the_job_and_lets_it_down(shop: Shop, make_shop: Callable
     lift_urgent()
     again.refresh_from_db()
     assert not again.urgent
+
+
+def test_counters_without_orders_of_that_age_cost_nothing_more(
+    make_shop: Callable[..., Shop], django_assert_num_queries: Any
+) -> None:
+    for _each in range(4):
+        calm = make_shop()
+        calm.push("N-1", "a1")
+        calm.ask()
+        # The counters, and those jobs that are to be let down.
+        with django_assert_num_queries(2):
+            lift_urgent()
