@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import psutil
@@ -24,6 +24,10 @@ CALL_SECONDS = 3.0
 UNKNOWN_SECONDS = 5.0
 """How long a file is looked for after that. What the sandbox takes longer for, even where two faults meet, would come
 after a later file, and nobody could prevent it."""
+
+
+_NO_REUSE: Final = httpx.Limits(max_keepalive_connections=0)
+"""A connection that has rested may be closed by the server in the moment in which it is used again."""
 
 
 @dataclass
@@ -91,7 +95,7 @@ class Sandbox:
             settings="project.sandbox.settings",
         )
         self.url = self.processes.url
-        self._http = httpx.Client(base_url=f"{self.url}/control", timeout=120)
+        self._http = httpx.Client(base_url=f"{self.url}/control", timeout=120, limits=_NO_REUSE)
 
     def start(self) -> None:
         self.processes.manage("migrate", "-v0")
