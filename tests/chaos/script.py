@@ -138,8 +138,7 @@ class Size:
     every: str
 
 
-# So much flows in as two cores keep up with: then faults make things wait, and not the machine.
-FULL: Final = Size(20, 200, 4, 13.0, 16.0, (40, 160), 1.5, 8.0, 3, 2, "5m")
+FULL: Final = Size(20, 200, 4, 24.0, 9.0, (40, 160), 1.5, 8.0, 3, 2, "5m")
 SMALL: Final = Size(4, 20, 2, 10.0, 12.0, (20, 60), 1.5, 7.0, 3, 2, "1m")
 ON_SQLITE: Final = Size(4, 20, 2, 6.0, 15.0, (20, 50), 2.0, 12.0, 1, 1, "1m")
 
