@@ -18,6 +18,7 @@ hypothesis.settings.load_profile("goalpost")
 HEAVY = (
     "uploads/test_breakdowns.py",
     "e2e/test_killed.py",
+    "project/test_moving.py",
     "uploads/test_a_week.py",
     "uploads/test_commands.py",
     "e2e/test_limits.py",

@@ -166,7 +166,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{self.event.get_type_display()} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
 
 class Round(models.Model):

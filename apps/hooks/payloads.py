@@ -39,10 +39,11 @@ def body(event: Event) -> bytes:
 
 
 def _delivered(event: Event) -> dict[str, Any]:
-    first, last = event.first_change, event.last_change
-    assert event.upload_id and first and last, "it tells of a range of an upload"
-    changes = StatusChange.objects.filter(upload_id=event.upload_id, delivery=Delivery.DELIVERED)
-    changes = changes.filter(pk__gte=first, pk__lte=last)
+    """Of a range of the upload's changes, or of those that the event names."""
+    which = {"pk__in": event.change_ids}
+    if event.change_ids is None:
+        which = {"pk__gte": event.first_change, "pk__lte": event.last_change}
+    changes = StatusChange.objects.filter(upload_id=event.upload_id, delivery=Delivery.DELIVERED, **which)
     return {"upload": str(event.upload_id), "changes": _changes(changes, with_delivery=True)}
 
 

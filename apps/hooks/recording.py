@@ -48,7 +48,7 @@ def changes_settled(
     if not endpoints:
         return
     common = {"agency_id": counter.agency_id, "counter": counter, "type": kind, "code": code, "message": message}
-    if delivery == Delivery.DELIVERED:
+    if delivery == Delivery.DELIVERED and change_ids is None:
         changes = StatusChange.objects.filter(upload_id=upload_id, delivery=Delivery.DELIVERED)
         events: Iterable[Event] = (
             Event(**common, upload_id=upload_id, first_change=first, last_change=last)

@@ -73,6 +73,7 @@ def settle_known(*, change_ids: Collection[K], upload_id: UUID, at: datetime) ->
     mine = claim(change_ids=change_ids, upload_id=upload_id)
     if mine:
         _move(_of_upload(upload_id, mine), Delivery.SENDING, Delivery.DELIVERED, delivered_at=at)
+        changes_settled.send(sender=None, delivery=Delivery.DELIVERED, upload_id=upload_id, change_ids=mine)
     return mine
 
 

@@ -363,7 +363,7 @@ def test_a_look_costs_the_same_for_many_counters(shop: Shop, watch: Watch):
             watch.look()
         return len(asked)
 
-    assert queries(0) == queries(1) == queries(2)
+    assert len({queries(number) for number in range(6)}) == 1
 
 
 def test_every_cause_is_translated_into_words_of_its_own():

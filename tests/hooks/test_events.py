@@ -18,6 +18,7 @@ from apps.uploads.services import cancel_job
 from tests.factories import make_counter
 from tests.hooks.conftest import Hook, send
 from tests.uploads.conftest import Shop
+from tests.uploads.test_recovering import Backup
 
 
 def test_delivered_changes_are_told_with_what_the_crm_needs_to_know_them_by(shop: Shop, hook: Hook) -> None:
@@ -46,6 +47,28 @@ def test_one_request_tells_of_five_hundred_changes(shop: Shop, hook: Hook, monke
     told = [[one["order"] for one in message["data"]["changes"]] for message in hook.messages("order.delivered")]
     assert [len(some) for some in told] == [40, 40, 20]
     assert sorted(order for some in told for order in some) == [f"B-{number:03}" for number in range(100)]
+
+
+def test_what_turns_out_to_have_gone_before_a_restore_is_told_as_delivered(shop: Shop, hook: Hook) -> None:
+    """What was told of it since the backup is forgotten with all else."""
+    shop.push_many(("B-1", "B-2"), "a1")
+    backup = Backup()
+    shop.upload()
+    Event.objects.all().delete()
+    backup.restore()
+    shop.push("NEW", "a1")
+    shop.upload()
+    assert shop.sends() == 2, "it went a second time"
+    send()
+    told = [(message["data"]["upload"], message["data"]["changes"]) for message in hook.messages("order.delivered")]
+    assert sorted(sorted(change["order"] for change in changes) for _upload, changes in told) == [
+        ["B-1", "B-2"],
+        ["NEW"],
+    ]
+    for upload, changes in told:
+        for change in changes:
+            assert upload == str(StatusChange.objects.get(pk=change["id"]).upload_id)
+            assert change["delivered_at"].endswith("Z")
 
 
 def test_a_refused_row_is_told_with_its_cause_and_the_others_as_delivered(shop: Shop, hook: Hook) -> None:

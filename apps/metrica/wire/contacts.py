@@ -50,16 +50,28 @@ class Contact:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
+def _cells(contact: Contact, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
+    if not contact.uniq_id:
+        raise BadValue("required", values.REQUIRED["uniq_id"])
+    created, updated = contact.create_date_time, contact.update_date_time
+    return [
+        contact.uniq_id,
+        contact.name,
+        _birth_date(contact) or "",
+        "" if created is None else format_local(created, zone, date_only=contact.create_date_only),
+        "" if updated is None else format_local(updated, zone, date_only=contact.update_date_only),
+        joined(contact.client_ids) if contact.client_ids else "",
+        joined(contact.emails) if contact.emails else "",
+        joined(contact.phones) if contact.phones else "",
+        joined(contact.emails_md5) if contact.emails_md5 else "",
+        joined(contact.phones_md5) if contact.phones_md5 else "",
+        *custom.cells(contact.attributes, attributes),
+    ]
+
+
 class ContactsWriter(DetailedWriter[Contact]):
-    def __init__(
-        self,
-        fp: BinaryIO,
-        *,
-        zone: ZoneInfo,
-        attributes: custom.Names = (),
-        delimiter: Delimiter = Delimiter.COMMA,
-    ) -> None:
-        super().__init__(fp, known=CONTACT_COLUMNS, cells=_cells, zone=zone, attributes=attributes, delimiter=delimiter)
+    known = CONTACT_COLUMNS
+    cells = staticmethod(_cells)
 
 
 class ContactsJsonWriter(JsonRowsWriter[Contact]):
@@ -134,25 +146,6 @@ def read_contacts_json(
         passed_over=_PASSED_OVER,
         ignore_unknown=ignore_unknown_fields,
     )
-
-
-def _cells(contact: Contact, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
-    if not contact.uniq_id:
-        raise BadValue("required", values.REQUIRED["uniq_id"])
-    created, updated = contact.create_date_time, contact.update_date_time
-    return [
-        contact.uniq_id,
-        contact.name,
-        _birth_date(contact) or "",
-        "" if created is None else format_local(created, zone, date_only=contact.create_date_only),
-        "" if updated is None else format_local(updated, zone, date_only=contact.update_date_only),
-        joined(contact.client_ids) if contact.client_ids else "",
-        joined(contact.emails) if contact.emails else "",
-        joined(contact.phones) if contact.phones else "",
-        joined(contact.emails_md5) if contact.emails_md5 else "",
-        joined(contact.phones_md5) if contact.phones_md5 else "",
-        *custom.cells(contact.attributes, attributes),
-    ]
 
 
 def _fields(contact: Contact, *, zone: ZoneInfo) -> dict[str, Any]:

@@ -4,7 +4,7 @@ that becomes a record. Pages: contacts-data, orders-data.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 from apps.metrica.vocabulary import Delimiter
@@ -21,23 +21,24 @@ class DetailedWriter(RowsWriter[T]):
     """CSV: the full header, then `attributes`, the custom columns (names, or names with whether each is multivalued).
     Times go out on the clock of `zone`. Raises UnwritableRow.
 
-    `known`: Metrica's own columns. `cells` gives a record's cells for them, then those of the custom columns.
+    A format's own writer names `known`, Metrica's own columns, and `cells`, which gives a record's cells for them, then
+    those of the custom columns.
     """
+
+    known: ClassVar[Sequence[str]]
+    cells: ClassVar[Callable[..., list[str]]]
 
     def __init__(
         self,
         fp: BinaryIO,
         *,
-        known: Sequence[str],
-        cells: Callable[..., list[str]],
         zone: ZoneInfo,
-        attributes: custom.Names,
-        delimiter: Delimiter,
+        attributes: custom.Names = (),
+        delimiter: Delimiter = Delimiter.COMMA,
     ) -> None:
-        columns = (*known, *custom.checked_names(attributes, columns=known))
-        super().__init__(
-            fp, columns=columns, cells=partial(cells, zone=zone, attributes=attributes), delimiter=delimiter
-        )
+        columns = (*self.known, *custom.checked_names(attributes, columns=self.known))
+        cells = partial(self.cells, zone=zone, attributes=attributes)
+        super().__init__(fp, columns=columns, cells=cells, delimiter=delimiter)
 
 
 def read_row(

@@ -62,16 +62,30 @@ class DetailedOrder:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
+def _cells(order: DetailedOrder, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
+    _check_required(order)
+    updated, finished = order.update_date_time, order.finish_date_time
+    revenue, cost = order.revenue, order.cost
+    return [
+        order.id,
+        order.client_uniq_id,
+        order.client_type,
+        format_local(order.create_date_time, zone, date_only=order.create_date_only),
+        "" if updated is None else format_local(updated, zone, date_only=order.update_date_only),
+        "" if finished is None else format_local(finished, zone, date_only=order.finish_date_only),
+        order.order_status,
+        "" if revenue is None else format_money(revenue),
+        "" if cost is None else format_money(cost),
+        order.currency,
+        format_products(order.products) if order.products else "",
+        format_goals(order.goals) if order.goals else "",
+        *custom.cells(order.attributes, attributes),
+    ]
+
+
 class OrdersWriter(DetailedWriter[DetailedOrder]):
-    def __init__(
-        self,
-        fp: BinaryIO,
-        *,
-        zone: ZoneInfo,
-        attributes: custom.Names = (),
-        delimiter: Delimiter = Delimiter.COMMA,
-    ) -> None:
-        super().__init__(fp, known=ORDER_COLUMNS, cells=_cells, zone=zone, attributes=attributes, delimiter=delimiter)
+    known = ORDER_COLUMNS
+    cells = staticmethod(_cells)
 
 
 class OrdersJsonWriter(JsonRowsWriter[DetailedOrder]):
@@ -154,27 +168,6 @@ def read_orders_json(
         passed_over=_PASSED_OVER,
         ignore_unknown=ignore_unknown_fields,
     )
-
-
-def _cells(order: DetailedOrder, *, zone: ZoneInfo, attributes: custom.Names) -> list[str]:
-    _check_required(order)
-    updated, finished = order.update_date_time, order.finish_date_time
-    revenue, cost = order.revenue, order.cost
-    return [
-        order.id,
-        order.client_uniq_id,
-        order.client_type,
-        format_local(order.create_date_time, zone, date_only=order.create_date_only),
-        "" if updated is None else format_local(updated, zone, date_only=order.update_date_only),
-        "" if finished is None else format_local(finished, zone, date_only=order.finish_date_only),
-        order.order_status,
-        "" if revenue is None else format_money(revenue),
-        "" if cost is None else format_money(cost),
-        order.currency,
-        format_products(order.products) if order.products else "",
-        format_goals(order.goals) if order.goals else "",
-        *custom.cells(order.attributes, attributes),
-    ]
 
 
 def _fields(order: DetailedOrder, *, zone: ZoneInfo) -> dict[str, Any]:
