@@ -41,6 +41,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 where all checks are good, else 503; `checks` names each with "ok" or its reason."""
+    checks = look()
+    ready = all(said == "ok" for said in checks.values())
+    return JsonResponse({"status": "ok" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+
+
+def look() -> dict[str, str]:
+    """Each part that the work needs, with "ok" or why it is not there, in a sentence with the next step."""
     checks: dict[str, str] = {}
     for name, check in CHECKS.items():
         if name != "database" and checks.get("database") != "ok":
@@ -48,8 +55,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             checks[name] = _("Not looked at: it needs the database.") if needs_it else _run(check)
         else:
             checks[name] = _run(check)
-    ready = all(said == "ok" for said in checks.values())
-    return JsonResponse({"status": "ok" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+    return checks
 
 
 def _run(check: Callable[[], None]) -> str:

@@ -107,7 +107,7 @@ def import_counters(*, account: MetricaAccount, numbers: Collection[int]) -> Imp
                 done.refused[number] = stopped
                 continue
             try:
-                info = client.counter(number, field=("goals",))
+                info = client.counter(number, field=("goals", "counter_flags"))
                 goals = _goals_of(info)
                 goals = client.goals(number) if goals is None else goals
                 done.made.append(_make(account, info, goals))
@@ -133,6 +133,7 @@ def _make(account: MetricaAccount, info: CounterInfo, goals: Sequence[GoalInfo])
         time_zone=zone,
         account=account,
     )
+    services.note_info(counter=counter, info=info)
     goals_read.send(sender=Counter, counter=counter, goals=list(goals))
     return counter
 

@@ -135,6 +135,11 @@ class Counter(models.Model):
     # Grows with every change that may free held orders (zone, account, pause, mapping, goals).
     revision = models.PositiveBigIntegerField(default=1, editable=False)
     next_upload_at = models.DateTimeField(_("next upload"), null=True, blank=True, editable=False)
+    # As Metrica said last; blank, null: not known. `permission`: own, view, edit, …
+    permission = models.CharField(
+        _("right at Metrica"), max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    advanced_matching = models.BooleanField(_("advanced matching"), null=True, blank=True, editable=False)
     # The Metrica of which the next five hold, and what is known of clients; blank: the account's present one.
     known_address = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     # Detailed mode: Metrica binds orders only to visits after the first clients came.

@@ -21,6 +21,7 @@ from apps.counters.expiry import renew_at
 from apps.counters.models import AccountState, Counter, DeliveryPolicy, MetricaAccount, Mode
 from apps.counters.quotas.late_logins import count_anew
 from apps.counters.quotas.sharing import Caller, caller_of
+from apps.metrica.answers import CounterInfo
 from apps.metrica.vocabulary import CURRENCIES
 
 ACCOUNT_FIELDS = ("login", "base_url", "state", "state_reason", "token_expires_at", "scopes", "confirmed_login")
@@ -242,6 +243,15 @@ def update_counter(*, counter: Counter, **fields: Any) -> Counter:
     if any(before.get(name) != after.get(name) for name in _READINESS_FIELDS):
         touch(counter)
     return counter
+
+
+def note_info(*, counter: Counter, info: CounterInfo) -> None:
+    """Keep what Metrica says of our right there, and of advanced matching where it was asked for. No trace: it is read,
+    not decided."""
+    known: dict[str, Any] = {"permission": info.permission[:32]}
+    if info.flags is not None:
+        known["advanced_matching"] = info.collect_first_party_data
+    Counter.objects.filter(pk=counter.pk).exclude(**known).update(**known)
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ class Comparison(models.Model):
     added_up_to = models.DateTimeField(null=True, blank=True, editable=False)
     basis = models.CharField(max_length=80, blank=True, editable=False)
     read_at = models.DateTimeField(_("Metrica was asked"), null=True, blank=True)
-    # What Metrica says of the counter: {"first_party_data": bool|null, "time_zone": "…", "missing_goals": […], …}
+    # What Metrica says of the counter: {"time_zone": "…", "missing_goals": […], …}
     facts = models.JSONField(default=dict, blank=True, editable=False)
     # Share of the orders that Metrica matched, in the last 28 days and in the 28 before; null: nothing to tell.
     matched = models.FloatField(_("matched"), null=True, blank=True)

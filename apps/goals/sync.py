@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter
-from apps.counters.services import update_counter
+from apps.counters.services import note_info, update_counter
 from apps.goals.goal_services import store_created_goal, store_goals
 from apps.goals.models import Goal
 from apps.goals.statuses import clean_goals
@@ -26,6 +26,7 @@ class Refreshed:
     site: str
     permission: str
     goals: int
+    advanced_matching: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,27 @@ class Created:
 
 
 def refresh(*, counter: Counter) -> Refreshed:
-    """Read zone, site and goals of the counter from Metrica and keep them.
+    """Read zone, site, goals and switches of the counter, and our right to it, from Metrica and keep them.
 
     Two requests. Raises the errors of apps.metrica.errors; nothing is written unless both were answered. Call it
     outside any transaction.
     """
     with _client(counter) as client:
-        info = client.counter(counter.metrica_id)
+        info = client.counter(counter.metrica_id, field=["counter_flags"])
         goals = client.goals(counter.metrica_id)
     update_counter(
         counter=counter,
         time_zone=info.time_zone_name or counter.time_zone,
         site=(info.site or counter.site)[:255],
     )
-    count = store_goals(counter=counter, goals=goals)
-    return Refreshed(time_zone=info.time_zone_name, site=info.site, permission=info.permission, goals=count)
+    note_info(counter=counter, info=info)
+    return Refreshed(
+        time_zone=info.time_zone_name,
+        site=info.site,
+        permission=info.permission,
+        goals=store_goals(counter=counter, goals=goals),
+        advanced_matching=info.collect_first_party_data,
+    )
 
 
 def create_goals(*, counter: Counter, goals: Sequence[GoalDraft]) -> Created:

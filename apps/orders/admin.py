@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
+from apps.counters import checkup
 from apps.counters import panels as counter_pages
 from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
@@ -24,6 +25,7 @@ from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_s
 from apps.orders.admin_pages.order import OrderAdmin
 from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
+from apps.orders.checkup import orders_step
 from apps.orders.models import HeldChange, Order, RejectedChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY)
@@ -33,6 +35,7 @@ offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.counter_marks.append(work_marks)
 counter_pages.counter_actions(SIMULATE)
+checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
 )

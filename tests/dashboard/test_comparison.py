@@ -108,7 +108,6 @@ def test_what_else_may_explain_a_difference_is_kept(loop: Loop) -> None:
     loop.push("A-1", "lead", "won")
     loop.deliver()
     assert loop.compare().facts == {
-        "first_party_data": False,
         "time_zone": "Asia/Omsk",
         "missing_goals": ["good_lead"],
         "loose_goals": ["deal"],

@@ -17,8 +17,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.tenant_admin import TenantAdmin
-from apps.counters import panels, services
+from apps.counters import checkup, panels, services
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
+from apps.counters.admin_pages.matching import SWITCH_ON
 from apps.counters.admin_pages.traffic import traffic_of
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
@@ -104,7 +105,7 @@ RESUME = Act(
     shown=lambda request, counter: counter.paused_at is not None,
     main=True,
 )
-offer(Counter, PAUSE, RESUME, PRODUCTS)
+offer(Counter, PAUSE, RESUME, PRODUCTS, SWITCH_ON)
 
 
 def next_step(counter: Counter) -> tuple[str, str, str]:
@@ -203,6 +204,10 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                 **traffic_of(counter.account),
                 tiles=draw(panels.counter_tiles, request, counter),
                 panels=draw(panels.counter_panels, request, counter),
+                may_operate=actor_of(request).can(Right.OPERATE),
+                steps=(steps := checkup.findings([counter])[counter.pk]),
+                steps_left=sum(step.level == checkup.Level.TODO for step in steps),
+                all_steps_done=all(step.level == checkup.Level.DONE for step in steps),
                 block_why=why,
                 block_step=step,
                 block_url=url,

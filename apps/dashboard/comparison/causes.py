@@ -102,7 +102,7 @@ def _of_orders(counter: Counter, comparison: Comparison, totals: Totals) -> list
                 4 * without,
             )
         )
-    if without and comparison.facts.get("first_party_data") is False:
+    if without and counter.advanced_matching is False:
         found.append(
             Cause(
                 _("Advanced matching is off at Metrica: without ClientID an order is hardly found by e-mail or phone."),

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.counters.gateway import metrica_client
 from apps.counters.models import Counter
+from apps.counters.services import note_info
 from apps.dashboard.models import DayFigures, Side
 from apps.goals.models import StatusMapping
 from apps.metrica.client import CounterInfo, GoalInfo, MetricaClient
@@ -69,6 +70,7 @@ def read(*, counter: Counter, first: date, last: date, reached: Collection[str])
         metrics = {**_COUNTS, **_money(counter.currency), **known}
         numbers, sampled = _numbers(client, counter, list(metrics.values()), first=first, last=last)
     days = [_figures(counter, day, numbers.get(day, {}), metrics, known, at) for day in _days(first, last)]
+    note_info(counter=counter, info=info)
     return Read(days, {**_facts(info, goals, wanted), "sampled": sampled}, at)
 
 
@@ -127,7 +129,6 @@ def _facts(info: CounterInfo, goals: Sequence[GoalInfo], wanted: set[str]) -> di
         if goal.identifier:
             conditions.setdefault(goal.identifier, set()).add(goal.condition_type)
     return {
-        "first_party_data": info.collect_first_party_data,
         "time_zone": info.time_zone_name,
         "missing_goals": sorted(goal for goal in wanted if goal not in conditions),
         "loose_goals": sorted(

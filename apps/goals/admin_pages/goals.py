@@ -34,11 +34,15 @@ from apps.metrica.client import GoalDraft
 def _read(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> str:
     read = sync.refresh(counter=counter)
     text = ngettext(
-        "Metrica answered: time zone %(zone)s, %(count)s goal that a status can reach.",
-        "Metrica answered: time zone %(zone)s, %(count)s goals that a status can reach.",
+        "Metrica answered: time zone %(zone)s, right “%(right)s”, %(count)s goal that a status can reach.",
+        "Metrica answered: time zone %(zone)s, right “%(right)s”, %(count)s goals that a status can reach.",
         read.goals,
     )
-    return text % {"zone": read.time_zone or "—", "count": read.goals}
+    told = text % {"zone": read.time_zone or "—", "right": read.permission or "—", "count": read.goals}
+    if read.advanced_matching is None:
+        return told
+    matching = _now("Advanced matching is on.") if read.advanced_matching else _now("Advanced matching is off.")
+    return f"{told} {matching}"
 
 
 READ = Act(
@@ -46,7 +50,8 @@ READ = Act(
     title=_("Read from Metrica"),
     icon="cloud_download",
     question=lambda request, counter: _(
-        "The counter's time zone, site and JavaScript goals are read from Metrica. Nothing is changed there."
+        "Shows whether the connection works: the counter's time zone, site, JavaScript goals and advanced matching are "
+        "read from Metrica, and what the account may do there. Nothing is changed there."
     ),
     do=_read,
     button=_("Read"),
