@@ -34,14 +34,14 @@ from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
+from apps.uploads.admin_pages.dry_run import CONTENT_TYPES, DryRunPages
 from apps.uploads.admin_pages.rejected import rejected_list
-from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadFormat, UploadJob, UploadState
+from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadJob, UploadState
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
 SHOWN_CALLS = 20
 _PIECE = 256 * 1024
-_CONTENT_TYPES: dict[str, str] = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
-class UploadJobAdmin(PreparedListMixin, PageAdmin):
+class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
     page_template = "admin/uploads/uploadjob/page.html"
     list_display = (
         "show_created",
@@ -146,7 +146,7 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
             problem = describe(error.code)
             messages.error(request, f"{problem.message} {problem.next_step}" if problem else error.code)
             return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job_id]))
-        response = StreamingHttpResponse(_pieces(stream, opened), content_type=_CONTENT_TYPES[upload.format])
+        response = StreamingHttpResponse(_pieces(stream, opened), content_type=CONTENT_TYPES[upload.format])
         response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.{upload.format}"'
         response["Content-Length"] = str(upload.bytes)
         return response
