@@ -16,7 +16,7 @@ from apps.counters.ui.acts import ActForm
 from apps.orders.hold_advice import sentence
 from apps.orders.models import HoldReason
 from apps.uploads.dry_run import LOOKED_AT, DraftFile, DryRun, dry_run
-from apps.uploads.models import UploadFormat, UploadJob
+from apps.uploads.models import UploadFormat
 
 SHOWN = 100
 CONTENT_TYPES: dict[str, str] = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
@@ -59,7 +59,8 @@ class DryRunPages:
         found = dry_run(counter=counter)
         context = {
             **admin.site.each_context(request),
-            "opts": UploadJob._meta,
+            "opts": Counter._meta,
+            "original": counter,
             "title": _("Dry run"),
             "counter": counter,
             "found": found,
