@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -66,7 +67,7 @@ class AuditEntryAdmin(TenantAdmin):
     """Nobody adds, changes or deletes here; the database refuses it as well."""
 
     add_right = change_right = delete_right = None
-    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_id")
+    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_link")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     search_fields = ("actor_label", "action", "object_label", "request_id")
@@ -153,7 +154,7 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("time"), ordering="at")
     def moment(self, entry: AuditEntry) -> str:
-        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}"
+        return format_html('<span class="gp-nowrap">{}</span>', f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
 
     @display(description=_("agency"))
     def agency_name(self, entry: AuditEntry) -> str:
@@ -171,8 +172,10 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("request id"))
     def request_link(self, entry: AuditEntry) -> SafeString:
+        """To all that was done under the same request."""
         log = reverse("admin:audit_auditentry_changelist")
-        return format_html('<a class="underline" href="{0}?request_id={1}">{1}</a>', log, entry.request_id)
+        link = '<a class="gp-link gp-mono" href="{0}?{1}">{2}</a>'
+        return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id)
 
     @display(description=_("changes"))
     def difference(self, entry: AuditEntry) -> Any:

@@ -7,10 +7,8 @@ Metrica takes, and, after a restore, rows that Metrica has already.
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO
-from itertools import islice
 from typing import Any, Final
 
 from apps.clients.models import Client
@@ -137,10 +135,10 @@ def _orders(found: DryRun, counter: Counter, resolver: Resolver) -> None:
         maker, reading, gate = RowMaker(counter=counter, resolver=resolver), SIMPLE, OpenGate()
         kind, file_format = UploadKind.SIMPLE_ORDERS, UploadFormat.CSV
     goes: list[Any] = []
-    with closing(due_changes(counter=counter, only_orders=urgent, cursor=0, reading=reading)) as chunks:
-        for due in islice(chunks, 1):
-            goes = _that_go(found, maker, gate, due.rows)
-            found.superseded = len(due.passed_over)
+    due = next(due_changes(counter=counter, only_orders=urgent, cursor=0, reading=reading), None)
+    if due is not None:
+        goes = _that_go(found, maker, gate, due.rows)
+        found.superseded = len(due.passed_over)
     again: set[str] = set()
     if not found.capped:
         repeated = next(due_resends(counter=counter, only_orders=None, reading=reading), [])
