@@ -201,6 +201,8 @@ def test_a_file_sent_again_says_what_the_list_did_not_have(place: Place, browser
     text = words(browser.get(page(job)))
     assert "The same bytes were sent again: Metrica's list of uploads did not have it." in text
     assert "Metrica's list was empty, or could not be read." in text
+    ApiCall.objects.filter(method="GET").delete()
+    assert "What Metrica answered is no longer kept." in words(browser.get(page(job)))
 
 
 def test_a_file_still_in_doubt_says_when_metrica_is_asked_next(place: Place, browser: Browser):

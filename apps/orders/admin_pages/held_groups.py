@@ -166,7 +166,7 @@ CHOOSE_ACCOUNT = Act(
 )
 
 
-def _with_the_status(change: StatusChange) -> list[StatusChange]:
+def _with_the_status(change: StatusChange) -> QuerySet[StatusChange]:
     """At most as many as one press of a button takes."""
     rows = StatusChange.objects.filter(
         counter=change.counter_id,
@@ -174,11 +174,11 @@ def _with_the_status(change: StatusChange) -> list[StatusChange]:
         hold_reason__in=BY_STATUS,
         order_status=change.order_status,
     )
-    return list(rows.select_related("order", "counter").order_by("pk")[:BULK_LIMIT])
+    return rows.select_related("order", "counter").order_by("pk")[:BULK_LIMIT]
 
 
 def _ask_status(request: HttpRequest, change: StatusChange) -> str:
-    count = len(_with_the_status(change))
+    count = len(_with_the_status(change).values_list("pk"))
     text = ngettext(
         "%(count)s held status change “%(status)s” of %(counter)s will not be sent to Metrica. New ones are held "
         "again.",
@@ -190,7 +190,7 @@ def _ask_status(request: HttpRequest, change: StatusChange) -> str:
 
 
 def _reject_status(request: HttpRequest, change: StatusChange, values: Mapping[str, Any]) -> str:
-    done = services.reject_by_hand(changes=_with_the_status(change), why=values["why"])
+    done = services.reject_by_hand(changes=list(_with_the_status(change)), why=values["why"])
     return ngettext("%(count)s status change rejected.", "%(count)s status changes rejected.", done) % {"count": done}
 
 
