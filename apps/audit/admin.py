@@ -3,23 +3,33 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.db import connection
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 
+from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
 from apps.agencies.filters import PeriodFilter
-from apps.audit.models import AuditEntry
+from apps.audit import triggers, verifying
+from apps.audit.exporting import csv_of
+from apps.audit.models import AuditEntry, AuditLink
+from apps.audit.services import record
 
 
 class _ByText(TextFilter):
@@ -57,7 +67,7 @@ class AuditEntryAdmin(TenantAdmin):
     """Nobody adds, changes or deletes here; the database refuses it as well."""
 
     add_right = change_right = delete_right = None
-    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_id")
+    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_link")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     search_fields = ("actor_label", "action", "object_label", "request_id")
@@ -77,12 +87,74 @@ class AuditEntryAdmin(TenantAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [name for _title, options in self.fieldsets for name in options["fields"]]
 
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [
+            path("export/", guarded(require_safe(self.export)), name="audit_auditentry_export"),
+            path("verify/", guarded(self.verify), name="audit_auditentry_verify"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            given = f"?{request.GET.urlencode()}" if request.GET else ""
+            checking = _button(_("Check the chain"), "verified_user", reverse("admin:audit_auditentry_verify"))
+            export = _button(_("Export as CSV"), "download", reverse("admin:audit_auditentry_export") + given)
+            response.context_data["actions_list"] = [*([checking] if self._sees_whole_log(request) else []), export]
+        return response
+
+    def _sees_whole_log(self, request: HttpRequest) -> bool:
+        """A chain is all of an agency's: whoever is limited to some counters has no part in it."""
+        return self.has_view_permission(request) and actor_of(request).counters is None
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """What the list shows with these filters, all of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            entries = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse("admin:audit_auditentry_changelist"))
+        agency = actor_of(request).agency_id
+        record(action="audit.exported", agency=agency, details={"filters": request.GET.urlencode()[:1000]})
+        response = StreamingHttpResponse(csv_of(entries), content_type="text/csv; charset=utf-8")
+        name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def verify(self, request: HttpRequest) -> HttpResponse:
+        """The page that checks the chain of the agency in view, a piece with each request."""
+        if not self._sees_whole_log(request):
+            raise PermissionDenied
+        agency = actor_of(request).agency_id
+        check = None
+        if request.method == "POST":
+            token = request.POST.get("token", "")
+            check = verifying.go_on((token and verifying.resumed(token, agency)) or verifying.begin(agency))
+        entry = None if check is None else _entry_at(agency, check.place.position)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Check the chain"),
+            "check": check,
+            "entry": entry,
+            "chain_name": verifying.chain_name(agency),
+            "end": verifying.chain.end_of(agency),
+            "unsealed": verifying.unsealed(agency),
+            "unsealed_limit": verifying.UNSEALED_LIMIT,
+            "last": verifying.last_check(agency) if check is None else None,
+            "unguarded": triggers.missing(connection),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "audit/verify.html", context)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("agency", "link")
 
     @display(description=_("time"), ordering="at")
     def moment(self, entry: AuditEntry) -> str:
-        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}"
+        return format_html('<span class="gp-nowrap">{}</span>', f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
 
     @display(description=_("agency"))
     def agency_name(self, entry: AuditEntry) -> str:
@@ -100,8 +172,10 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("request id"))
     def request_link(self, entry: AuditEntry) -> SafeString:
+        """To all that was done under the same request."""
         log = reverse("admin:audit_auditentry_changelist")
-        return format_html('<a class="underline" href="{0}?request_id={1}">{1}</a>', log, entry.request_id)
+        link = '<a class="gp-link gp-mono" href="{0}?{1}">{2}</a>'
+        return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id)
 
     @display(description=_("changes"))
     def difference(self, entry: AuditEntry) -> Any:
@@ -128,6 +202,16 @@ def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
     old, new = before or {}, after or {}
     names = sorted({*old, *new})  # PostgreSQL keeps no order of its own
     return [(name, _shown(old, name), _shown(new, name), old.get(name, ...) != new.get(name, ...)) for name in names]
+
+
+def _entry_at(agency_id: int | None, position: int) -> AuditEntry | None:
+    link = AuditLink.objects.filter(agency=agency_id, position=position).select_related("entry").first()
+    return link.entry if link else None
+
+
+def _button(title: Any, icon: str, url: str) -> dict[str, Any]:
+    """A button of the header that leads to a page."""
+    return {"title": title, "icon": icon, "variant": ActionVariant.DEFAULT, "attrs": {}, "dialog": False, "path": url}
 
 
 def _shown(facts: dict[str, Any], name: str) -> Any:

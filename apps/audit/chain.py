@@ -48,6 +48,18 @@ class End:
     hash: str
 
 
+START = End(0, "")
+"""Before the first link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a chain that was walked. `place`: the last link that holds; `broken`: what comes after it does not."""
+
+    place: End
+    broken: Broken | None = None
+
+
 @dataclass(slots=True)
 class Report:
     """What a walk found. `ends`: by agency (None: the platform's own chain), for comparing with the log."""
@@ -81,7 +93,7 @@ def seal(limit: int = 5_000, *, thorough: bool = False) -> int:
 def _seal_agency(agency_id: int | None, entry_ids: list[int]) -> int:
     try:
         with transaction.atomic():
-            end = _end(agency_id)
+            end = end_of(agency_id)
             for chunk in _chunks(entry_ids):
                 entries = AuditEntry.objects.filter(id__in=chunk).order_by("id")
                 links = list(_links(entries, agency_id, end))
@@ -103,9 +115,10 @@ def _links(entries: Iterable[AuditEntry], agency_id: int | None, end: End) -> It
         yield link
 
 
-def _end(agency_id: int | None) -> End:
+def end_of(agency_id: int | None) -> End:
+    """Where the chain ends now; START where nothing is sealed."""
     newest = AuditLink.objects.filter(agency=agency_id).order_by("-position").values_list("position", "hash").first()
-    return End(*newest) if newest else End(0, "")
+    return End(*newest) if newest else START
 
 
 def link_hash(*, previous: str, link: AuditLink, entry: AuditEntry) -> str:
@@ -140,26 +153,36 @@ def verify(agency: Agency | None = None) -> Report:
 
 def _walk(agency_id: int | None, report: Report) -> Broken | None:
     # Links may be added while we walk: the chain is judged up to where it ended when we set out.
-    end = _end(agency_id)
+    end = end_of(agency_id)
     if end.position:
         report.ends[agency_id] = end
-    links = AuditLink.objects.filter(agency=agency_id, position__lte=end.position)
+    walked = stretch(agency_id, since=START, until=end)
+    report.checked += walked.place.position
+    return walked.broken
+
+
+def stretch(agency_id: int | None, *, since: End, until: End, limit: int | None = None) -> Stretch:
+    """Walk the chain from after `since`, a link that was found to hold, to `until`, or for `limit` links. One query."""
+    last = until.position if limit is None else min(until.position, since.position + limit)
+    links = AuditLink.objects.filter(agency=agency_id, position__gt=since.position, position__lte=last)
     rows = links.select_related("entry").order_by("position").iterator(chunk_size=_CHUNK)
-    position, previous = 0, ""
+    place = since
+    missing = _("the entry at this place is missing")
     try:
         for link in rows:
-            if link.position != position + 1:
-                return Broken(agency_id, position + 1, None, _("the entry at this place is missing"))
-            if link_hash(previous=previous, link=link, entry=link.entry) != link.hash:
-                return Broken(agency_id, link.position, link.entry_id, _("the entry is not what was sealed"))
-            position, previous = link.position, link.hash
-            report.checked += 1
+            following = place.position + 1
+            if link.position != following:
+                return Stretch(place, Broken(agency_id, following, None, missing))
+            if link_hash(previous=place.hash, link=link, entry=link.entry) != link.hash:
+                wrong = Broken(agency_id, link.position, link.entry_id, _("the entry is not what was sealed"))
+                return Stretch(place, wrong)
+            place = End(link.position, link.hash)
     except (ValueError, TypeError, AttributeError):
         # A column holds what its type never gives, a date that is none for example.
-        return Broken(agency_id, position + 1, None, _("the entry cannot be read"))
-    if position != end.position:
-        return Broken(agency_id, position + 1, None, _("the entry at this place is missing"))
-    return None
+        return Stretch(place, Broken(agency_id, place.position + 1, None, _("the entry cannot be read")))
+    if place.position != last:
+        return Stretch(place, Broken(agency_id, place.position + 1, None, missing))
+    return Stretch(place)
 
 
 def _chunks(items: list[int]) -> Iterator[list[int]]:

@@ -20,6 +20,7 @@ from apps.orders.admin_pages.acts import (
     SEND_CLIENT,
 )
 from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
+from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, SET_ZONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
@@ -30,11 +31,11 @@ from apps.orders.models import HeldChange, Order, RejectedChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY)
 offer(Client, SEND_CLIENT)
-offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
+offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT, REJECT_STATUS)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.counter_marks.append(work_marks)
-counter_pages.counter_actions(SIMULATE)
+counter_pages.counter_actions(SIMULATE, SET_ZONE, CHOOSE_ACCOUNT)
 checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)

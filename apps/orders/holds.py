@@ -144,8 +144,9 @@ def release_clients(*, counter: Counter, upload_id: UUID) -> int:
     return reassess(held, judge=HoldJudge(counter=counter, now=timezone.now()), counter=counter)
 
 
-def judged_now(change: StatusChange) -> str:
-    """The hold reason that applies to this change at this moment, or an empty text."""
+def judged_now(change: StatusChange, *, judge: HoldJudge | None = None) -> str:
+    """The hold reason that applies to this change at this moment, or an empty text. `judge`: of its counter, where
+    many are judged."""
     order = change.order
     facts = _Facts(
         pk=change.pk,
@@ -159,7 +160,7 @@ def judged_now(change: StatusChange) -> str:
         identifiers=order.identifiers,
         of_client=order.client.identifiers if order.client else None,
     )
-    return _judged(HoldJudge(counter=change.counter, now=timezone.now()), facts)
+    return _judged(judge or HoldJudge(counter=change.counter, now=timezone.now()), facts)
 
 
 def review_behind() -> Iterator[Counter]:

@@ -58,17 +58,31 @@ def release_by_hand(*, change: StatusChange) -> str:
 
 
 @transaction.atomic
+def release_many_by_hand(*, changes: Collection[StatusChange]) -> int:
+    """The same for many, which come with their counters, orders and clients. Returns how many are free; of the others
+    each has its own cause to be mended first. A handful of queries for each counter."""
+    done = 0
+    for chosen in _by_counter(_still_held(changes), Delivery.HELD):
+        counter = Counter.objects.select_related("account").get(pk=chosen[0].counter_id)
+        judge = HoldJudge(counter=counter, now=timezone.now())
+        for change in chosen:
+            change.forced = True
+        free = [change for change in chosen if not judged_now(change, judge=judge)]
+        moved = delivery.release(change_ids=[change.pk for change in free], forced=True)
+        done += _together("change.released", free, moved, announce=True)
+    return done
+
+
+@transaction.atomic
 def reject_by_hand(*, changes: Collection[StatusChange], why: str) -> int:
     """Give held changes up, with a reason: they will not be sent. Returns how many."""
     why = why.strip()
     if not why:
         raise ValidationError({"why": ValidationError(_("Say why it will not be sent."), code="required")})
     done = 0
-    for change in changes:
-        moved = delivery.refuse_held(change_ids=[change.pk], code=GIVEN_UP, message=why[:1000])
-        if moved:
-            _record("change.given_up", change, {"why": why[:1000], "held_for": change.hold_reason})
-        done += moved
+    for chosen in _by_counter(_still_held(changes), Delivery.HELD):
+        moved = delivery.refuse_held(change_ids=[change.pk for change in chosen], code=GIVEN_UP, message=why[:1000])
+        done += _together("change.given_up", chosen, moved, why=why[:1000])
     return done
 
 
@@ -171,25 +185,33 @@ _ONE_BY_ONE: Final = 20
 """So many changes decided on at once leave an entry each; more of them one, with their number and a digest."""
 
 
-def _by_counter(changes: Iterable[StatusChange]) -> Iterator[list[StatusChange]]:
-    rejected: dict[int, list[StatusChange]] = defaultdict(list)
+def _still_held(changes: Collection[StatusChange]) -> list[StatusChange]:
+    """Those that nobody has let go meanwhile; they stay so until the end of the transaction."""
+    rows = StatusChange.objects.select_for_update().filter(pk__among=[change.pk for change in changes])
+    held = set(rows.filter(delivery=Delivery.HELD).order_by("pk").values_list("pk", flat=True))
+    return [change for change in changes if change.pk in held]
+
+
+def _by_counter(changes: Iterable[StatusChange], state: Delivery = Delivery.REJECTED) -> Iterator[list[StatusChange]]:
+    found: dict[int, list[StatusChange]] = defaultdict(list)
     for change in changes:
-        if change.delivery == Delivery.REJECTED:
-            rejected[change.counter_id].append(change)
-    yield from rejected.values()
+        if change.delivery == state:
+            found[change.counter_id].append(change)
+    yield from found.values()
 
 
 def _together(
     action: str, chosen: Sequence[StatusChange], moved: int, *, announce: bool = False, **details: str
 ) -> int:
-    """The trace of what was decided on rejected changes of one counter. Returns `moved`."""
+    """The trace of what was decided on held or rejected changes of one counter. Returns `moved`."""
     if not moved:
         return 0
     if len(chosen) <= _ONE_BY_ONE:
         for change in chosen:
-            _record(action, change, {**details, "rejected_for": change.reject_code, "said": change.reject_message})
+            _record(action, change, {**details, **_stopped_by(change)})
     else:
         counter = chosen[0].counter
+        cause, reasons = _causes(chosen)
         record(
             action=action,
             agency=counter.agency_id,
@@ -198,12 +220,24 @@ def _together(
                 **details,
                 "changes": moved,
                 "changes_sha256": hashlib.sha256(b"".join(sorted(change.pk.bytes for change in chosen))).hexdigest(),
-                "rejected_for": dict(Counts(change.reject_code for change in chosen)),
+                cause: reasons,
             },
         )
     if announce:
         announce_accepted(chosen[0].counter_id)
     return moved
+
+
+def _stopped_by(change: StatusChange) -> dict[str, str]:
+    if change.delivery == Delivery.HELD:
+        return {"held_for": change.hold_reason}
+    return {"rejected_for": change.reject_code, "said": change.reject_message}
+
+
+def _causes(chosen: Sequence[StatusChange]) -> tuple[str, dict[str, int]]:
+    if chosen[0].delivery == Delivery.HELD:
+        return "held_for", dict(Counts(change.hold_reason for change in chosen))
+    return "rejected_for", dict(Counts(change.reject_code for change in chosen))
 
 
 def _record(action: str, change: StatusChange, details: dict[str, str]) -> None:

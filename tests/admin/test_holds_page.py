@@ -177,8 +177,8 @@ def test_one_comes_back_where_one_was(held: Place, browser: Browser):
     [
         ("pause", "Resume the counter", "admin:counters_counter_resume"),
         ("account", "Connect the account", "admin:counters_metricaaccount_change"),
-        ("no_account", "Choose an account", "admin:counters_counter_change"),
-        ("zone", "Set the time zone", "admin:counters_counter_change"),
+        ("no_account", "Choose an account", "admin:counters_counter_choose_account"),
+        ("zone", "Set the time zone", "admin:counters_counter_set_zone"),
     ],
 )
 def test_what_blocks_a_counter_has_its_fix(place: Place, browser: Browser, block: str, button: str, leads_to: str):
@@ -196,7 +196,8 @@ def test_what_blocks_a_counter_has_its_fix(place: Place, browser: Browser, block
     place.counter.refresh_from_db()
     holds.review(place.counter)
     answer = browser.get(LIST)
-    assert button in words(answer)
+    assert words(answer).count(button) == 2  # beside the counter, and beside its change
+    assert "Counters that cannot send" in words(answer)
     assert reverse(leads_to, args=[target]) in answer.content.decode()
     assert browser.get(reverse(leads_to, args=[target])).status_code == 200
 
@@ -238,3 +239,49 @@ def test_release_of_many_frees_those_that_may_go_and_tells_of_the_rest(held: Pla
     assert "1 is still held" in messages(answer)
     assert state(held, "FINE") == ("waiting", "")
     assert state(held, "NOBODY") == ("held", "no_identifiers")
+
+
+def test_a_time_zone_is_set_right_there(place: Place, browser: Browser):
+    services.update_counter(counter=place.counter, time_zone="")
+    place.push("A-1", "won")
+    url = reverse("admin:counters_counter_set_zone", args=[place.counter.pk])
+    for wrong in ("", "Moscow", "Europe"):
+        assert errors(browser.post(url, {"time_zone": wrong})), wrong
+    answer = browser.post(url, {"time_zone": "Asia/Omsk", "next": LIST}, follow=True)
+    assert "The time zone is kept" in messages(answer)
+    assert answer.redirect_chain[-1][0] == LIST
+    place.counter.refresh_from_db()
+    assert place.counter.time_zone == "Asia/Omsk"
+    assert holds.review(place.counter) == 1
+    assert "cannot be done any more" in messages(browser.post(url, {"time_zone": "Europe/Moscow"}, follow=True))
+
+
+def test_an_account_is_chosen_right_there_among_ones_own(place: Place, other: Place, browser: Browser):
+    services.update_counter(counter=place.counter, account=None)
+    place.push("A-1", "won")
+    url = reverse("admin:counters_counter_choose_account", args=[place.counter.pk])
+    asked = browser.get(url).content.decode()
+    assert "Mine-login" in asked
+    assert "Zeta-login" not in asked
+    assert "valid choice" in errors(browser.post(url, {"account": other.account.pk}))
+    assert "The account is kept" in messages(browser.post(url, {"account": place.account.pk}, follow=True))
+    place.counter.refresh_from_db()
+    assert holds.review(place.counter) == 1
+
+
+def test_all_with_a_status_are_given_up_with_one_reason(held: Place, browser: Browser):
+    held.push("OTHER", "another mystery")
+    url = act(held.change("UNMAPPED-1"), "reject_status")
+    assert url in browser.get(LIST).content.decode()
+    assert "2 held status changes “mystery” of Mine shop" in words(browser.get(url))
+    assert "required" in errors(browser.post(url, {"why": " "}))
+    assert "2 status changes rejected" in messages(browser.post(url, {"why": "tests"}, follow=True))
+    assert {held.change(name).delivery for name in ("UNMAPPED-1", "UNMAPPED-2")} == {"rejected"}
+    assert state(held, "OTHER") == ("held", "unmapped_status")
+    assert state(held, "NOBODY") == ("held", "no_identifiers")
+
+
+def test_every_held_change_can_be_given_up_from_the_list(held: Place, browser: Browser, login: Any):
+    for name in ("UNMAPPED-1", "NOBODY"):
+        assert f"{act(held.change(name), 'reject')}?next=" in browser.get(LIST).content.decode()
+    assert "reject/" not in login(held.analyst).get(LIST).content.decode()

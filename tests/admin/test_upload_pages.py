@@ -1,5 +1,8 @@
 """Upload jobs: how far one is, what was asked and answered, the exact bytes, and stopping or repeating it."""
 
+import html
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +12,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.audit.services import record
 from apps.counters.models import ApiCall
 from apps.uploads.models import Upload, UploadJob, UploadState
 from tests.admin.conftest import FILE, Place, keep
@@ -103,16 +107,125 @@ def test_a_failed_job_says_the_next_step(place: Place, browser: Browser):
     assert "Connect" in text or "connect" in text
 
 
-def test_an_unfinished_job_follows_itself(place: Place, browser: Browser):
+def follows_at(answer: Any) -> str:
+    """The address from which the page's moving part fetches itself anew."""
+    found = re.search(r'id="job" hx-get="([^"]+)"', answer.content.decode())
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def test_an_unfinished_job_follows_itself(place: Place, browser: Browser, django_assert_num_queries: Any):
     job = place.job(state="running", changes=10, delivered=4)
     answer = browser.get(page(job))
-    assert f'hx-get="{page(job)}?part=live"' in answer.content.decode()
     assert "40 % delivered" in answer.content.decode()
-    part = browser.get(page(job), {"part": "live"})
-    assert "<html" not in part.content.decode()
-    assert 'id="job"' in part.content.decode()
+    address = follows_at(answer)
+    assert address.startswith(f"{page(job)}?part=live&seen=")
+    UploadJob.objects.update(delivered=5)
+    with django_assert_num_queries(6):  # the files are not read anew: the page shows them as they are
+        part = browser.get(address)
+    text = part.content.decode()
+    assert "<html" not in text
+    assert "50 % delivered" in text
+    assert "job-files" not in text
+    assert follows_at(part) == address
+    Upload.objects.update(state="unknown")
+    part = browser.get(address)
+    assert 'id="job-files" hx-swap-oob="true"' in part.content.decode()
+    assert "Outcome unknown" in words(part)
+    assert follows_at(part) != address
     UploadJob.objects.update(state="succeeded", finished_at=timezone.now())
-    assert browser.get(page(job), {"part": "live"}).headers["HX-Refresh"] == "true"
+    assert browser.get(address).headers["HX-Refresh"] == "true"
+
+
+def in_doubt(place: Place, job: UploadJob, listed: list[dict[str, Any]], **fields: Any) -> Upload:
+    """The job's file after its answer was lost and Metrica's list was read."""
+    upload = Upload.objects.get(job=job)
+    Upload.objects.filter(pk=upload.pk).update(**fields)
+    ApiCall.objects.create(
+        agency=place.agency,
+        counter=place.counter,
+        subject=upload.pk,
+        method="GET",
+        url="https://metrica.example/cdp/api/v1/counter/1/last_uploadings?limit=1000",
+        status=200,
+        response_body=json.dumps({"uploadings": listed}),
+        outcome="ok",
+    )
+    return upload
+
+
+def entry(place: Place, upload: Upload, action: str, **details: Any) -> None:
+    record(action=action, agency=place.agency, obj=upload, details=details)
+
+
+def listed(uploading_id: str, *, rows: int = 1, status: str = "PASSED") -> dict[str, Any]:
+    return {
+        "uploading_id": uploading_id,
+        "datetime": "2026-11-04 10:00:00",
+        "api_validation_status": status,
+        "elements_count": rows,
+        "uploading_format": "CSV",
+        "uploading_source": "API",
+    }
+
+
+def test_how_a_lost_answer_was_found_out_is_told(place: Place, browser: Browser, django_assert_num_queries: Any):
+    job = place.job()
+    rows = [
+        listed("Mine-at-metrica"),
+        listed("stranger"),
+        listed("no-match", rows=7),
+        listed("bad", status="FAILED"),
+        listed("sibling"),
+    ]
+    upload = in_doubt(place, job, rows)
+    keep(Upload(job=job, wave=2, state=UploadState.PASSED, rows=1, uploading_id="sibling"), place.counter)
+    entry(place, upload, "upload.unknown", attempt=1)
+    entry(place, upload, "upload.adopted", uploading_id="Mine-at-metrica")
+    with django_assert_num_queries(9):
+        text = words(browser.get(page(job)))
+    for expected in (
+        *("Looked up at Metrica 1 look", "Attempt 1: no answer came", "Looked for: an upload of 1 row"),
+        "Found in Metrica's list as Mine-at-metrica and taken for this file.",
+        *("Mine-at-metrica 1 CSV PASSED this file", "stranger 1 CSV PASSED could be this file"),
+        *("no-match 7 CSV PASSED not this file", "bad 1 CSV FAILED Metrica has it as failed"),
+        *("sibling 1 CSV PASSED another file of this counter", "POST https://metrica.example"),
+    ):
+        assert expected in text, expected
+
+
+def test_a_file_sent_again_says_what_the_list_did_not_have(place: Place, browser: Browser):
+    job = place.job()
+    upload = in_doubt(place, job, [], attempts=2, sent_again="not_listed")
+    entry(place, upload, "upload.sent_again", because="not_listed", candidates=0)
+    text = words(browser.get(page(job)))
+    assert "The same bytes were sent again: Metrica's list of uploads did not have it." in text
+    assert "Metrica's list was empty, or could not be read." in text
+    ApiCall.objects.filter(method="GET").delete()
+    assert "What Metrica answered is no longer kept." in words(browser.get(page(job)))
+
+
+def test_a_file_still_in_doubt_says_when_metrica_is_asked_next(place: Place, browser: Browser):
+    job = place.job(state="running")
+    in_doubt(place, job, [], state="unknown", not_before=timezone.now() + timedelta(minutes=3))
+    assert "not decided yet" in words(browser.get(page(job)))
+    assert "Nothing of this counter goes before it is decided. The next look comes in 2 min" in words(
+        browser.get(page(job))
+    )
+
+
+def test_of_a_list_that_the_ledger_cut_its_beginning_is_read(place: Place, browser: Browser):
+    job = place.job()
+    in_doubt(place, job, [])
+    whole = json.dumps({"uploadings": [listed("Mine-at-metrica"), listed("older", rows=2)]})
+    ApiCall.objects.filter(method="GET").update(response_body=whole[:-30])
+    text = words(browser.get(page(job)))
+    assert "Mine-at-metrica 1 CSV PASSED this file" in text
+    assert "older" not in text
+    assert "only its beginning" in text
+    for nonsense in ("", "[", "{", "<html>", '{"uploadings": 7}', "null"):
+        ApiCall.objects.filter(method="GET").update(response_body=nonsense)
+        assert "could not be read" in words(browser.get(page(job))), nonsense
 
 
 def test_a_job_that_waits_says_until_when(place: Place, browser: Browser):

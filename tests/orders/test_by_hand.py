@@ -100,3 +100,25 @@ def test_send_the_present_state_once_more(send: Send) -> None:
     assert the_order().resend_due
     assert StatusChange.objects.get().upload_id == UPLOAD, "the timeline keeps how it went the first time"
     assert actions() == ["order.resend_requested"]
+
+
+def test_very_many_are_decided_on_with_one_entry_and_few_statements(
+    send: Send, counter: Counter, django_assert_num_queries: Any
+) -> None:
+    many = range(30)
+    send(*(row(id=f"D-{number}") for number in many), *(row(id=f"U-{number}", order_status="?") for number in many))
+    changes = list(StatusChange.objects.select_related("counter__account", "order__client").order_by("pk"))
+    good = [change for change in changes if change.delivery == Delivery.WAITING]
+    StatusChange.objects.filter(pk__in=[change.pk for change in good]).update(delivery="held", hold_reason="by_hand")
+    changes = list(StatusChange.objects.select_related("counter__account", "order__client").order_by("pk"))
+    with django_assert_num_queries(8):
+        assert services.release_many_by_hand(changes=changes) == 30
+    assert StatusChange.objects.filter(delivery="waiting", forced=True).count() == 30
+    with django_assert_num_queries(6):
+        assert services.reject_by_hand(changes=changes, why="a test") == 30, "those let go meanwhile stay so"
+    released, given_up = AuditEntry.objects.filter(action__in=["change.released", "change.given_up"]).order_by("id")
+    assert released.details["held_for"] == {"by_hand": 30}
+    assert (given_up.details["changes"], given_up.details["held_for"]) == (30, {"unmapped_status": 30})
+    assert given_up.details["why"] == "a test"
+    assert len(given_up.details["changes_sha256"]) == 64
+    assert (given_up.object_type, given_up.object_id) == ("counters.counter", str(counter.pk))

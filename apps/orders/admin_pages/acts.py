@@ -170,7 +170,8 @@ REJECT = Act(
 
 def _release_many(request: HttpRequest, changes: list[StatusChange], values: Mapping[str, Any]) -> str:
     able = [change for change in changes if change.hold_reason in RELEASABLE]
-    still = len(changes) - sum(not services.release_by_hand(change=change) for change in able)
+    done = services.release_many_by_hand(changes=able)
+    still = len(changes) - done
     if still:
         text = ngettext(
             "%(count)s is still held: its own cause has to be mended first.",
@@ -178,7 +179,6 @@ def _release_many(request: HttpRequest, changes: list[StatusChange], values: Map
             still,
         )
         messages.warning(request, text % {"count": still})
-    done = len(changes) - still
     return ngettext("%(count)s released.", "%(count)s released.", done) % {"count": done}
 
 

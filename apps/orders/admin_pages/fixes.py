@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from apps.counters.models import Counter
 from apps.metrica.text import Text
 from apps.orders.hold_advice import sentence
+from apps.orders.holds import COUNTER_REASONS
 from apps.orders.models import GIVEN_UP, Delivery, HoldReason, StatusChange
 from apps.orders.reject_advice import OVERTAKEN, advice_for
 
@@ -26,8 +28,22 @@ def _act(name: str, change: StatusChange) -> str:
     return reverse(f"admin:orders_heldchange_{name}", args=[change.pk])
 
 
-def _counter_page(change: StatusChange) -> str:
-    return reverse("admin:counters_counter_change", args=[change.counter_id])
+def fix_for_counter(counter: Counter, reason: str) -> Fix:
+    """The next step for all that a counter holds because nothing of it can go (see COUNTER_REASONS). Needs
+    `counter.account`."""
+    text = sentence(reason)
+    if reason == HoldReason.COUNTER_PAUSED:
+        return Fix(text, _("Resume the counter"), _counter_act("resume", counter), "play_arrow")
+    if reason == HoldReason.UNKNOWN_TIME_ZONE:
+        return Fix(text, _("Set the time zone"), _counter_act("set_zone", counter), "schedule")
+    if counter.account_id is None:
+        return Fix(text, _("Choose an account"), _counter_act("choose_account", counter), "link")
+    page = reverse("admin:counters_metricaaccount_change", args=[counter.account_id])
+    return Fix(text, _("Connect the account"), page, "link", asks=False)
+
+
+def _counter_act(name: str, counter: Counter) -> str:
+    return reverse(f"admin:counters_counter_{name}", args=[counter.pk])
 
 
 def fix_for(change: StatusChange) -> Fix | None:
@@ -48,26 +64,8 @@ def fix_for(change: StatusChange) -> Fix | None:
         return None
     reason = change.hold_reason
     text = sentence(reason)
-    if reason == HoldReason.COUNTER_PAUSED:
-        return Fix(
-            text,
-            _("Resume the counter"),
-            reverse("admin:counters_counter_resume", args=[change.counter_id]),
-            "play_arrow",
-        )
-    if reason == HoldReason.ACCOUNT_DISCONNECTED:
-        account = change.counter.account_id
-        if account is None:
-            return Fix(text, _("Choose an account"), _counter_page(change), "link", asks=False)
-        return Fix(
-            text,
-            _("Connect the account"),
-            reverse("admin:counters_metricaaccount_change", args=[account]),
-            "link",
-            asks=False,
-        )
-    if reason == HoldReason.UNKNOWN_TIME_ZONE:
-        return Fix(text, _("Set the time zone"), _counter_page(change), "schedule", asks=False)
+    if reason in COUNTER_REASONS:
+        return fix_for_counter(change.counter, reason)
     if reason in (HoldReason.UNMAPPED_STATUS, HoldReason.STATUS_WITHOUT_GOAL):
         return Fix(text, _("Map the status"), _act("map", change), "account_tree")
     if reason == HoldReason.NO_IDENTIFIERS:

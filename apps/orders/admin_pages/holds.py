@@ -1,12 +1,9 @@
 """The holds: a work list by reason, with the fix beside each (R8)."""
 
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Count, Min, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -19,13 +16,10 @@ from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge
 from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
+from apps.orders.admin_pages.held_groups import BY_STATUS, held_counters, held_statuses
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HeldChange, HoldReason
-
-STATUS_ROWS = 5000
-STATUSES_SHOWN = 12
-BY_STATUS = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 
 
 class ReasonFilter(SimpleListFilter):
@@ -42,39 +36,6 @@ class ReasonFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[HeldChange]) -> QuerySet[HeldChange]:
         return queryset.filter(hold_reason=self.value()) if self.value() in HoldReason.values else queryset
-
-
-@dataclass(frozen=True, slots=True)
-class HeldStatus:
-    """A status that holds orders of one counter, with its fix."""
-
-    status: str
-    counter: str
-    count: int
-    url: str
-
-
-def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
-    """Statuses that wait for their mapping, those with most changes first: one fix frees all. Two queries."""
-    some = rows.filter(hold_reason__in=BY_STATUS).order_by().values("pk")[:STATUS_ROWS]
-    groups = list(
-        HeldChange.objects.filter(pk__in=some)
-        .order_by()
-        .values("counter", "order_status")
-        .annotate(count=Count("pk"), first=Min(Cast("pk", TextField())))
-        .order_by("-count")[:STATUSES_SHOWN]
-    )
-    counters = Counter.objects.filter(pk__in={group["counter"] for group in groups})
-    names = {counter.pk: str(counter) for counter in counters}
-    return [
-        HeldStatus(
-            group["order_status"],
-            names[group["counter"]],
-            group["count"],
-            reverse("admin:orders_heldchange_map", args=[UUID(group["first"])]),
-        )
-        for group in groups
-    ]
 
 
 class HeldChangeAdmin(WorkListAdmin):
@@ -114,6 +75,8 @@ class HeldChangeAdmin(WorkListAdmin):
                 if any(counts[value] for value in BY_STATUS) and reason in ("", *BY_STATUS)
                 else []
             ),
+            "held_counters": held_counters(by_counter, reason=reason),
+            "next": request.get_full_path(),
             "may_operate": self.has_operate_permission(request),
             **(extra_context or {}),
         }
@@ -128,6 +91,11 @@ class HeldChangeAdmin(WorkListAdmin):
     @display(description=_("What to do"))
     def show_fix(self, change: Any) -> str:
         fix = change.fix
-        if fix is None or not fix.url:
-            return fix.text if fix else "—"
-        return render_to_string("admin/orders/fix.html", {"fix": fix, "next": change.next})
+        if fix is None:
+            return "—"
+        context = {
+            "fix": fix,
+            "next": change.next,
+            "give_up": reverse("admin:orders_heldchange_reject", args=[change.pk]),
+        }
+        return render_to_string("admin/orders/heldchange/fix.html", context)

@@ -19,6 +19,7 @@ from apps.counters.ui.bulk import BulkAct
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from apps.orders.numbers import LIMIT
 from apps.uploads import services
+from apps.uploads.admin_pages.dry_run import UploadForm
 from apps.uploads.models import UNFINISHED_JOBS, Trigger, UploadJob
 
 
@@ -127,6 +128,7 @@ UPLOAD_COUNTER = Act(
     title=_("Upload now"),
     icon="cloud_upload",
     question=_ask_counter,
+    form=UploadForm,
     do=_upload_counter,
     shown=lambda request, counter: not block_reason(counter),
     main=True,

@@ -1,5 +1,6 @@
 """One upload job: how far it is, each of its files, what was asked and answered, the exact bytes."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,22 +35,25 @@ from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
+from apps.uploads.admin_pages.dry_run import CONTENT_TYPES, DryRunPages
+from apps.uploads.admin_pages.looked_up import LookedUp, looked_up
 from apps.uploads.admin_pages.rejected import rejected_list
-from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadFormat, UploadJob, UploadState
+from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadJob, UploadState
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
 SHOWN_CALLS = 20
 _PIECE = 256 * 1024
-_CONTENT_TYPES: dict[str, str] = {UploadFormat.CSV: "text/csv; charset=utf-8", UploadFormat.JSON: "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """One file of the job with its calls, newest first, and what to do if it did not end well."""
+    """One file of the job with the calls that carried it, newest first, how it was looked up where its outcome was in
+    doubt, and what to do if it did not end well."""
 
     upload: Upload
     calls: list[ApiCall]
+    looked_up: LookedUp | None
     problem: Problem | None
     rejected: list[tuple[StatusChange, Advice, Fix | None]]
     refused: list[Client]
@@ -102,7 +106,7 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
-class UploadJobAdmin(PreparedListMixin, PageAdmin):
+class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
     page_template = "admin/uploads/uploadjob/page.html"
     list_display = (
         "show_created",
@@ -146,7 +150,7 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
             problem = describe(error.code)
             messages.error(request, f"{problem.message} {problem.next_step}" if problem else error.code)
             return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job_id]))
-        response = StreamingHttpResponse(_pieces(stream, opened), content_type=_CONTENT_TYPES[upload.format])
+        response = StreamingHttpResponse(_pieces(stream, opened), content_type=CONTENT_TYPES[upload.format])
         response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.{upload.format}"'
         response["Content-Length"] = str(upload.bytes)
         return response
@@ -157,13 +161,21 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
             return super().render_page(request, obj, *args, **kwargs)
         if obj.state not in UNFINISHED_JOBS:
             return HttpResponse(headers={"HX-Refresh": "true"})
-        return super().render_page(request, obj, *args, template="admin/uploads/uploadjob/live.html", **kwargs)
+        return super().render_page(request, obj, *args, template="admin/uploads/uploadjob/part.html", **kwargs)
 
     def page_context(self, request: HttpRequest, obj: UploadJob) -> dict[str, Any]:
+        """The files are read whole only where the page does not show them yet as they are (see `seen` in the
+        template)."""
         uploads = list(obj.uploads.order_by("wave", "id")[: SHOWN_UPLOADS + 1])
+        for upload in uploads:
+            upload.job = obj
         now = timezone.now()
+        version = _version(uploads)
+        changed = "part" not in request.GET or request.GET.get("seen") != version
         return {
-            "waves": _waves(uploads[:SHOWN_UPLOADS]),
+            "waves": _waves(uploads[:SHOWN_UPLOADS]) if changed else [],
+            "changed": changed,
+            "version": version,
             "more_uploads": len(uploads) > SHOWN_UPLOADS,
             "progress": progress(obj),
             "problem": describe(obj.error_code),
@@ -206,11 +218,20 @@ class UploadJobAdmin(PreparedListMixin, PageAdmin):
         """All columns come with the rows."""
 
 
+def _version(uploads: Sequence[Upload]) -> str:
+    """Differs when the files have to be drawn anew."""
+    moving = [(str(one.pk), one.state, one.rows, one.attempts, one.lookups, str(one.not_before)) for one in uploads]
+    return hashlib.sha256(repr(moving).encode()).hexdigest()[:16]
+
+
 def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     calls: dict[Any, list[ApiCall]] = defaultdict(list)
+    looks: dict[Any, list[ApiCall]] = defaultdict(list)
     for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
-        if call.subject is not None and len(calls[call.subject]) < SHOWN_CALLS:
-            calls[call.subject].append(call)
+        mine = (looks if call.method == "GET" else calls)[call.subject]
+        if len(mine) < SHOWN_CALLS:
+            mine.append(call)
+    doubts = looked_up(uploads, looks)
     rejected: dict[Any, list[tuple[StatusChange, Advice, Fix | None]]] = defaultdict(list)
     parts: dict[Any, set[str]] = defaultdict(set)
     for upload in uploads:
@@ -228,6 +249,7 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
         line = FileLine(
             upload,
             calls[upload.pk],
+            doubts.get(upload.pk),
             describe(upload.error_code),
             rejected[upload.pk],
             clients[upload.pk],

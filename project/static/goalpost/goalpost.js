@@ -102,6 +102,16 @@
         }
     });
 
+    // ---- What one has opened stays open when a page draws a part of itself anew ----
+    const opened = new Set();
+    document.addEventListener("htmx:beforeOnLoad", () => {
+        opened.clear();
+        document.querySelectorAll("details[open][id]").forEach((details) => opened.add(details.id));
+    });
+    document.addEventListener("htmx:afterSettle", () => {
+        opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    });
+
     // ---- A form is sent once ----
     document.addEventListener("submit", (event) => {
         const form = event.target;
