@@ -65,6 +65,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Upload jobs"), "cloud_upload", "uploads_uploadjob_changelist"),
                     _item(_("Comparison"), "balance", "dashboard_comparison_changelist"),
                     _item(_("Clients"), "group", "clients_client_changelist"),
+                    _item(_("Imports"), "upload_file", "imports_importjob_changelist"),
                 ],
             },
             {

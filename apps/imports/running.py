@@ -3,13 +3,10 @@
 So a worker may die anywhere: the next one goes on behind the last chunk, and no row counts twice.
 """
 
-import contextlib
 import tempfile
 import zlib
 from collections import Counter as Counting
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
 from uuid import UUID
 
 import structlog
@@ -130,22 +127,18 @@ def _import(turn: Turn, job: ImportJob, file: OrdersFile) -> Import:
 
 def _read_workbook(turn: Turn, job: ImportJob) -> None:
     """The whole sheet as CSV, once; kept, so that a worker who goes on need not do it again."""
-    with files.local(job) as source, tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="") as table:
-        sheet = xlsx.write_csv(source, table, rows=services.MAX_ROWS + 1, alive=turn.alive)
+    with files.local(job) as path, tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="") as table:
+        with path.open("rb") as source:
+            sheet = xlsx.write_csv(source, table, rows=services.MAX_ROWS + 1, alive=turn.alive)
         if sheet.cut:
             raise unusable(1, "too_many_rows", services.too_many_rows())
         table.flush()
-        with _bytes_of(table) as stream:
+        plain = Path(table.name)
+        with plain.open("rb") as stream:
             name = files.keep_table(job, stream)
-        size = Path(table.name).stat().st_size
+        size = plain.stat().st_size
     turn.write(table=name, whole=size, sheet=sheet.name[:255])
     job.table, job.whole = name, size
-
-
-@contextlib.contextmanager
-def _bytes_of(file: object) -> Iterator[IO[bytes]]:
-    with Path(cast(IO[str], file).name).open("rb") as stream:
-        yield stream
 
 
 def _end(turn: Turn, job: ImportJob, state: ImportState, *, code: str, message: str = "") -> None:

@@ -168,6 +168,7 @@ def safe_name(name: str) -> str:
 def _on_disk(content: IO[bytes]) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile() as file:
         size = 0
+        content.seek(0)
         while piece := content.read(_PIECE):
             size += len(piece)
             if size > MAX_CSV_BYTES:
@@ -210,7 +211,7 @@ def _read_sample(job: ImportJob, file: IO[bytes]) -> None:
     remembered = RememberedColumns.objects.filter(counter=job.counter).first()
     with tempfile.NamedTemporaryFile("w+", suffix=".csv", encoding="utf-8", newline="") as sample:
         if job.kind == FileKind.XLSX:
-            sheet = xlsx.write_csv(path, sample, rows=SAMPLE_ROWS + 1)
+            sheet = xlsx.write_csv(cast(BinaryIO, file), sample, rows=SAMPLE_ROWS + 1)
             job.sheet, job.encoding = sheet.name[:255], ""
             job.size, job.sha256 = _digest(file)
             sample.flush()
@@ -237,7 +238,7 @@ def _whole_lines(head: bytes, *, cut: bool) -> bytes:
 
 def _digest(file: IO[bytes]) -> tuple[int, str]:
     file.seek(0)
-    digest = hashlib.file_digest(cast(BinaryIO, file), "sha256")
+    digest = hashlib.file_digest(cast(Any, file), "sha256")
     return file.tell(), digest.hexdigest()
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from django.utils.translation import gettext as _
@@ -46,9 +45,7 @@ def is_workbook(file: BinaryIO) -> bool:
         return "xl/workbook.xml" in archive.namelist()
 
 
-def write_csv(
-    source: Path | BinaryIO, target: IO[str], *, rows: int, alive: Callable[[], None] = lambda: None
-) -> Sheet:
+def write_csv(source: BinaryIO, target: IO[str], *, rows: int, alive: Callable[[], None] = lambda: None) -> Sheet:
     """The first visible sheet's rows up to row number `rows`. `alive` is called while it takes time.
 
     Raises UnusableFile.
@@ -132,7 +129,7 @@ def _number(value: float) -> str:
     return format(value, ".14E") if abs(value) >= 1e15 else format(Decimal(format(value, ".15g")), "f")
 
 
-def _opened(source: Path | BinaryIO) -> zipfile.ZipFile:
+def _opened(source: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError, RuntimeError) as error:
