@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.metrica.text import Text
+from apps.metrica.text import Text, filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,18 @@ _OWN = {
         ),
     ]
 }
+
+_REMARKS = {
+    "outside_binding_window": _("Older than 21 days: Metrica will not find their visits"),
+    "create_date_time_frozen": _("Another time of creation: Metrica has the earlier one"),
+    "undeclared_attribute": _("An attribute that is not declared: kept, not sent"),
+    "ambiguous_time": _("A time that came twice, as the clocks went back"),
+}
+
+
+def remark(code: str) -> Text:
+    """What was remarked about rows that were taken in. What can be corrected stands in the report, row by row."""
+    return _REMARKS.get(code) or filled(_("Left out of the row, see the report: %(code)s"), code=code)
 
 
 def describe(code: str, message: str = "") -> Problem | None:

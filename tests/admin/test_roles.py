@@ -49,6 +49,7 @@ OPERATING = [
     ("uploads_uploadjob", "retry_rejected"),
     ("uploads_uploadjob", "cancel"),
     ("imports_importjob", "cancel"),
+    ("imports_importjob", "discard"),
     ("imports_importjob", "columns"),
     ("hooks_endpoint", "test"),
     ("hooks_endpoint", "enable"),

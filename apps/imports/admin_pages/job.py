@@ -39,7 +39,7 @@ from apps.imports.admin_pages.forms import ColumnsForm, FileForm
 from apps.imports.columns import REPORT_COLUMNS, begins_report
 from apps.imports.models import FileKind, ImportJob, ImportState, ReportPart
 from apps.imports.preview import Preview, preview
-from apps.imports.problems import describe
+from apps.imports.problems import describe, remark
 from apps.imports.report import ReportLines, report_name
 from apps.imports.rounds import FILE_KEPT
 from apps.imports.uploading import TOO_LARGE
@@ -51,6 +51,8 @@ SHOWN_PROBLEMS = 20
 
 def _cancel(request: HttpRequest, job: ImportJob, values: Mapping[str, Any]) -> str:
     services.cancel(job=job)
+    if job.is_draft:
+        return _now("The file is given up.")
     return _now("The import is being stopped. What was taken in stays.")
 
 
@@ -58,14 +60,21 @@ CANCEL = Act(
     name="cancel",
     title=_("Stop the import"),
     icon="cancel",
-    question=lambda request, job: (
-        _("The file is given up. Nothing of it was taken in.")
-        if job.is_draft
-        else _("No further rows are taken in. Those that were stay: status changes are never deleted.")
+    question=lambda request, job: _(
+        "No further rows are taken in. Those that were stay: status changes are never deleted."
     ),
     do=_cancel,
     danger=True,
-    shown=lambda request, job: job.is_draft or (job.is_under_way and job.cancel_requested_at is None),
+    shown=lambda request, job: job.is_under_way and job.cancel_requested_at is None,
+)
+DISCARD = Act(
+    name="discard",
+    title=_("Give the file up"),
+    icon="delete",
+    question=lambda request, job: _("The file is not imported and is deleted within the day. Nothing was taken in."),
+    do=_cancel,
+    danger=True,
+    shown=lambda request, job: job.is_draft,
 )
 
 
@@ -205,7 +214,7 @@ class ImportJobAdmin(PreparedListMixin, PageAdmin):
             "percent": _percent(obj),
             "took": (obj.finished_at or timezone.now()) - obj.started_at if obj.started_at else None,
             "held": [(HoldReason(reason).label, rows, _held_url(obj, reason)) for reason, rows in obj.held.items()],
-            "warned": sorted(obj.warned.items(), key=lambda item: -item[1]),
+            "warned": [(remark(code), rows) for code, rows in sorted(obj.warned.items(), key=lambda item: -item[1])],
             "problems": _first_problems(obj) if obj.reported and "part" not in request.GET else [],
             "shown_problems": SHOWN_PROBLEMS,
             "files_gone": not obj.file and not obj.is_under_way,
