@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from apps.counters.models import AttributeEntity, Counter, CustomAttribute
 from apps.imports import services
@@ -28,7 +28,7 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         help_text=_("CSV in UTF-8 or Windows-1251, or an Excel workbook (.xlsx). A report of rejected rows as well."),
-        widget=forms.FileInput(attrs={"class": "gp-input", "accept": ".csv,.tsv,.txt,.xlsx"}),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,.xlsx"}),
         error_messages={
             "empty": _("The file is empty. Export the orders again, with a header line."),
             "required": _("Choose a file."),
