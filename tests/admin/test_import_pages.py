@@ -13,7 +13,7 @@ from django.urls import reverse
 from openpyxl import Workbook
 
 from apps.audit.models import AuditEntry
-from apps.imports import claims, uploading
+from apps.imports import claims, services, uploading
 from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
 from apps.orders.models import Order
@@ -48,8 +48,9 @@ def bring(place: Place, browser: Browser) -> Any:
 
 def choose(job: ImportJob, *, do: str = "look", **changes: str) -> dict[str, str]:
     """What the form of a draft sends, with some choices written anew by header."""
-    data = {f"column-{at}": changes.get(header, column) for at, (header, column) in enumerate(job.columns.items())}
-    return {**data, "delimiter": changes.get("delimiter", job.delimiter), do: ""}
+    header = services.peek_at(job).header
+    own = {f"column-{at}": changes.get(text, job.columns.get(text, "")) for at, text in enumerate(header)}
+    return {**own, "delimiter": changes.get("delimiter", job.delimiter), do: ""}
 
 
 def test_from_the_file_to_its_report(place: Place, browser: Browser, bring: Any):
@@ -93,8 +94,7 @@ def test_the_report_corrected_is_brought_back(place: Place, browser: Browser, br
     _answer, again = bring(report.replace(b";x", b";15"), "Выгрузка.errors.csv")
     text = words(browser.get(page_of(again)))
     assert "This is a report of rejected rows" in text and "none would be rejected" in text
-    own = {f"column-{at + 4}": column for at, column in enumerate(again.columns.values())}
-    browser.post(reverse("admin:imports_importjob_columns", args=[again.pk]), {**own, "delimiter": ";", "start": ""})
+    browser.post(reverse("admin:imports_importjob_columns", args=[again.pk]), choose(again, do="start"))
     take_in(str(again.pk))
     again.refresh_from_db()
     assert (again.state, again.created, again.corrects) == ("succeeded", 1, first)
