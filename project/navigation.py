@@ -16,7 +16,7 @@ def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
 
 
 # Written by the theme, which has no Russian of its own for them.
-THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"))
+THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"), _("Choose file to upload"))
 
 _INDIGO = {
     "50": "oklch(96.2% .018 272.314)",
