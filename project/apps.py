@@ -10,6 +10,13 @@ class ProjectConfig(AppConfig):
     label = "project"
     verbose_name = _("Goalpost")
 
+    def ready(self) -> None:
+        # Imports know nothing of uploads, whose clock ticks for everybody.
+        from apps.imports.rounds import on_tick
+        from apps.uploads.events import ticked
+
+        ticked.connect(on_tick, dispatch_uid="imports.rounds")
+
 
 class GoalpostAdminConfig(AdminConfig):
     default_site = "apps.agencies.site.GoalpostAdminSite"

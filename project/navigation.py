@@ -16,7 +16,7 @@ def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
 
 
 # Written by the theme, which has no Russian of its own for them.
-THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"))
+THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"), _("Choose file to upload"))
 
 _INDIGO = {
     "50": "oklch(96.2% .018 272.314)",
@@ -65,6 +65,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Upload jobs"), "cloud_upload", "uploads_uploadjob_changelist"),
                     _item(_("Comparison"), "balance", "dashboard_comparison_changelist"),
                     _item(_("Clients"), "group", "clients_client_changelist"),
+                    _item(_("Imports"), "upload_file", "imports_importjob_changelist"),
                 ],
             },
             {

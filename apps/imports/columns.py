@@ -1,12 +1,13 @@
 """Which column of a CSV file holds what: the header, found by name, and the delimiter that it shows.
 
 An empty cell clears what the status itself holds (revenue, cost, currency, goals, products). It says nothing of the
-client: what is known of them stays. A column that the file lacks is a field left out.
+client: what is known of them stays. A column that the file lacks is a field left out. Custom attributes have columns of
+their own: `attribute:branch` of the order, `client_attribute:card` of its client.
 """
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -27,6 +28,7 @@ KEPT_BY_EMPTY = (
     "phones_md5",
 )
 KNOWN = REQUIRED + CLEARED_BY_EMPTY + KEPT_BY_EMPTY
+ATTRIBUTE, CLIENT_ATTRIBUTE = "attribute", "client_attribute"
 # The first columns of a report on rejected rows; a corrected report can be imported as it is.
 REPORT_COLUMNS = ("line", "column", "code", "reason")
 
@@ -58,6 +60,13 @@ def read_delimiter(text: str) -> str:
     return sign
 
 
+def attribute_column(text: str) -> str:
+    """`attribute:name` or `client_attribute:name` as columns are called here; empty where the text names neither."""
+    kind, colon, name = (part.strip() for part in text.partition(":"))
+    kind = kind.casefold()
+    return f"{kind}:{name}" if colon and name and kind in (ATTRIBUTE, CLIENT_ATTRIBUTE) else ""
+
+
 def read_column_map(pairs: Sequence[str]) -> dict[str, str]:
     """`column=header` pairs as {column: header}. Raises ValueError with a sentence."""
     mapping: dict[str, str] = {}
@@ -65,7 +74,8 @@ def read_column_map(pairs: Sequence[str]) -> dict[str, str]:
         column, equals, header = (part.strip() for part in pair.partition("="))
         if not equals or not header:
             raise ValueError(_('“%(pair)s” is no mapping. Write "column=header".') % {"pair": pair})
-        if column not in KNOWN:
+        column = attribute_column(column) or column
+        if column not in KNOWN and not attribute_column(column):
             text = _("There is no column “%(column)s”. Choose one of: %(known)s.")
             raise ValueError(text % {"column": column, "known": ", ".join(KNOWN)})
         if column in mapping or _key(header) in map(_key, mapping.values()):
@@ -75,9 +85,10 @@ def read_column_map(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def read_header(text: str, *, delimiter: str, column_map: Mapping[str, str]) -> Layout:
-    """The layout that the header shows. `delimiter` "" finds it out. Raises UnusableFile."""
+    """The layout that the header shows. `delimiter` "" finds it out; a column that `column_map` pairs with an empty
+    text is not looked for. Raises UnusableFile."""
     wanted = {column: column for column in KNOWN if column not in column_map}
-    wanted |= {_key(header): column for column, header in column_map.items()}
+    wanted |= {_key(header): column for column, header in column_map.items() if header}
     found = {sign: _found(text, sign, wanted) for sign in _SIGNS.values()}
     best = max(found, key=lambda sign: found[sign])
     if not delimiter:
@@ -102,10 +113,12 @@ def _layout(
     positions: dict[str, int] = {}
     unknown: list[str] = []
     errors: list[CellError] = []
-    is_report = tuple(_key(cell) for cell in cells[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
+    is_report = begins_report(cells)
     for position, cell in enumerate(cells):
         column = wanted.get(_key(cell))
-        if column is None:
+        if column is None and (named := attribute_column(cell)) not in column_map:
+            column = named
+        if not column:
             if not (is_report and position < len(REPORT_COLUMNS)):
                 unknown.append(cell.strip() or _("column %(number)s, without a name") % {"number": position + 1})
         elif column in positions:
@@ -114,14 +127,32 @@ def _layout(
             )
         else:
             positions[column] = position
-    for column in KNOWN:
-        if column not in positions and (column in REQUIRED or column in column_map):
+    for column in dict.fromkeys((*KNOWN, *column_map)):
+        if column not in positions and (column in REQUIRED or column_map.get(column)):
             text = _("The column “%(header)s” is missing. Columns found: %(found)s. Add it, or name it by --map.")
             found = ", ".join(cell.strip() for cell in cells)[:300]
-            errors.append(_error(column_map.get(column, column), "missing_column", text, found=found))
+            errors.append(_error(column_map.get(column) or column, "missing_column", text, found=found))
     if errors:
         raise UnusableFile(errors)
     return Layout(delimiter, tuple(cells), positions, tuple(unknown), is_report)
+
+
+def begins_report(header: Sequence[str]) -> bool:
+    """Whether these are the columns of a report of rejected rows."""
+    return tuple(map(_key, header[: len(REPORT_COLUMNS)])) == REPORT_COLUMNS
+
+
+def find_delimiter(text: str, *, names: Collection[str]) -> tuple[str, list[str]]:
+    """By which of the signs that are read this header is cut, and its cells: the one that shows most of the `names`
+    (in lower case), or else most cells."""
+    wanted = dict.fromkeys(names, "")
+    cut = {sign: _cells(text, sign) for sign in DELIMITERS.values()}
+    best = max(cut, key=lambda sign: (_found(text, sign, wanted), len(cut[sign])))
+    return best, cut[best]
+
+
+def cut_header(text: str, delimiter: str) -> list[str]:
+    return _cells(text, delimiter)
 
 
 def _error(header: str, code: str, text: str, **parameters: str) -> CellError:

@@ -53,11 +53,13 @@ _SAMPLE_WORDS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A file that can be read: Python's name of its encoding, its size in bytes and the SHA-256 of its bytes."""
+    """A file that can be read: Python's name of its encoding, its size in bytes, the SHA-256 of its bytes, and how many
+    line feeds it has."""
 
     encoding: str  # "utf-8", "utf-8-sig" or "cp1251"
     size: int
     sha256: str
+    line_feeds: int
 
     @property
     def label(self) -> str:
@@ -93,7 +95,7 @@ def detect(fp: BinaryIO) -> Encoded:
     except UnicodeDecodeError as error:
         return _one_byte(fp, tail=error.object, line=1 + newlines, beyond_ascii=beyond_ascii)
     fp.seek(0)
-    return Encoded("utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8", size, digest.hexdigest())
+    return Encoded("utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8", size, digest.hexdigest(), newlines)
 
 
 def _refuse_by_head(head: bytes) -> None:
@@ -129,14 +131,15 @@ def _one_byte(fp: BinaryIO, *, tail: bytes, line: int, beyond_ascii: bool) -> En
     if name != "Windows-1251":
         raise _wrong(name)
     fp.seek(0)
-    digest, size = hashlib.sha256(), 0
+    digest, size, newlines = hashlib.sha256(), 0, 0
     while chunk := fp.read(CHUNK_BYTES):
         if b"\x98" in chunk:  # the one byte without a meaning in Windows-1251
             raise _wrong("")
         digest.update(chunk)
         size += len(chunk)
+        newlines += chunk.count(b"\n")
     fp.seek(0)
-    return Encoded("cp1251", size, digest.hexdigest())
+    return Encoded("cp1251", size, digest.hexdigest(), newlines)
 
 
 def _cyrillic_name(sample: bytes) -> str:

@@ -4,12 +4,13 @@ Rows come one by one in flat memory, as the mappings that `orders.intake` takes 
 cannot be cut into its cells comes with what is wrong with it; a quote that is never closed spoils its own line only.
 """
 
+import contextlib
 import csv
 import io
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,17 @@ from typing import Any, BinaryIO, Self
 
 from django.utils.translation import gettext as _
 
-from apps.imports.columns import CLEARED_BY_EMPTY, KEPT_BY_EMPTY, REQUIRED, Layout, read_header
+from apps.imports.columns import (
+    ATTRIBUTE,
+    CLEARED_BY_EMPTY,
+    CLIENT_ATTRIBUTE,
+    KEPT_BY_EMPTY,
+    REQUIRED,
+    Layout,
+    cut_header,
+    find_delimiter,
+    read_header,
+)
 from apps.imports.encoding import Encoded, detect
 from apps.metrica.wire.csvio import CellError, unusable
 
@@ -40,13 +51,22 @@ class Record:
 class OrdersFile:
     """A CSV file of orders, opened and understood: encoding, delimiter, columns. A context manager.
 
-    Raises UnusableFile where the file cannot be used at all; OSError where it cannot be read.
+    `lists`: columns of attributes with several values, which commas join. Raises UnusableFile where the file cannot be
+    used at all; OSError where it cannot be read.
     """
 
     encoded: Encoded
     layout: Layout
 
-    def __init__(self, path: Path, *, delimiter: str = "", column_map: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        delimiter: str = "",
+        column_map: Mapping[str, str] | None = None,
+        lists: Collection[str] = (),
+    ) -> None:
+        self._lists = lists
         self._raw: BinaryIO = path.open("rb")
         try:
             self.encoded = detect(self._raw)
@@ -69,18 +89,13 @@ class OrdersFile:
         return min(os.lseek(self._raw.fileno(), 0, os.SEEK_CUR), self.encoded.size)
 
     def _read_layout(self, delimiter: str, column_map: Mapping[str, str]) -> Layout:
-        text = self._lines.header()
-        if match := _SEPARATOR_LINE.fullmatch(text):
-            delimiter = delimiter or match[1]
-            text = self._lines.header()
-        if not text.strip():
-            raise unusable(1, "no_header", _("The first line is empty. It must name the columns."))
-        return read_header(text, delimiter=delimiter, column_map=column_map)
+        text, named = self._lines.first()
+        return read_header(text, delimiter=delimiter or named, column_map=column_map)
 
     def records(self) -> Iterator[Record]:
         """Every row, once. Blank rows are passed over. Raises UnusableFile where the file changes under our hands."""
         lines, width = self._lines, len(self.layout.header)
-        build = _row_builder(self.layout)
+        build = _row_builder(self.layout, self._lists)
         unguard = self.layout.is_report
         parser = csv.reader(lines, delimiter=self.layout.delimiter, strict=True)
         while True:
@@ -177,6 +192,15 @@ class _Lines:
         self.record.clear()
         return text.rstrip("\r\n")
 
+    def first(self) -> tuple[str, str]:
+        """The header, and the delimiter that a line above it names, as Excel writes it. Raises UnusableFile."""
+        text, named = self.header(), ""
+        if match := _SEPARATOR_LINE.fullmatch(text):
+            named, text = match[1], self.header()
+        if not text.strip():
+            raise unusable(1, "no_header", _("The first line is empty. It must name the columns."))
+        return text, named
+
     def spoiled(self, line: int, error: CellError) -> Record:
         """Give the row's first line as wrong; the lines that it swallowed will be read again, each by itself."""
         first, rest = self.record[0], self.record[1:]
@@ -185,13 +209,49 @@ class _Lines:
         return Record(line, [first.rstrip("\r\n")[:1000]], None, error)
 
 
-def _row_builder(layout: Layout) -> Callable[[list[str]], dict[str, Any] | None]:
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What a file shows before its columns are named. `rows`: the first ones, as far as they can be cut."""
+
+    encoded: Encoded
+    delimiter: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def peek(path: Path, *, delimiter: str = "", names: Collection[str] = (), rows: int = 3) -> Peek:
+    """`delimiter` "" finds it out, by the `names` (in lower case) that a header may have. Raises UnusableFile."""
+    with path.open("rb") as raw:
+        encoded = detect(raw)
+        lines = _Lines(io.TextIOWrapper(raw, encoding=encoded.encoding, newline=""))
+        text, named = lines.first()
+        sign = delimiter or named
+        sign, header = (sign, cut_header(text, sign)) if sign else find_delimiter(text, names=names)
+        found: list[list[str]] = []
+        with contextlib.suppress(csv.Error, _Overlong):
+            for cells in csv.reader(lines, delimiter=sign):
+                if len(found) == rows:
+                    break
+                if any(map(str.strip, cells)):
+                    found.append(cells)
+                lines.record.clear()
+        return Peek(encoded, sign, header, found)
+
+
+def _row_builder(layout: Layout, lists: Collection[str]) -> Callable[[list[str]], dict[str, Any] | None]:
     """The function that names a row's cells; it gives None for a row without a single filled cell."""
 
     def places(columns: tuple[str, ...]) -> list[tuple[str, int]]:
         return [(column, layout.positions[column]) for column in columns if column in layout.positions]
 
     required, cleared, kept = places(REQUIRED), places(CLEARED_BY_EMPTY), places(KEPT_BY_EMPTY)
+    # (the row's field, the attribute's name, its place, whether it is a list)
+    attributes = [
+        ("attributes" if kind == ATTRIBUTE else "client_attributes", name, position, column in lists)
+        for column, position in layout.positions.items()
+        for kind, _colon, name in [column.partition(":")]
+        if kind in (ATTRIBUTE, CLIENT_ATTRIBUTE)
+    ]
 
     def build(cells: list[str]) -> dict[str, Any] | None:
         row: dict[str, Any] = {column: cells[position] for column, position in required}
@@ -202,6 +262,11 @@ def _row_builder(layout: Layout) -> Callable[[list[str]], dict[str, Any] | None]
             cell = cells[position]
             if cell and not cell.isspace():
                 row[column] = cell
+        for field, name, position, is_list in attributes:
+            values = row.setdefault(field, {})
+            cell = cells[position]
+            if cell and not cell.isspace():
+                values[name] = [part for part in map(str.strip, cell.split(",")) if part] if is_list else cell
         return row if row["id"].strip() or any(map(str.strip, cells)) else None
 
     return build

@@ -1,24 +1,39 @@
-"""The report on what a file's rows lacked: `FILE.errors.csv`, made to be corrected and imported again.
+"""The report on what a file's rows lacked, made to be corrected and imported again.
 
 One line a row: where, what and why, then the row's own cells. Safe to open in a spreadsheet: no cell begins a formula.
 """
 
 import csv
 import errno
+import io
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from apps.imports.columns import REPORT_COLUMNS
+from apps.imports.columns import REPORT_COLUMNS, begins_report
 
 _FORMULA_SIGNS = frozenset("=+-@\t\r'")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row of the file that was rejected, or taken without something of it. `errors`: (column, code, reason) each."""
+
+    line: int
+    cells: Sequence[str]
+    errors: Sequence[tuple[str, str, str]]
+
+
 def report_path(file: Path) -> Path:
     """`orders.csv` → `orders.errors.csv`; any other name gets `.errors.csv` at its end."""
-    stem = file.name[:-4] if file.name.lower().endswith(".csv") else file.name
-    return file.with_name(f"{stem}.errors.csv")
+    return file.with_name(report_name(file.name))
+
+
+def report_name(name: str) -> str:
+    stem = name[:-4] if name.lower().endswith(".csv") else name
+    return f"{stem}.errors.csv"
 
 
 def guarded(cell: str) -> str:
@@ -26,19 +41,42 @@ def guarded(cell: str) -> str:
     return f"'{cell}" if cell[:1] in _FORMULA_SIGNS and cell else cell
 
 
+class ReportLines:
+    """The lines of a report on a file with this header, as CSV."""
+
+    def __init__(self, *, header: Sequence[str], delimiter: str) -> None:
+        self.delimiter = delimiter
+        # A corrected report that goes wrong again does not carry its old reasons along.
+        self._skip = len(REPORT_COLUMNS) if begins_report(header) else 0
+        self._header = [*REPORT_COLUMNS, *header[self._skip :]]
+
+    def head(self) -> str:
+        return self._written([self._header])
+
+    def body(self, problems: Iterable[Problem]) -> str:
+        return self._written(map(self._row, problems))
+
+    def _row(self, problem: Problem) -> list[str]:
+        columns, codes, reasons = zip(*problem.errors, strict=True)
+        told = (", ".join(filter(None, columns)), ", ".join(filter(None, codes)), " ".join(reasons))
+        return [str(problem.line), *told, *problem.cells[self._skip :]]
+
+    def _written(self, rows: Iterable[Sequence[str]]) -> str:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=self.delimiter)
+        writer.writerows(map(guarded, row) for row in rows)
+        return text.getvalue()
+
+
 class ErrorReport:
-    """Writes the report as rows go wrong. No row, no file; one left by an earlier run is removed. A context manager."""
+    """Writes the report into a file as rows go wrong. No row, no file; one left by an earlier run is removed. A context
+    manager."""
 
     def __init__(self, path: Path, *, header: Sequence[str], delimiter: str) -> None:
         self.path = path
         self.rows = 0
-        self._delimiter = delimiter
-        # A corrected report that goes wrong again does not carry its old reasons along.
-        is_report = tuple(name.strip().casefold() for name in header[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
-        self._skip = len(REPORT_COLUMNS) if is_report else 0
-        self._header = [*REPORT_COLUMNS, *header[self._skip :]]
+        self._lines = ReportLines(header=header, delimiter=delimiter)
         self._file: IO[str] | None = None
-        self._writer: Any = None
 
     def __enter__(self) -> "ErrorReport":
         if not os.access(self.path.parent, os.W_OK):  # told before the first row rather than at the first bad one
@@ -46,17 +84,15 @@ class ErrorReport:
         self.path.unlink(missing_ok=True)
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, *_exc: Any) -> None:
         if self._file is not None:
             self._file.close()
 
-    def add(self, *, line: int, cells: Sequence[str], errors: Iterable[tuple[str, str, str]]) -> None:
-        """One row and its errors, each as (column, code, reason)."""
+    def add(self, problems: Sequence[Problem]) -> None:
+        if not problems:
+            return
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", newline="")
-            self._writer = csv.writer(self._file, delimiter=self._delimiter)
-            self._writer.writerow(map(guarded, self._header))
-        columns, codes, reasons = zip(*errors, strict=True)
-        told = (str(line), ", ".join(filter(None, columns)), ", ".join(filter(None, codes)), " ".join(reasons))
-        self._writer.writerow(map(guarded, (*told, *cells[self._skip :])))
-        self.rows += 1
+            self._file.write(self._lines.head())
+        self._file.write(self._lines.body(problems))
+        self.rows += len(problems)

@@ -31,6 +31,7 @@ from apps.orders.rows import LINE_KEY, OrderRow, RowError, RowReader
 CHUNK_SIZE: Final = 2000
 _TRIES: Final = 6
 T = TypeVar("T")
+Beside = Callable[[Sequence[RowResult]], None]
 _NOT_TAKEN: Final = RowError(
     "", "not_taken", _("All or nothing was asked for, and another row is bad. Correct that one and send all again.")
 )
@@ -51,18 +52,21 @@ def accept(
     chunk_size: int = CHUNK_SIZE,
     atomic: bool = False,
     dry_run: bool = False,
+    beside: Beside | None = None,
 ) -> Iterator[RowResult]:
     """Take rows in, any number of them, and tell for each what became of it, in their order.
 
     `rows`: mappings with the fields of an order, raw; `_line` is passed through to the result. A generator: nothing
     happens before it is read, and what it gave is committed. `source`: of orders.models.Source. `now`: aware, the time
     of receipt. `atomic`: one bad row keeps all out (then the others are rejected with the code `not_taken`).
-    `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then. Unknown fields are
-    ignored, and told as a warning at the first row of the call that has them.
+    `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then. `beside`: called
+    with a chunk's results in its transaction, to write what must be there together with them or not at all; called once
+    more where the chunk is tried anew. Unknown fields are ignored, and told as a warning at the first row of the call
+    that has them.
     """
 
     def call() -> _Call:
-        return _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run)
+        return _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run, beside=beside)
 
     if not atomic:
         yield from call().run(rows, chunk_size)
@@ -109,12 +113,22 @@ class _Tally:
 class _Call:
     """One call of `accept`: what is the same for all of its chunks, and the trace that they leave together (R12)."""
 
-    def __init__(self, *, counter: Counter, source: str, actor_label: str, now: datetime | None, dry_run: bool) -> None:
+    def __init__(
+        self,
+        *,
+        counter: Counter,
+        source: str,
+        actor_label: str,
+        now: datetime | None,
+        dry_run: bool,
+        beside: Beside | None,
+    ) -> None:
         current = trace.current()
         self._counter = counter
         self._came = (source, (actor_label or current.actor.label)[:255], current.request_id[:64])
         self._now = now
         self._dry_run = dry_run
+        self._beside = beside
         declared = Declared.of(counter) if counter.is_detailed else None
         self._reader = RowReader(zone=counter.zone, now=now or timezone.now(), declared=declared)
         self._resolver: Resolver | None = None
@@ -144,6 +158,8 @@ class _Call:
 
         def work() -> tuple[list[RowResult], _Tally]:
             results = self._apply(read, index)
+            if self._beside is not None:
+                self._beside(results)
             tally = self._tally.with_results(results)
             if self._dry_run:
                 transaction.set_rollback(True)

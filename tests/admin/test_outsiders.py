@@ -1,5 +1,6 @@
 """R11: whoever is not of the agency meets nothing of it, on any page, act, list, filter or file of the admin."""
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,9 @@ from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.hooks.models import Delivery, Endpoint
 from apps.hooks.services import create_endpoint
+from apps.imports import services as imports
+from apps.imports.models import ImportJob
+from apps.imports.tasks import take_in
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
@@ -45,6 +49,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     RejectedChange: lambda place: RejectedChange.objects.get(counter=place.counter, delivery="rejected"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
+    ImportJob: lambda place: ImportJob.objects.get(counter=place.counter),
     Comparison: lambda place: Comparison.objects.get(counter=place.counter),
     Heartbeat: lambda place: Heartbeat.objects.get_or_create(name=f"worker {place.mark} 1")[0],
     Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
@@ -83,6 +88,10 @@ def full(place: Place) -> Place:
     place.job(order=order)
     refused = place.push(f"{place.mark}-3", "won", emails=[f"{place.mark.lower()}-3@mail.example"])
     refused.changes.update(delivery="rejected", reject_code="invalid_uploading", reject_message=f"{place.mark} no")
+    rows = f"id,create_date_time,order_status\n{place.mark}-4,never,new\n"
+    job = imports.receive(counter=place.counter, name=f"{place.mark}.csv", content=io.BytesIO(rows.encode()))
+    imports.start(job=job)
+    take_in(str(job.pk))
     Comparison.objects.create(counter=place.counter, read_at=timezone.now(), matched=0.5)
     rules_of(place.agency)
     save_channel(agency=place.agency, name=f"{place.mark} duty", addresses=[f"duty@{place.mark}.example"])
@@ -117,7 +126,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison, Endpoint, Delivery, Alert, Channel, AlertRules),
+        *(MappingVersion, Comparison, ImportJob, Endpoint, Delivery, Alert, Channel, AlertRules),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 

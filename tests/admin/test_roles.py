@@ -1,5 +1,6 @@
 """What each role may do: buttons that are not theirs are not drawn, and the POST behind them is refused."""
 
+import io
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import MappingVersion
 from apps.hooks.services import create_endpoint
+from apps.imports.services import receive
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
@@ -49,6 +51,9 @@ OPERATING = [
     ("uploads_uploadjob", "retry"),
     ("uploads_uploadjob", "retry_rejected"),
     ("uploads_uploadjob", "cancel"),
+    ("imports_importjob", "cancel"),
+    ("imports_importjob", "discard"),
+    ("imports_importjob", "columns"),
     ("hooks_endpoint", "test"),
     ("hooks_endpoint", "enable"),
     ("hooks_endpoint", "now"),
@@ -92,6 +97,9 @@ def objects(place: Place) -> dict[str, Any]:
         "orders_heldchange": place.change("A-2"),
         "orders_rejectedchange": order.changes.get(),
         "uploads_uploadjob": place.job(),
+        "imports_importjob": receive(
+            counter=place.counter, name="a.csv", content=io.BytesIO(b"id,create_date_time,order_status\n")
+        ),
         "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
 
@@ -139,7 +147,9 @@ def test_an_analyst_reads_the_counter_and_cannot_save_it(place: Place, login: An
     assert place.counter.name == "Mine shop"
 
 
-@pytest.mark.parametrize("page", ["counters_counter_add", "counters_metricaaccount_add", "orders_order_add"])
+@pytest.mark.parametrize(
+    "page", ["counters_counter_add", "counters_metricaaccount_add", "orders_order_add", "imports_importjob_add"]
+)
 def test_an_analyst_adds_nothing(place: Place, login: Any, page: str):
     browser = login(place.analyst)
     assert browser.get(reverse(f"admin:{page}")).status_code == 403

@@ -41,6 +41,7 @@ LOOK_OF_STATE = {
     "failed": ("cancel", "bad"),
     "cancelled": ("do_not_disturb_on", "quiet"),
     "prepared": ("draft", "info"),
+    "draft": ("draft", "quiet"),
     "unknown": ("help", "warn"),
     # webhooks
     "abandoned": ("do_not_disturb_on", "quiet"),

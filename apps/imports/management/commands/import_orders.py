@@ -21,7 +21,7 @@ from apps.counters.models import Counter
 from apps.imports.columns import CLEARED_BY_EMPTY, KNOWN, REQUIRED, read_column_map, read_delimiter
 from apps.imports.reader import OrdersFile
 from apps.imports.report import ErrorReport, report_path
-from apps.imports.runner import Import, Tally
+from apps.imports.runner import Import, Tally, lists_of
 from apps.metrica.wire.csvio import UnusableFile
 from apps.orders.models import HoldReason
 
@@ -34,7 +34,8 @@ changes nothing.
 
 columns, in any order:
   required   {", ".join(REQUIRED)}
-  optional   {", ".join(column for column in KNOWN if column not in REQUIRED)}
+  optional   {", ".join(column for column in KNOWN if column not in REQUIRED)},
+             attribute:NAME, client_attribute:NAME
 
 An empty cell clears {", ".join(CLEARED_BY_EMPTY)}. It says nothing of the client: contacts that are known stay.
 A column that the file lacks keeps what is known. Several rows with one id are successive changes in their order.
@@ -72,7 +73,7 @@ class Command(TracedCommand):
         except ValueError as error:
             raise CommandError(str(error), returncode=UNUSABLE) from None
         try:
-            file = _opened(path, delimiter=delimiter, column_map=column_map)
+            file = _opened(path, delimiter=delimiter, column_map=column_map, lists=lists_of(counter))
             report = ErrorReport(report_path(path), header=file.layout.header, delimiter=file.layout.delimiter)
             with file, report:
                 self._import(path, file=file, counter=counter, report=report, options=options)
@@ -91,7 +92,7 @@ class Command(TracedCommand):
         if file.layout.unknown:
             text = _("Columns that mean nothing here and are passed over: %(columns)s.")
             self.stderr.write(text % {"columns": ", ".join(file.layout.unknown)})
-        importing = Import(file=file, counter=counter, report=report, dry_run=dry_run)
+        importing = Import(file=file, counter=counter, dry_run=dry_run, told=lambda step: report.add(step.problems))
         began = time.monotonic()
         stopped: BaseException | None = None
         try:
@@ -184,10 +185,10 @@ def _advance(bar: "tqdm[NoReturn]", position: int) -> None:
     bar.update(position - bar.n)
 
 
-def _opened(path: Path, *, delimiter: str, column_map: dict[str, str]) -> OrdersFile:
+def _opened(path: Path, *, delimiter: str, column_map: dict[str, str], lists: set[str]) -> OrdersFile:
     if path.exists() and not path.is_file():
         raise CommandError(_("%(file)s is no file. Name a CSV file.") % {"file": path}, returncode=UNUSABLE)
-    return OrdersFile(path, delimiter=delimiter, column_map=column_map)
+    return OrdersFile(path, delimiter=delimiter, column_map=column_map, lists=lists)
 
 
 @contextmanager

@@ -1,0 +1,264 @@
+"""Every write about imports but the work itself, which is in `running`: a file comes in, its columns are named, the
+import is started or stopped (R12)."""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from apps.audit import trace
+from apps.audit.services import record
+from apps.counters.models import Counter
+from apps.imports import files, xlsx
+from apps.imports.claims import enqueue
+from apps.imports.columns import DELIMITERS, KNOWN, REQUIRED, attribute_column, begins_report
+from apps.imports.guessing import guess, known_headers
+from apps.imports.models import FileKind, ImportJob, ImportState, RememberedColumns
+from apps.imports.reader import Peek, peek
+from apps.metrica.wire.csvio import UnusableFile
+
+MAX_CSV_BYTES = 200 * 1024 * 1024
+MAX_XLSX_BYTES = 50 * 1024 * 1024
+MAX_ROWS = 1_000_000
+SAMPLE_BYTES = 512 * 1024
+SAMPLE_ROWS = 200
+_PIECE = 1024 * 1024
+_UNSAFE = re.compile(r"[^\w .()\[\]+,№-]+")
+
+
+def receive(*, counter: Counter, name: str, content: IO[bytes]) -> ImportJob:
+    """Keep a file that a person brought, as a draft: how it is read is guessed, nothing of it is taken in.
+
+    Raises ValidationError, whose codes are those of UnusableFile, or file_too_large, too_many_rows.
+    """
+    with _on_disk(content) as file:
+        kind = _kind_of(file)
+        job = ImportJob(counter=counter, name=safe_name(name), kind=kind)
+        with _as_refusal():
+            _read_sample(job, file)
+        job.requested_by = trace.current().actor.label[:255]
+        job.request_id = trace.current().request_id[:64]
+        job.language = (get_language() or "en")[:10]
+        job.file = files.keep(job, file)
+    try:
+        with transaction.atomic():
+            job.corrects = _corrected_by(job)
+            job.save()
+            details = {"file": job.name, "sha256": job.sha256, "bytes": job.size, "import": str(job.pk)}
+            record(action="import.received", agency=counter.agency_id, obj=counter, details=details)
+    except BaseException:
+        files.forget(job)
+        raise
+    return job
+
+
+def name_columns(*, job: ImportJob, delimiter: str, columns: Mapping[str, str]) -> ImportJob:
+    """Say how a draft is read. `columns`: {header: column, or "" where it is not used}.
+
+    Raises ValidationError where columns are missing or named twice; ImportJob keeps what it had then.
+    """
+    check_columns(columns)
+    if delimiter not in DELIMITERS.values():
+        raise ValidationError({"delimiter": ValidationError(_("Choose a delimiter."), code="delimiter")})
+    drafts = ImportJob.objects.filter(pk=job.pk, state=ImportState.DRAFT)
+    if not drafts.update(delimiter=delimiter, columns=dict(columns)):
+        raise _changed_meanwhile()
+    job.delimiter, job.columns = delimiter, dict(columns)
+    return job
+
+
+def check_columns(columns: Mapping[str, str]) -> None:
+    """Raises ValidationError with all that is wrong."""
+    used = [column for column in columns.values() if column]
+    errors = []
+    for column in dict.fromkeys(used):
+        if column not in KNOWN and not attribute_column(column):
+            errors.append(
+                ValidationError(_("There is no such column: %(column)s.") % {"column": column}, code="unknown")
+            )
+        elif used.count(column) > 1:
+            text = _("Two columns of the file are taken for “%(column)s”. Leave one of them out.")
+            errors.append(ValidationError(text % {"column": column}, code="duplicate_column"))
+    for column in REQUIRED:
+        if column not in used:
+            text = _("No column of the file is taken for “%(column)s”, which every order needs. Choose one below.")
+            errors.append(ValidationError(text % {"column": column}, code="missing_column"))
+    if errors:
+        raise ValidationError(errors)
+
+
+def start(*, job: ImportJob) -> None:
+    """draft → queued, and the counter's next file will be read in the same way. Raises ValidationError."""
+    check_columns(job.columns)
+    with transaction.atomic():
+        drafts = ImportJob.objects.filter(pk=job.pk, state=ImportState.DRAFT)
+        current = trace.current()
+        who = {"requested_by": current.actor.label[:255], "request_id": current.request_id[:64]}
+        if not drafts.update(state=ImportState.QUEUED, language=(get_language() or "en")[:10], **who):
+            raise _changed_meanwhile()
+        own = {header: column for header, column in job.columns.items() if header.strip()}
+        remembered = {"delimiter": job.delimiter, "columns": own, "updated_at": timezone.now()}
+        RememberedColumns.objects.update_or_create(counter_id=job.counter_id, defaults=remembered)
+        used = {column: header for header, column in job.columns.items() if column}
+        details = {"file": job.name, "import": str(job.pk), "columns": used}
+        record(action="import.started", agency=job.counter.agency_id, obj=job.counter, details=details)
+        enqueue(job.pk)
+
+
+def cancel(*, job: ImportJob) -> None:
+    """Stop it: at once where nobody works on it, else after the rows that are being taken in.
+
+    Raises ValidationError.
+    """
+    with transaction.atomic():
+        now = timezone.now()
+        waiting = ImportJob.objects.filter(pk=job.pk, state__in=[ImportState.DRAFT, ImportState.QUEUED])
+        ended = {"state": ImportState.CANCELLED, "finished_at": now, "error_code": "cancelled"}
+        if not waiting.update(cancel_requested_at=now, **ended):
+            running = ImportJob.objects.filter(pk=job.pk, state=ImportState.RUNNING)
+            if not running.update(cancel_requested_at=now):
+                raise _changed_meanwhile()
+            enqueue(job.pk)
+        details = {"file": job.name, "import": str(job.pk)}
+        record(action="import.cancelled", agency=job.counter.agency_id, obj=job.counter, details=details)
+
+
+def column_map(job: ImportJob) -> dict[str, str]:
+    """What `OrdersFile` looks for: {column: header}. What nobody chose is not looked for, whatever it is called."""
+    unused = {attribute_column(header): "" for header, column in job.columns.items() if not column}
+    used = {column: header for header, column in job.columns.items() if column}
+    return {**dict.fromkeys(KNOWN, ""), **unused, **used}
+
+
+def peek_at(job: ImportJob, *, delimiter: str = "") -> Peek:
+    """What the file shows before its columns are named, cut by this delimiter or by the job's own. Raises
+    UnusableFile."""
+    with files.local_sample(job) as path:
+        return peek(path, delimiter=delimiter or job.delimiter)
+
+
+def guessed(job: ImportJob, header: list[str]) -> dict[str, str]:
+    """What each header is taken for: as the counter's last file had it, else by its words. One query."""
+    remembered = RememberedColumns.objects.filter(counter=job.counter_id).values_list("columns", flat=True).first()
+    return guess(header, remembered or {})
+
+
+def safe_name(name: str) -> str:
+    """What a person's file is called, without a path and without signs that mean something somewhere."""
+    plain = os.path.basename(name.replace("\\", "/")).strip()
+    plain = _UNSAFE.sub("_", plain).strip(" .")
+    stem, dot, ending = plain.rpartition(".")
+    short = f"{stem[:140]}{dot}{ending[:10]}" if dot else plain[:150]
+    return short or "orders.csv"
+
+
+@contextlib.contextmanager
+def _on_disk(content: IO[bytes]) -> Iterator[IO[bytes]]:
+    with tempfile.NamedTemporaryFile() as file:
+        size = 0
+        content.seek(0)
+        while piece := content.read(_PIECE):
+            size += len(piece)
+            if size > MAX_CSV_BYTES:
+                raise too_large()
+            file.write(piece)
+        file.flush()
+        file.seek(0)
+        yield cast(IO[bytes], file)
+
+
+def too_large(limit: int = MAX_CSV_BYTES) -> ValidationError:
+    text = _("A file may have %(limit)s MB at most. Split it, and import the parts one after the other.")
+    return ValidationError(text % {"limit": limit // (1024 * 1024)}, code="file_too_large")
+
+
+def too_many_rows() -> str:
+    text = ngettext(
+        "The file has more than %(limit)s row. Split it, and import the parts one after the other.",
+        "The file has more than %(limit)s rows. Split it, and import the parts one after the other.",
+        MAX_ROWS,
+    )
+    return text % {"limit": f"{MAX_ROWS:,}".replace(",", "\N{NO-BREAK SPACE}")}
+
+
+def _kind_of(file: IO[bytes]) -> FileKind:
+    if not file.read(4).startswith(b"PK\x03\x04"):
+        return FileKind.CSV
+    with _as_refusal():
+        if xlsx.is_workbook(cast(BinaryIO, file)):
+            if file.seek(0, io.SEEK_END) > MAX_XLSX_BYTES:
+                raise too_large(MAX_XLSX_BYTES)
+            return FileKind.XLSX
+    message = _("This is an archive, no Excel workbook (.xlsx). Unpack it and upload the CSV or XLSX that is in it.")
+    raise ValidationError(message, code="not_text")
+
+
+def _read_sample(job: ImportJob, file: IO[bytes]) -> None:
+    """The first rows, and all that can be told of the file before its columns are named. Raises UnusableFile."""
+    path = Path(cast(Any, file).name)
+    remembered = RememberedColumns.objects.filter(counter=job.counter).first()
+    with tempfile.NamedTemporaryFile("w+", suffix=".csv", encoding="utf-8", newline="") as sample:
+        if job.kind == FileKind.XLSX:
+            sheet = xlsx.write_csv(cast(BinaryIO, file), sample, rows=SAMPLE_ROWS + 1)
+            job.sheet, job.encoding = sheet.name[:255], ""
+            job.size, job.sha256 = _digest(file)
+            sample.flush()
+            seen, delimiter = peek(Path(sample.name), delimiter=","), ","
+            head = Path(sample.name).read_bytes()
+        else:
+            names = {*known_headers(), *(header.casefold() for header in (remembered.columns if remembered else ()))}
+            seen = peek(path, names=names)
+            delimiter = seen.delimiter
+            if seen.encoded.line_feeds > MAX_ROWS + 1:
+                raise ValidationError(too_many_rows(), code="too_many_rows")
+            job.encoding, job.size, job.sha256 = seen.encoded.label, seen.encoded.size, seen.encoded.sha256
+            file.seek(0)
+            head = _whole_lines(file.read(SAMPLE_BYTES), cut=job.size > SAMPLE_BYTES)
+    job.delimiter, job.whole = delimiter, job.size
+    job.sample = zlib.compress(head)
+    job.columns = guess(seen.header, remembered.columns if remembered else {})
+
+
+def _whole_lines(head: bytes, *, cut: bool) -> bytes:
+    end = max(head.rfind(b"\n"), head.rfind(b"\r")) + 1
+    return head[:end] if cut and end else head
+
+
+def _digest(file: IO[bytes]) -> tuple[int, str]:
+    file.seek(0)
+    digest = hashlib.file_digest(cast(Any, file), "sha256")
+    return file.tell(), digest.hexdigest()
+
+
+def _corrected_by(job: ImportJob) -> ImportJob | None:
+    """The counter's last import that wrote a report, where this file is such a report brought back."""
+    with files.local_sample(job) as path:
+        if not begins_report(peek(path, delimiter=job.delimiter).header):
+            return None
+    return ImportJob.objects.filter(counter=job.counter, reported__gt=0).order_by("-id").first()
+
+
+@contextlib.contextmanager
+def _as_refusal() -> Iterator[None]:
+    """What is wrong with a file, as the form tells it."""
+    try:
+        yield
+    except UnusableFile as error:
+        raise ValidationError([ValidationError(str(one.message), code=one.code) for one in error.errors]) from error
+
+
+def _changed_meanwhile() -> ValidationError:
+    message = _("The import has gone on meanwhile. Look at its page.")
+    return ValidationError(message, code="changed_meanwhile")
