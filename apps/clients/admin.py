@@ -10,9 +10,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.clients import search
+from apps.agencies.access import actor_of
+from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
+from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin, draw
@@ -48,7 +50,7 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("uniq_id",)
-    search_help_text = _("Client id, e-mail, phone or ClientID")
+    search_help_text = _("Client id, name, e-mail, phone or ClientID")
     empty_icon = "group"
     empty_title = _("No client yet")
     empty_text = _("Clients come with their orders: every order that names a client id adds one.")
@@ -61,7 +63,10 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     ) -> tuple[QuerySet[Client], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=search.find(queryset, search_term)), False
+        term = search.clean(search_term)
+        counters = list(Counter.objects.visible_to(actor_of(request)).order_by().values_list("pk", flat=True))
+        found = search.find(queryset, term, counters=counters, digests=contacts.meant(term)) if term else set()
+        return queryset.filter(pk__in=found), False
 
     def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
         attributes = [

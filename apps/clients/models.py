@@ -60,6 +60,7 @@ class Client(models.Model):
             models.Index(fields=["upload_id"], name="client_upload", condition=Q(upload_id__isnull=False)),
             models.Index(fields=["counter"], name="client_crowded", condition=Q(crowded_at__isnull=False)),
             models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
+            models.Index(fields=["counter", "name"], name="client_by_name", condition=~Q(name="")),
         ]
 
     def __str__(self) -> str:
@@ -68,3 +69,25 @@ class Client(models.Model):
     @property
     def is_due(self) -> bool:
         return self.revision > self.settled_revision
+
+
+class Contact(models.Model):
+    """That an order told an identifier which it, or its client, did not have before; see `clients.contacts`."""
+
+    digest = models.BigIntegerField()
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    order_key = models.BigIntegerField(db_index=True)  # plain: clients know nothing of orders
+    client = models.ForeignKey(
+        Client, models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    told_at = models.DateTimeField()
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("told identifier")
+        verbose_name_plural = _("told identifiers")
+        indexes = [models.Index(fields=["digest", "counter"], name="contact_by_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.digest:x}"

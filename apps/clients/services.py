@@ -42,9 +42,13 @@ class ClientRecord:
     attributes: dict[str, Any] = field(default_factory=dict)
     revision: int | None = None
 
-    def learn(self, *, name: str | None, identifiers: Identifiers, attributes: Mapping[str, Any] | None = None) -> None:
+    def learn(
+        self, *, name: str | None, identifiers: Identifiers, attributes: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, str]]:
         """What a row said of the client: its name (None: nothing), identifiers, which are added to those known, and
-        attributes, of which each given one is set, and taken away by None."""
+        attributes, of which each given one is set, and taken away by None. Returns the identifiers that were new to it,
+        as (kind, value)."""
+        learned: list[tuple[str, str]] = []
         if name is not None and name != self.name:
             self.name = name
             self.changed = True
@@ -58,10 +62,13 @@ class ClientRecord:
             if known is None:
                 if values:
                     self.identifiers[kind] = list(values)
-                    self.changed = True
-            elif any(value not in known for value in values):
+                    learned += [(kind, value) for value in values]
+            elif new := [value for value in values if value not in known]:
                 self.identifiers[kind] = list(dict.fromkeys([*known, *values]))[-MAX_OF_A_KIND:]
-                self.changed = True
+                learned += [(kind, value) for value in new]
+        if learned:
+            self.changed = True
+        return learned
 
     def has_all(self, identifiers: Identifiers) -> bool:
         """True if these identifiers are all the client's too."""
@@ -119,7 +126,6 @@ class ClientBook:
         """Write what changed, each change a further revision of its client. Returns the keys of old clients whose
         orders may be free now: those that had no identifier before and have one now, and those that Metrica had
         refused."""
-        times = (self._now, self._now)
         changed = [record for record in self._by_uniq_id.values() if record.changed]
         self.changed = len(changed)
         old = [record for record in changed if record.pk is not None]
@@ -136,11 +142,9 @@ class ClientBook:
                 record.pk, record.revision = key, 1
             insert_rows(
                 Client,
-                ("id", "counter_id", "uniq_id", "name", "identifiers", "attributes", "created_at", "updated_at"),
-                [
-                    (one.pk, self._counter.pk, one.uniq_id, one.name, one.identifiers, one.attributes, *times)
-                    for one in new
-                ],
+                ("id", "uniq_id", "name", "identifiers", "attributes"),
+                [(one.pk, one.uniq_id, one.name, one.identifiers, one.attributes) for one in new],
+                same={"counter_id": self._counter.pk, "created_at": self._now, "updated_at": self._now},
             )
         return [
             record.pk

@@ -70,7 +70,7 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
     ordering = ("-id",)
     list_disable_select_all = True
     search_fields = ("order_id",)
-    search_help_text = _("Order id, client, e-mail, phone or ClientID")
+    search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
     empty_icon = "receipt_long"
     empty_title = _("No order yet")
     empty_text = _("Orders come by the REST API, from a CSV file, or by hand. Add one to see how it travels.")
@@ -87,8 +87,11 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
     ) -> tuple[QuerySet[Order], bool]:
         if not search_term.strip():
             return queryset, False
-        plain = queryset.select_related(None)
-        return queryset.filter(pk__in=search.find(plain, search_term, actor=actor_of(request))), False
+        plain, actor = queryset.select_related(None), actor_of(request)
+        found = search.find(plain, search_term, actor=actor)
+        if statuses := search.statuses_meant(plain, search_term, actor=actor):
+            return search.with_status(queryset, statuses, found=found), False
+        return queryset.filter(pk__in=found), False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
