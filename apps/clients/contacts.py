@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.models import Q, QuerySet
+
 from apps.agencies.bulk import insert_rows
-from apps.clients.models import Contact
+from apps.clients.models import Client, Contact
 from apps.metrica.identifiers import NORMALIZERS, IdentifierError, md5_of
 
 LIMIT: Final = 500
@@ -69,6 +71,38 @@ def who_told(*, counters: Collection[int], digests: Collection[int]) -> list[tup
         return []
     rows = Contact.objects.filter(digest__in=digests, counter__in=counters).order_by()
     return list(rows.values_list("order_key", "client_id")[:LIMIT])
+
+
+def origins(client: Client) -> dict[tuple[str, str], tuple[int, datetime]]:
+    """{(kind, value): (key of the order that told it first, when)} of what the client is known by. One query."""
+    known = digests_of(client.identifiers)
+    rows = Contact.objects.filter(digest__in=known, counter=client.counter_id, client=client).order_by("-pk")
+    return {known[found]: (order, at) for found, order, at in rows.values_list("digest", "order_key", "told_at")}
+
+
+def alike(client: Client) -> list[Client]:
+    """Other clients of the counter that something of this one was told of as well. Only shown: who they are is for a
+    person to say (R5). Two queries."""
+    told = who_told(counters=[client.counter_id], digests=list(digests_of(client.identifiers)))
+    others = {key for _order, key in told if key is not None and key != client.pk}
+    return list(Client.objects.present().filter(pk__in=others, counter=client.counter_id).order_by("pk")[:10])
+
+
+def hand_over(*, source: Client, target: Client, order_keys: Collection[int]) -> None:
+    """What was told of `source` is told of `target` from now on."""
+    _told_of(source, order_keys).update(client=target)
+
+
+def forget(*, client: Client, order_keys: Collection[int]) -> int:
+    """Erase what was told of a client and by its orders. Returns how many lines."""
+    of_orders, _by_model = Contact.objects.filter(order_key__among=order_keys).delete()
+    of_client, _by_model = _told_of(client, ()).delete()
+    return of_orders + of_client
+
+
+def _told_of(client: Client, order_keys: Collection[int]) -> QuerySet[Contact]:
+    known = Q(digest__in=list(digests_of(client.identifiers)), counter=client.counter_id)
+    return Contact.objects.filter(known | Q(order_key__among=order_keys) if order_keys else known, client=client)
 
 
 def _spellings(kind: str, term: str) -> Iterable[str]:

@@ -16,6 +16,10 @@ class ClientQuerySet(TenantQuerySet["Client"]):
         """Clients of whom Metrica does not have the present state, and that no file carries now (R2)."""
         return self.filter(revision__gt=F("settled_revision"), sending_revision=0)
 
+    def present(self) -> Self:
+        """Without those that were found to be somebody else, whose rows only remember that."""
+        return self.filter(merged_into=None)
+
 
 class Client(models.Model):
     """A customer as the CRM knows them (R5: never merged by guess).
@@ -48,6 +52,12 @@ class Client(models.Model):
     # Since when the client has nearly as many orders as Metrica takes of one.
     crowded_at = models.DateTimeField(_("nearly full"), null=True, blank=True, editable=False)
 
+    # Of a duplicate: the client that it became. The row stays, so that what the CRM sends under its id goes there too.
+    merged_into = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("merged into")
+    )
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
+
     objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id", base=ClientQuerySet)
 
     class Meta:
@@ -61,6 +71,7 @@ class Client(models.Model):
             models.Index(fields=["counter"], name="client_crowded", condition=Q(crowded_at__isnull=False)),
             models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
             models.Index(fields=["counter", "name"], name="client_by_name", condition=~Q(name="")),
+            models.Index(fields=["merged_into"], name="client_merged", condition=Q(merged_into__isnull=False)),
         ]
 
     def __str__(self) -> str:

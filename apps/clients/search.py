@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from apps.clients import contacts
 from apps.clients.models import Client
@@ -30,7 +31,9 @@ def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digest
     rows = rows.filter(counter__in=counters)
     found: set[int] = set()
     for spelling in spellings(term):
-        found.update(keys(beginning(rows, "uniq_id", spelling)))
+        # The id of a client that was merged means the one that it became.
+        named = beginning(rows, "uniq_id", spelling).order_by()
+        found.update(named.values_list(Coalesce("merged_into_id", "pk"), flat=True)[:LIMIT])
     for spelling in dict.fromkeys([term, term.title()]):
         found.update(keys(beginning(rows.exclude(name=""), "name", spelling)))
     told = {client for _order, client in contacts.who_told(counters=counters, digests=digests) if client is not None}

@@ -76,13 +76,17 @@ class ClientRecord:
         return all(value in known.get(kind, ()) for kind, values in identifiers.items() for value in values)
 
 
-_READ = ("pk", "counter_id", "uniq_id", "name", "identifiers", "attributes", "revision", "reject_code")
+_READ = (
+    *("pk", "counter_id", "uniq_id", "name", "identifiers", "attributes", "revision", "reject_code"),
+    "merged_into_id",
+)
 
 
 class ClientBook:
     """The clients that one transaction speaks of: read together, changed in memory, written together.
 
-    At most five statements, whatever the number. `save` raises IntegrityError where another transaction made the same
+    At most five statements, whatever the number; one more where an id is that of a client merged into another, whose
+    place that other takes. `save` raises IntegrityError where another transaction made the same
     client at the same moment: then the whole is to be done again.
     """
 
@@ -94,19 +98,34 @@ class ClientBook:
         self.changed = 0  # how many clients `save` wrote
 
     def load(self, *, uniq_ids: Collection[str], keys: Collection[int] = ()) -> None:
-        """Read and lock these clients, by the CRM's id or by primary key. At most two queries."""
+        """Read and lock these clients, by the CRM's id or by primary key. At most two queries, and a third where some
+        of them have become others."""
         wanted = set(keys)
         if uniq_ids:
             wanted.update(find_keys(Client, "uniq_id", uniq_ids, counter_id=self._counter.pk))
         if not wanted:
             return
-        found = Client.objects.select_for_update().filter(pk__among=wanted).order_by("pk")
-        for key, counter, uniq_id, name, identifiers, attributes, revision, refused in found.values_list(*_READ):
+        became = self._read(wanted)
+        if became:
+            self._read({key for _uniq_id, key in became.values()} - self._by_key.keys())
+            for key, (uniq_id, other) in became.items():
+                if record := self._by_key.get(other):
+                    self._by_uniq_id[uniq_id] = self._by_key[key] = record
+
+    def _read(self, keys: Collection[int]) -> dict[int, tuple[str, int]]:
+        """Read and lock. Returns those that were merged: {key: (client id, key of what it became)}. One query."""
+        became: dict[int, tuple[str, int]] = {}
+        found = Client.objects.select_for_update().filter(pk__among=keys).order_by("pk")
+        for key, counter, uniq_id, name, identifiers, attributes, revision, refused, other in found.values_list(*_READ):
             if counter != self._counter.pk:
+                continue
+            if other is not None:
+                became[key] = (uniq_id, other)
                 continue
             record = ClientRecord(key, uniq_id, name, identifiers, was_known=any(identifiers.values()))
             record.attributes, record.revision, record.was_refused = attributes, revision, bool(refused)
             self._by_uniq_id[uniq_id] = self._by_key[key] = record
+        return became
 
     def named(self, uniq_id: str) -> ClientRecord:
         """The client of that id, a new one if there is none. `load` must have been asked for the id."""
@@ -126,7 +145,7 @@ class ClientBook:
         """Write what changed, each change a further revision of its client. Returns the keys of old clients whose
         orders may be free now: those that had no identifier before and have one now, and those that Metrica had
         refused."""
-        changed = [record for record in self._by_uniq_id.values() if record.changed]
+        changed = [record for record in dict.fromkeys(self._by_uniq_id.values()) if record.changed]
         self.changed = len(changed)
         old = [record for record in changed if record.pk is not None]
         new = sorted((record for record in changed if record.pk is None), key=lambda record: record.uniq_id)

@@ -22,12 +22,13 @@ from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
-from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
+from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, work_marks, work_tiles
+from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.models import HeldChange, Order, RejectedChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY)
-offer(Client, SEND_CLIENT)
+offer(Client, SEND_CLIENT, MERGE, ERASE)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
@@ -37,7 +38,7 @@ mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
 )
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
-client_panels.append(orders_of_client)
+client_panels.extend([orders_of_client, identifiers_of_client])
 admin.site.register(Order, OrderAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)
 admin.site.register(RejectedChange, RejectedChangeAdmin)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.agencies.actor import Actor
 from apps.clients import contacts
@@ -44,21 +44,26 @@ def counters_of(actor: Actor) -> list[int]:
     return list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
 
 
-def statuses_meant(orders: QuerySet[Order], term: str, *, actor: Actor) -> set[str]:
+def matching(orders: QuerySet[Order], term: str, *, actor: Actor) -> QuerySet[Order]:
+    """The orders meant, those at a status of that name among them: all of these, if nothing else is meant."""
+    found = find(orders.select_related(None), term, actor=actor)
+    counters = counters_of(actor)
+    statuses = _statuses_meant(clean(term), actor=actor, counters=counters)
+    if not statuses:
+        return orders.filter(pk__in=found)
+    standing = orders.filter(counter__in=counters, order_status__in=statuses)
+    if not found:
+        return standing
+    return orders.filter(pk__in={*found, *standing.order_by("-pk").values_list("pk", flat=True)[:LIMIT]})
+
+
+def _statuses_meant(term: str, *, actor: Actor, counters: Collection[int]) -> set[str]:
     """Statuses of the CRM that the words name, in capitals or not; by their own text or by the name given to them. One
     that no mapping knows is found as it is written."""
-    term = clean(term)
     if not term:
         return set()
     said = term.casefold()
     known = StatusMapping.objects.visible_to(actor).order_by().values_list("crm_status", "name").distinct()
     meant = {status for status, name in known if said in (status.casefold(), name.casefold())}
-    return meant or ({term} if orders.order_by().filter(order_status=term).exists() else set())
-
-
-def with_status(orders: QuerySet[Order], statuses: Collection[str], *, found: Collection[int]) -> QuerySet[Order]:
-    """Orders that stand at one of these statuses; those `found` by other ways as well."""
-    if not found:
-        return orders.filter(order_status__in=statuses)
-    newest = orders.filter(order_status__in=statuses).order_by("-pk").values_list("pk", flat=True)[:LIMIT]
-    return orders.filter(Q(pk__in={*found, *newest}))
+    standing = Order.objects.filter(counter__in=counters, order_status=term).order_by()
+    return meant or ({term} if standing.exists() else set())

@@ -87,11 +87,7 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
     ) -> tuple[QuerySet[Order], bool]:
         if not search_term.strip():
             return queryset, False
-        plain, actor = queryset.select_related(None), actor_of(request)
-        found = search.find(plain, search_term, actor=actor)
-        if statuses := search.statuses_meant(plain, search_term, actor=actor):
-            return search.with_status(queryset, statuses, found=found), False
-        return queryset.filter(pk__in=found), False
+        return search.matching(queryset, search_term, actor=actor_of(request)), False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
