@@ -9,11 +9,13 @@ from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
 from apps.orders.admin_pages.acts import (
     ADD_STATUS,
+    HOLD,
     IDENTIFY,
     MAP,
     MAP_REJECTED,
     REJECT,
     RELEASE,
+    RELEASE_ORDER,
     RESEND,
     RETRY,
     SEND_CLIENT,
@@ -27,7 +29,7 @@ from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.models import HeldChange, Order, RejectedChange
 
-offer(Order, ADD_STATUS, RESEND, RETRY)
+offer(Order, ADD_STATUS, RESEND, RETRY, RELEASE_ORDER, HOLD)
 offer(Client, SEND_CLIENT, MERGE, ERASE)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
