@@ -84,7 +84,8 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     empty_text = _("Clients come with their orders: every order that names a client id adds one.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
-        return super().get_queryset(request).present().select_related("counter")
+        rows: Any = super().get_queryset(request)
+        return rows.present().select_related("counter")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Client], search_term: str

@@ -58,7 +58,7 @@ STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
 BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
 # Nothing can be posted to a file, be it there or not.
-ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
+ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/", "<path:object_id>/sent/<uuid:upload_id>/"}
 
 
 @pytest.fixture

@@ -68,9 +68,9 @@ class StatusFilter(DropdownFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        mapped = StatusMapping.objects.visible_to(actor_of(request))
+        mapped: QuerySet[StatusMapping] = StatusMapping.objects.visible_to(actor_of(request))
         if (counter := request.GET.get("counter__id__exact", "")).isdecimal():
-            mapped = mapped.filter(counter=counter)
+            mapped = mapped.filter(counter__pk=counter)
         known = mapped.order_by("crm_status").values_list("crm_status", flat=True).distinct()[:MOST_STATUSES]
         return [(status, status) for status in dict.fromkeys([*known, *filter(None, [self.value()])])]
 

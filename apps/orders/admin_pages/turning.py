@@ -34,9 +34,12 @@ def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     newer = rows.filter(pk__gt=order.pk).order_by("pk").values_list("pk", flat=True).first()
     older = rows.filter(pk__lt=order.pk).order_by("-pk").values_list("pk", flat=True).first()
     tail = f"?{urlencode({FILTERS: kept})}" if kept else ""
-    pages = [reverse("admin:orders_order_change", args=[pk]) + tail if pk else "" for pk in (newer, older)]
     back = reverse("admin:orders_order_changelist") + (f"?{kept}" if kept else "")
-    return Turn(back, *pages, narrowed=bool(kept))
+
+    def page(pk: int | None) -> str:
+        return reverse("admin:orders_order_change", args=[pk]) + tail if pk else ""
+
+    return Turn(back=back, newer=page(newer), older=page(older), narrowed=bool(kept))
 
 
 class UnreadList(PreparedChangeList):

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
+from apps.metrica.text import Text
 from apps.orders.models import Order
 from apps.orders.panels import SentRow
 from apps.uploads import files
@@ -28,7 +29,8 @@ def sent_row(order: Order, upload_id: UUID) -> SentRow | None:
     if upload is None:
         return None
     cells: list[tuple[str, str]] = []
-    line, problem = "", None
+    line = ""
+    problem: Text = ""
     if not upload.file:
         problem = _("The file has not been written yet, or is not kept any more.")
     elif upload.bytes > MOST_BYTES:
@@ -41,14 +43,14 @@ def sent_row(order: Order, upload_id: UUID) -> SentRow | None:
         except files.FileUnusable as error:
             told = describe(error.code)
             problem = f"{told.message} {told.next_step}" if told else error.code
-        if not cells and problem is None:
+        if not (cells or problem):
             problem = _("This file has no row of the order.")
     call = ApiCall.objects.filter(subject=upload.pk).order_by("-id").first()
     return SentRow(
         upload=fact(upload),
         cells=cells,
         line=line,
-        problem=problem or "",
+        problem=problem,
         http_status=upload.http_status,
         uploading_id=upload.uploading_id,
         exchange={"call": call, "response_body": readable(call.response_body)} if call else {},
