@@ -208,7 +208,7 @@ def test_a_client_shows_money_and_where_identifiers_came_from(place: Place, brow
     place.push("A-2", "new", client_uniq_id="C-1", revenue="30")
     answer = browser.get(reverse("admin:clients_client_change", args=[order.client_id]))
     text = words(answer).replace("\N{NO-BREAK SPACE}", " ")
-    assert "Paid 100 ₽" in text
+    assert "Paid so far 100 ₽" in text
     assert "Total revenue 130 ₽ 2 orders" in text
     assert "Phone 79031234567 finds some visits A-1" in text
 
