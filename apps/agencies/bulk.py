@@ -7,7 +7,7 @@ Nothing is validated, no default is filled in, no signal is sent. All belongs in
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connections, models, router
@@ -82,32 +82,42 @@ def find_keys(model: type[models.Model], name: str, values: Collection[str], **o
         return [found for (found,) in cursor.fetchall()]
 
 
-def insert_rows(model: type[models.Model], names: Sequence[str], rows: Rows) -> None:
+def insert_rows(
+    model: type[models.Model], names: Sequence[str], rows: Rows, *, same: Mapping[str, Any] | None = None
+) -> None:
     """Insert rows whose values are those of the fields `names` (attnames, the primary key among them), in that order.
 
-    Fields left out get the database's null, so name all that must have a value. Raises IntegrityError as INSERT does.
+    `same`: fields that have one value in all rows, which is then converted once. Fields left out get the database's
+    null, or its next number, so name all that must have a value. Raises IntegrityError as INSERT does.
     """
     if not rows:
         return
     connection = _connection(model)
-    fields = [model._meta.get_field(name) for name in names]
+    shared = same or {}
+    fields = [model._meta.get_field(name) for name in (*names, *shared)]
     table, columns = _names(connection, model, fields)
     values = [
-        _converted(connection, field, column) for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+        _converted(connection, field, column)
+        for field, column in zip(
+            fields, [*zip(*rows, strict=True), *((value,) for value in shared.values())], strict=True
+        )
     ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            block = "\n".join(map("\t".join, zip(*map(_for_copy, values), strict=True)))
+            texts = list(map(_for_copy, values))
+            ending = "".join(f"\t{text}" for (text,) in texts[len(names) :]) + "\n"
+            block = ending.join(map("\t".join, zip(*texts[: len(names)], strict=True)))
             with (
                 connection.wrap_database_errors,
                 cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
             ):
-                copy.write(block + "\n")
+                copy.write(block + ending)
         else:
             places = ", ".join(["%s"] * len(columns))
+            constant = [value for (value,) in values[len(names) :]]
             cursor.executemany(
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names of our models
-                list(zip(*values, strict=True)),
+                [(*row, *constant) for row in zip(*values[: len(names)], strict=True)],
             )
 
 

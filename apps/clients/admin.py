@@ -1,6 +1,7 @@
 """Clients: who they are and by what Metrica can find them. They come with their orders; nobody edits them here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -10,9 +11,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.clients import search
+from apps.agencies.access import actor_of
+from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
+from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin, draw
@@ -31,12 +34,39 @@ KIND_ICONS = {
     "emails_md5": "tag",
     "phones_md5": "tag",
 }
+_SURE = (
+    "good",
+    _("finds the visit"),
+    _("Metrica gave this number to the browser itself: it finds the visits of that browser without a doubt."),
+)
+_LIKELY = (
+    "info",
+    _("finds some visits"),
+    _("It finds a visit only where the visitor left it on the site, and Metrica collects contacts there."),
+)
+QUALITY = {kind: _SURE if kind == "client_ids" else _LIKELY for kind in KIND_LABELS}
+"""How good each kind is for finding a visit: (tone, word, why)."""
 
 
-def identifier_rows(identifiers: dict[str, list[str]]) -> list[tuple[Any, str, str]]:
-    """(label, icon, value) of each identifier, the surest kind first."""
+@dataclass(frozen=True, slots=True)
+class IdentifierRow:
+    """One identifier as pages draw it."""
+
+    kind: str
+    label: Any
+    icon: str
+    value: str
+    tone: str
+    quality: Any
+    why: Any
+
+
+def identifier_rows(identifiers: Mapping[str, Sequence[str]]) -> list[IdentifierRow]:
+    """The surest kind first."""
     return [
-        (label, KIND_ICONS[kind], value) for kind, label in KIND_LABELS.items() for value in identifiers.get(kind) or ()
+        IdentifierRow(kind, label, KIND_ICONS[kind], value, *QUALITY[kind])
+        for kind, label in KIND_LABELS.items()
+        for value in identifiers.get(kind) or ()
     ]
 
 
@@ -48,20 +78,25 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("uniq_id",)
-    search_help_text = _("Client id, e-mail, phone or ClientID")
+    search_help_text = _("Client id, name, e-mail, phone or ClientID")
     empty_icon = "group"
     empty_title = _("No client yet")
     empty_text = _("Clients come with their orders: every order that names a client id adds one.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
-        return super().get_queryset(request).select_related("counter")
+        rows: Any = super().get_queryset(request)
+        return rows.present().select_related("counter")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Client], search_term: str
     ) -> tuple[QuerySet[Client], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=search.find(queryset, search_term)), False
+        term, actor = search.clean(search_term), actor_of(request)
+        counters = list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
+        rows, digests = Client.objects.visible_to(actor), contacts.meant(term)
+        found = search.find(rows, term, counters=counters, digests=digests) if term else set()
+        return queryset.filter(pk__in=found), False
 
     def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
         attributes = [
@@ -69,7 +104,6 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
             for name, value in obj.attributes.items()
         ]
         return {
-            "identifiers": identifier_rows(obj.identifiers),
             "attributes": attributes,
             "panels": draw(client_panels, request, obj),
         }
@@ -94,7 +128,7 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
             '<span class="gp-chip" title="{}">'
             '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>'
         )
-        chips = format_html_join("", chip, rows[:4])
+        chips = format_html_join("", chip, [(row.label, row.icon, row.value) for row in rows[:4]])
         rest = format_html('<span class="gp-sub">+{}</span>', len(rows) - 4) if len(rows) > 4 else ""
         return format_html('<div class="gp-chips">{}{}</div>', chips, rest) if rows else "—"
 

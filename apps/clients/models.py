@@ -16,6 +16,10 @@ class ClientQuerySet(TenantQuerySet["Client"]):
         """Clients of whom Metrica does not have the present state, and that no file carries now (R2)."""
         return self.filter(revision__gt=F("settled_revision"), sending_revision=0)
 
+    def present(self) -> Self:
+        """Without those that were found to be somebody else, whose rows only remember that."""
+        return self.filter(merged_into=None)
+
 
 class Client(models.Model):
     """A customer as the CRM knows them (R5: never merged by guess).
@@ -48,6 +52,12 @@ class Client(models.Model):
     # Since when the client has nearly as many orders as Metrica takes of one.
     crowded_at = models.DateTimeField(_("nearly full"), null=True, blank=True, editable=False)
 
+    # Of a duplicate: the client that it became. The row stays, so that what the CRM sends under its id goes there too.
+    merged_into = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("merged into")
+    )
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
+
     objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id", base=ClientQuerySet)
 
     class Meta:
@@ -60,6 +70,8 @@ class Client(models.Model):
             models.Index(fields=["upload_id"], name="client_upload", condition=Q(upload_id__isnull=False)),
             models.Index(fields=["counter"], name="client_crowded", condition=Q(crowded_at__isnull=False)),
             models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
+            models.Index(fields=["counter", "name"], name="client_by_name", condition=~Q(name="")),
+            models.Index(fields=["merged_into"], name="client_merged", condition=Q(merged_into__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -68,3 +80,25 @@ class Client(models.Model):
     @property
     def is_due(self) -> bool:
         return self.revision > self.settled_revision
+
+
+class Contact(models.Model):
+    """That an order told an identifier which it, or its client, did not have before; see `clients.contacts`."""
+
+    digest = models.BigIntegerField()
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    order_key = models.BigIntegerField(db_index=True)  # plain: clients know nothing of orders
+    client = models.ForeignKey(
+        Client, models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    told_at = models.DateTimeField()
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("told identifier")
+        verbose_name_plural = _("told identifiers")
+        indexes = [models.Index(fields=["digest", "counter"], name="contact_by_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.digest:x}"

@@ -1,54 +1,53 @@
-"""Finding people the way one has them at hand: a phone in any writing, an e-mail, a ClientID, a client id."""
+"""Finding people the way one has them at hand: a phone in any writing, an e-mail, a ClientID, a client id, a name."""
 
-import json
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, Final
 
-from django.db import connection
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
+from apps.clients import contacts
 from apps.clients.models import Client
-from apps.metrica.identifiers import NORMALIZERS, IdentifierError, md5_of
 
-_HASH_OF = {"emails": "emails_md5", "phones": "phones_md5"}
-_KINDS = ("client_ids", "emails", "phones", "emails_md5", "phones_md5")
-LIMIT = 500
+LIMIT: Final = contacts.LIMIT
+_LAST = "\U0010ffff"
 
 
-def contacts(term: str) -> list[tuple[str, str]]:
-    """What the words may be: (kind, normalised value) pairs, hashes of them included."""
-    found: list[tuple[str, str]] = []
-    for kind in _KINDS:
-        try:
-            value = NORMALIZERS[kind](term)
-        except IdentifierError:
-            continue
-        found.append((kind, value))
-        if kind in _HASH_OF:
-            found.append((_HASH_OF[kind], md5_of(value)))
+def beginning(rows: QuerySet[Any], name: str, term: str) -> QuerySet[Any]:
+    """Rows whose text `name` begins so. As a range, which both databases answer from the index of (counter, `name`):
+    the texts that are searched so are compared by their bytes."""
+    return rows.filter(**{f"{name}__gte": term, f"{name}__lt": term + _LAST})
+
+
+def keys(rows: QuerySet[Any]) -> list[int]:
+    """Primary keys of the first `LIMIT` of these rows."""
+    return list(rows.order_by().values_list("pk", flat=True)[:LIMIT])
+
+
+def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digests: Collection[int]) -> set[int]:
+    """Primary keys of the clients meant: by the start of the client id or of the name, or by a contact (`digests`, see
+    `contacts.meant`). `counters`: keys of all that are searched. Each query is cut off and answered by an index.
+    """
+    rows = rows.filter(counter__in=counters)
+    found: set[int] = set()
+    for spelling in spellings(term):
+        # The id of a client that was merged means the one that it became.
+        named = beginning(rows, "uniq_id", spelling).order_by()
+        found.update(named.values_list(Coalesce("merged_into_id", "pk"), flat=True)[:LIMIT])
+    for spelling in dict.fromkeys([term, term.title()]):
+        found.update(keys(beginning(rows.exclude(name=""), "name", spelling)))
+    told = {client for _order, client in contacts.who_told(counters=counters, digests=digests) if client is not None}
+    if told:
+        found.update(keys(rows.filter(pk__in=told)))
     return found
 
 
-def having_contact(rows: QuerySet[Any], term: str) -> QuerySet[Any]:
-    """Rows whose `identifiers` hold what the words say. By index on PostgreSQL; SQLite reads the rows."""
-    pairs = contacts(term)
-    if not pairs:
-        return rows.none()
-    condition = Q()
-    if connection.vendor == "postgresql":
-        for kind, value in pairs:
-            condition |= Q(identifiers__contains={kind: [value]})
-        return rows.filter(condition)
-    for _kind, value in pairs:
-        condition |= Q(identifiers_text__contains=json.dumps(value))
-    return rows.annotate(identifiers_text=Cast("identifiers", TextField())).filter(condition)
+def spellings(term: str) -> Iterable[str]:
+    """An id as it is written, and in capitals, as most CRMs write theirs."""
+    return dict.fromkeys([term, term.upper()])
 
 
-def find(rows: QuerySet[Client], term: str) -> set[int]:
-    """Primary keys of the clients meant: by the start of the client id, or by a contact. Three queries at most."""
+def clean(term: str) -> str:
+    """The words without what surrounds them; empty where they can mean nothing."""
     term = term.strip()
-    if not term or "\0" in term:
-        return set()
-    found = set(rows.filter(uniq_id__startswith=term).order_by().values_list("pk", flat=True)[:LIMIT])
-    found.update(having_contact(rows, term).order_by().values_list("pk", flat=True)[:LIMIT])
-    return found
+    return "" if "\0" in term else term

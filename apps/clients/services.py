@@ -42,9 +42,13 @@ class ClientRecord:
     attributes: dict[str, Any] = field(default_factory=dict)
     revision: int | None = None
 
-    def learn(self, *, name: str | None, identifiers: Identifiers, attributes: Mapping[str, Any] | None = None) -> None:
+    def learn(
+        self, *, name: str | None, identifiers: Identifiers, attributes: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, str]]:
         """What a row said of the client: its name (None: nothing), identifiers, which are added to those known, and
-        attributes, of which each given one is set, and taken away by None."""
+        attributes, of which each given one is set, and taken away by None. Returns the identifiers that were new to it,
+        as (kind, value)."""
+        learned: list[tuple[str, str]] = []
         if name is not None and name != self.name:
             self.name = name
             self.changed = True
@@ -58,10 +62,13 @@ class ClientRecord:
             if known is None:
                 if values:
                     self.identifiers[kind] = list(values)
-                    self.changed = True
-            elif any(value not in known for value in values):
+                    learned += [(kind, value) for value in values]
+            elif new := [value for value in values if value not in known]:
                 self.identifiers[kind] = list(dict.fromkeys([*known, *values]))[-MAX_OF_A_KIND:]
-                self.changed = True
+                learned += [(kind, value) for value in new]
+        if learned:
+            self.changed = True
+        return learned
 
     def has_all(self, identifiers: Identifiers) -> bool:
         """True if these identifiers are all the client's too."""
@@ -69,13 +76,17 @@ class ClientRecord:
         return all(value in known.get(kind, ()) for kind, values in identifiers.items() for value in values)
 
 
-_READ = ("pk", "counter_id", "uniq_id", "name", "identifiers", "attributes", "revision", "reject_code")
+_READ = (
+    *("pk", "counter_id", "uniq_id", "name", "identifiers", "attributes", "revision", "reject_code"),
+    "merged_into_id",
+)
 
 
 class ClientBook:
     """The clients that one transaction speaks of: read together, changed in memory, written together.
 
-    At most five statements, whatever the number. `save` raises IntegrityError where another transaction made the same
+    At most five statements, whatever the number; one more where an id is that of a client merged into another, whose
+    place that other takes. `save` raises IntegrityError where another transaction made the same
     client at the same moment: then the whole is to be done again.
     """
 
@@ -87,19 +98,34 @@ class ClientBook:
         self.changed = 0  # how many clients `save` wrote
 
     def load(self, *, uniq_ids: Collection[str], keys: Collection[int] = ()) -> None:
-        """Read and lock these clients, by the CRM's id or by primary key. At most two queries."""
+        """Read and lock these clients, by the CRM's id or by primary key. At most two queries, and a third where some
+        of them have become others."""
         wanted = set(keys)
         if uniq_ids:
             wanted.update(find_keys(Client, "uniq_id", uniq_ids, counter_id=self._counter.pk))
         if not wanted:
             return
-        found = Client.objects.select_for_update().filter(pk__among=wanted).order_by("pk")
-        for key, counter, uniq_id, name, identifiers, attributes, revision, refused in found.values_list(*_READ):
+        became = self._read(wanted)
+        if became:
+            self._read({key for _uniq_id, key in became.values()} - self._by_key.keys())
+            for key, (uniq_id, other) in became.items():
+                if record := self._by_key.get(other):
+                    self._by_uniq_id[uniq_id] = self._by_key[key] = record
+
+    def _read(self, keys: Collection[int]) -> dict[int, tuple[str, int]]:
+        """Read and lock. Returns those that were merged: {key: (client id, key of what it became)}. One query."""
+        became: dict[int, tuple[str, int]] = {}
+        found = Client.objects.select_for_update().filter(pk__among=keys).order_by("pk")
+        for key, counter, uniq_id, name, identifiers, attributes, revision, refused, other in found.values_list(*_READ):
             if counter != self._counter.pk:
+                continue
+            if other is not None:
+                became[key] = (uniq_id, other)
                 continue
             record = ClientRecord(key, uniq_id, name, identifiers, was_known=any(identifiers.values()))
             record.attributes, record.revision, record.was_refused = attributes, revision, bool(refused)
             self._by_uniq_id[uniq_id] = self._by_key[key] = record
+        return became
 
     def named(self, uniq_id: str) -> ClientRecord:
         """The client of that id, a new one if there is none. `load` must have been asked for the id."""
@@ -119,8 +145,7 @@ class ClientBook:
         """Write what changed, each change a further revision of its client. Returns the keys of old clients whose
         orders may be free now: those that had no identifier before and have one now, and those that Metrica had
         refused."""
-        times = (self._now, self._now)
-        changed = [record for record in self._by_uniq_id.values() if record.changed]
+        changed = [record for record in dict.fromkeys(self._by_uniq_id.values()) if record.changed]
         self.changed = len(changed)
         old = [record for record in changed if record.pk is not None]
         new = sorted((record for record in changed if record.pk is None), key=lambda record: record.uniq_id)
@@ -136,11 +161,9 @@ class ClientBook:
                 record.pk, record.revision = key, 1
             insert_rows(
                 Client,
-                ("id", "counter_id", "uniq_id", "name", "identifiers", "attributes", "created_at", "updated_at"),
-                [
-                    (one.pk, self._counter.pk, one.uniq_id, one.name, one.identifiers, one.attributes, *times)
-                    for one in new
-                ],
+                ("id", "uniq_id", "name", "identifiers", "attributes"),
+                [(one.pk, one.uniq_id, one.name, one.identifiers, one.attributes) for one in new],
+                same={"counter_id": self._counter.pk, "created_at": self._now, "updated_at": self._now},
             )
         return [
             record.pk

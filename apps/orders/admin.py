@@ -10,11 +10,13 @@ from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
 from apps.orders.admin_pages.acts import (
     ADD_STATUS,
+    HOLD,
     IDENTIFY,
     MAP,
     MAP_REJECTED,
     REJECT,
     RELEASE,
+    RELEASE_ORDER,
     RESEND,
     RETRY,
     SEND_CLIENT,
@@ -24,13 +26,14 @@ from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, S
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
-from apps.orders.admin_pages.panels import orders_of_client, work_marks, work_tiles
+from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, work_marks, work_tiles
+from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.checkup import orders_step
 from apps.orders.models import HeldChange, Order, RejectedChange
 
-offer(Order, ADD_STATUS, RESEND, RETRY)
-offer(Client, SEND_CLIENT)
+offer(Order, ADD_STATUS, RESEND, RETRY, RELEASE_ORDER, HOLD)
+offer(Client, SEND_CLIENT, MERGE, ERASE)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT, REJECT_STATUS)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
@@ -41,7 +44,7 @@ mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
 )
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
-client_panels.append(orders_of_client)
+client_panels.extend([orders_of_client, identifiers_of_client])
 admin.site.register(Order, OrderAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)
 admin.site.register(RejectedChange, RejectedChangeAdmin)

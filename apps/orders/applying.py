@@ -71,8 +71,9 @@ class Applier:
         at = standing.place(row, now=self._now, zone=self._zone)
         late = standing.current is not None and at < standing.current.at
         state, changed = self._next(row, standing, at=at, late=late)
+        known, client = standing.identifiers, standing.client
         identifiers = standing.identifiers_with(row, late=late)
-        if identifiers is not standing.identifiers and identifiers != standing.identifiers:
+        if identifiers is not known and identifiers != known:
             standing.identifiers = identifiers
             changed.append("identifiers")
         if row.client_given and self._take_client(row, standing, late=late):
@@ -80,8 +81,12 @@ class Applier:
         if row.client_uniq_id is None:
             if self._detailed and changed and standing.client is None:
                 standing.client = self._clients.named(own_client_id(row.order_id))
-                standing.client.learn(name=None, identifiers=standing.identifiers)
+                standing.learn_client(standing.client, name=None, identifiers=standing.identifiers)
             self._tell_client(row, standing, result)
+        if standing.client is not client:
+            standing.note_own({})
+        elif standing.identifiers is not known:
+            standing.note_own(known)
         if not changed:
             if corrected:
                 standing.dirty = True
@@ -131,7 +136,8 @@ class Applier:
         client: ClientRecord | None = None
         if row.client_uniq_id is not None:
             client = self._clients.named(row.client_uniq_id)
-            client.learn(
+            standing.learn_client(
+                client,
                 name=None if late and client.name else row.client_name,
                 identifiers=row.identifiers,
                 attributes=row.client_attributes,
@@ -152,7 +158,8 @@ class Applier:
                 result.warnings = [*result.warnings, NO_CLIENT]
         elif client.revision is not None or client.pk is None:
             is_own = client.uniq_id == own_client_id(row.order_id)
-            client.learn(
+            standing.learn_client(
+                client,
                 name=row.client_name if is_own else None,
                 identifiers=row.identifiers if self._detailed else {},
                 attributes=row.client_attributes,

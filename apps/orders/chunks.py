@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
+from apps.clients import contacts
 from apps.clients.services import ClientBook, own_client_id
 from apps.counters.models import Counter
 from apps.orders import delivery, holds
@@ -33,12 +34,11 @@ _ORDER_MOVED = (
     *("id", "client_id", "create_date_time", "create_date_only", "identifiers", "order_status"),
     *("status_date_time", "current_change_id", "changes_count", "client_revision", "updated_at"),
 )
-_ORDER_NEW = (*_ORDER_MOVED, "counter_id", "order_id", "resend_due", "created_at")
+_ORDER_NEW = (*_ORDER_MOVED, "order_id")
 _CHANGE_NEW = (
     *("id", "order_id", "seq", "status_date_time"),
     *("order_status", "revenue", "cost", "currency", "goals", "products", "attributes"),
     *("changed", "delivery", "hold_reason"),
-    *("counter_id", "received_at", "source", "received_by", "request_id", "forced", "reject_code", "reject_message"),
 )
 # Reasons whose cause lies in the order itself, so that a row can take it away.
 _OF_THE_ORDER = (
@@ -191,6 +191,7 @@ class Chunk:
         if clients.changed and self._counter.is_detailed:
             announce_accepted(self._counter.pk)
         if not used and not newly_known:
+            self._note_contacts(now)
             return
         judge = self._judges(now)
         self._judge(judge)
@@ -199,6 +200,7 @@ class Chunk:
         mended = [one.pk for one in used if one.pk is not None and one.may_free_held()]
         lost = [one.pk for one in used if one.pk is not None and one.is_lost()]
         self._write_orders(used, now)
+        self._note_contacts(now)
         self._write_changes(now)
         self._tell_held()
         if newly_known or mended:
@@ -230,15 +232,24 @@ class Chunk:
         if new:
             for standing, key in zip(new, reserve_keys(Order, len(new)), strict=True):
                 standing.pk = key
-            counter = self._counter.pk
             insert_rows(
                 Order,
                 _ORDER_NEW,
-                [(*_moved(standing, now), counter, standing.order_id, False, now) for standing in new],
+                [(*_moved(standing, now), standing.order_id) for standing in new],
+                same={"counter_id": self._counter.pk, "resend_due": False, "created_at": now},
             )
 
+    def _note_contacts(self, now: datetime) -> None:
+        """After the clients and orders are saved: by what they can be found from now on. One statement, or none."""
+        told = [
+            (kind, value, standing.pk, client.pk if client is not None else None)
+            for standing in self._standings.values()
+            for client, kind, value in standing.told
+        ]
+        contacts.note(counter_id=self._counter.pk, told=told, at=now)
+
     def _write_changes(self, now: datetime) -> None:
-        tail = (self._counter.pk, now, *self._came, False, "", "")
+        source, by, request_id = self._came
         waiting, held = Delivery.WAITING.value, Delivery.HELD.value
         insert_rows(
             StatusChange,
@@ -253,10 +264,19 @@ class Chunk:
                     change.changed,
                     held if change.result.hold else waiting,
                     change.result.hold or "",
-                    *tail,
                 )
                 for change in self._changes
             ],
+            same={
+                "counter_id": self._counter.pk,
+                "received_at": now,
+                "source": source,
+                "received_by": by,
+                "request_id": request_id,
+                "forced": False,
+                "reject_code": "",
+                "reject_message": "",
+            },
         )
 
     def _tell_held(self) -> None:

@@ -33,6 +33,27 @@ upload_facts: list[Callable[[Collection[UUID]], Mapping[UUID, UploadFact]]] = []
 resend_facts: list[Callable[[Order], Mapping[UUID, list[UploadFact]]]] = []
 """Uploads that carried a state of the order once more, by the id of the change."""
 
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A row exactly as it went to Metrica, and what Metrica said to its file.
+
+    `cells`: (column, value) of those that were filled; `line`: the very text; both empty where `problem` says why they
+    cannot be shown. `exchange`: what the ledger has of the call, for admin/exchange.html.
+    """
+
+    upload: UploadFact
+    cells: list[tuple[str, str]] = field(default_factory=list)
+    line: str = ""
+    problem: Text = ""
+    http_status: int | None = None
+    uploading_id: str = ""
+    exchange: Mapping[str, Any] = field(default_factory=dict)
+
+
+sent_rows: list[Callable[[Order, UUID], SentRow | None]] = []
+"""Read the row of an order out of the file of that upload; None where the upload is none of its counter's."""
+
 rejected_filters: list[Any] = []
 """Further filters of the list of rejected changes."""
 

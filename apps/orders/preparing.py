@@ -12,6 +12,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from apps.agencies.bulk import update_rows
+from apps.clients import contacts
 from apps.clients.services import ClientBook, own_client_id
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
@@ -26,17 +27,20 @@ def prepare(*, counter: Counter, order_keys: Collection[int], resolver: Resolver
     """
     found = Order.objects.select_for_update().filter(counter=counter, pk__among=order_keys).order_by("pk")
     orders = list(found.values_list("pk", "order_id", "client_id", "identifiers", "finish_date_time"))
-    clients = ClientBook(counter=counter, now=timezone.now())
+    now = timezone.now()
+    clients = ClientBook(counter=counter, now=now)
     clients.load(
         uniq_ids={own_client_id(order_id) for _pk, order_id, client, *_rest in orders if client is None},
         keys={client for _pk, _order_id, client, *_rest in orders if client is not None},
     )
-    records = []
-    for _pk, order_id, client, identifiers, _finished in orders:
+    records, learned = [], []
+    for pk, order_id, client, identifiers, _finished in orders:
         record = clients.named(own_client_id(order_id)) if client is None else clients.of_key(client)
-        record.learn(name=None, identifiers=identifiers)
+        learned += [(record, pk, *one) for one in record.learn(name=None, identifiers=identifiers)]
         records.append(record)
     clients.save()
+    told = [(kind, value, pk, record.pk) for record, pk, kind, value in learned]
+    contacts.note(counter_id=counter.pk, told=told, at=now)
     paid = _paid_since([pk for pk, *_rest, finished in orders if finished is None], resolver)
     update_rows(
         Order,

@@ -1,27 +1,69 @@
-"""Finding an order by what people have at hand: the start of its id, a client, a phone, an e-mail, a ClientID."""
+"""Finding orders by what people have at hand: the start of an id, a client, a contact, a status."""
+
+from collections.abc import Collection
 
 from django.db.models import QuerySet
 
 from apps.agencies.actor import Actor
+from apps.clients import contacts
 from apps.clients import search as client_search
 from apps.clients.models import Client
+from apps.clients.search import beginning, clean, keys, spellings
+from apps.counters.models import Counter
+from apps.goals.models import StatusMapping
 from apps.orders.models import Order
 
-LIMIT = 500
+LIMIT = client_search.LIMIT
 
 
 def find(orders: QuerySet[Order], term: str, *, actor: Actor) -> set[int]:
     """Primary keys of the orders meant, at most some hundreds of each way. `orders`: those to look among.
 
-    Five queries at most, each by an index and cut off; never a scan for a word somewhere inside.
+    A dozen queries at most, each by an index and cut off; never a scan for a word somewhere inside.
     """
-    term = term.strip()
-    if not term or "\0" in term:
+    term = clean(term)
+    if not term:
         return set()
-    rows = orders.order_by()
-    found = set(rows.filter(order_id__startswith=term).values_list("pk", flat=True)[:LIMIT])
-    clients = client_search.find(Client.objects.visible_to(actor), term)
+    counters = counters_of(actor)
+    digests = contacts.meant(term)
+    rows = orders.filter(counter__in=counters).order_by()
+    found: set[int] = set()
+    for spelling in spellings(term):
+        found.update(keys(beginning(rows, "order_id", spelling)))
+    clients = client_search.find(Client.objects.visible_to(actor), term, counters=counters, digests=digests)
     if clients:
-        found.update(rows.filter(client__in=clients).values_list("pk", flat=True)[:LIMIT])
-    found.update(client_search.having_contact(rows, term).values_list("pk", flat=True)[:LIMIT])
+        found.update(keys(rows.filter(client__in=clients)))
+    told = {order for order, _client in contacts.who_told(counters=counters, digests=digests)}
+    if told:
+        found.update(keys(rows.filter(pk__in=told)))
     return found
+
+
+def counters_of(actor: Actor) -> list[int]:
+    """Keys of the counters that are visible: named one by one, they let each index be used from its beginning."""
+    return list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
+
+
+def matching(orders: QuerySet[Order], term: str, *, actor: Actor) -> QuerySet[Order]:
+    """The orders meant, those at a status of that name among them: all of these, if nothing else is meant."""
+    found = find(orders.select_related(None), term, actor=actor)
+    counters = counters_of(actor)
+    statuses = _statuses_meant(clean(term), actor=actor, counters=counters)
+    if not statuses:
+        return orders.filter(pk__in=found)
+    standing = orders.filter(counter__in=counters, order_status__in=statuses)
+    if not found:
+        return standing
+    return orders.filter(pk__in={*found, *standing.order_by("-pk").values_list("pk", flat=True)[:LIMIT]})
+
+
+def _statuses_meant(term: str, *, actor: Actor, counters: Collection[int]) -> set[str]:
+    """Statuses of the CRM that the words name, in capitals or not; by their own text or by the name given to them. One
+    that no mapping knows is found as it is written."""
+    if not term:
+        return set()
+    said = term.casefold()
+    known = StatusMapping.objects.visible_to(actor).order_by().values_list("crm_status", "name").distinct()
+    meant = {status for status, name in known if said in (status.casefold(), name.casefold())}
+    standing = Order.objects.filter(counter__in=counters, order_status=term).order_by()
+    return meant or ({term} if standing.exists() else set())

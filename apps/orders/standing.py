@@ -1,6 +1,7 @@
 """An order in memory while rows are applied to it: where it stands, and its timeline as far as needed (R3, R4)."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -63,6 +64,8 @@ class Standing:
     corrected: bool = False  # a row gave it another creation time
     other_client: bool = False  # in detailed mode: than when it was read
     dirty: bool = False
+    # Identifiers that a row told and that were new, each with whose they are: (client, kind, value).
+    told: list[tuple[ClientRecord | None, str, str]] = field(default_factory=list)
 
     def needs_history(self, row: OrderRow, *, now: datetime) -> bool:
         """True where the row may belong before, or beside, what is known of the timeline."""
@@ -141,6 +144,19 @@ class Standing:
             else:
                 result.pop(kind, None)
         return result
+
+    def learn_client(self, client: ClientRecord, **facts: Any) -> None:
+        """Let the client learn what a row of this order said, and note what was new to it."""
+        for kind, value in client.learn(**facts):
+            self.told.append((client, kind, value))
+
+    def note_own(self, known: Mapping[str, Sequence[str]]) -> None:
+        """Note identifiers of the order, besides those it was `known` by, that its client does not have."""
+        of_client = self.client.identifiers if self.client is not None else {}
+        for kind, values in self.identifiers.items():
+            for value in values:
+                if value not in known.get(kind, ()) and value not in of_client.get(kind, ()):
+                    self.told.append((None, kind, value))
 
     def moves_creation(self, row: OrderRow, zone: ZoneInfo | None) -> bool:
         """True if the row gives a known order another creation time. The bare day of a known time is no other."""

@@ -12,6 +12,7 @@ from apps.uploads.admin_pages.job import UploadJobAdmin
 from apps.uploads.admin_pages.mode import TO_DETAILED, TO_SIMPLE, detailed_panel
 from apps.uploads.admin_pages.recent import recent_jobs_panel
 from apps.uploads.admin_pages.rejected import RETRY_REJECTED, JobFilter
+from apps.uploads.admin_pages.sent_row import sent_row
 from apps.uploads.admin_pages.workers import HeartbeatAdmin
 from apps.uploads.models import Heartbeat, UploadJob
 
@@ -23,5 +24,6 @@ counter_pages.counter_panels.extend([detailed_panel, recent_jobs_panel])
 order_pages.order_bulk_acts.append(UPLOAD_ORDERS)
 order_pages.upload_facts.append(facts.of_uploads)
 order_pages.resend_facts.append(facts.of_resends)
+order_pages.sent_rows.append(sent_row)
 admin.site.register(UploadJob, UploadJobAdmin)
 admin.site.register(Heartbeat, HeartbeatAdmin)

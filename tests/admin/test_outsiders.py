@@ -67,6 +67,7 @@ ONLY_READ = {
     "<uuid:job_id>/file/<uuid:upload_id>/",
     "dry-run/<int:counter_id>/",
     "dry-run/<int:counter_id>/file/<slug:which>/",
+    "<path:object_id>/sent/<uuid:upload_id>/",
 }
 
 

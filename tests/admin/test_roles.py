@@ -37,6 +37,9 @@ OPERATING = [
     ("orders_order", "status"),
     ("orders_order", "resend"),
     ("orders_order", "retry"),
+    ("orders_order", "hold"),
+    ("orders_order", "release"),
+    ("clients_client", "merge"),
     ("orders_heldchange", "map"),
     ("orders_heldchange", "identify"),
     ("orders_heldchange", "release"),
@@ -67,6 +70,7 @@ OPERATING = [
 ADMINISTERING = [
     ("counters_metricaaccount", "connect"),
     ("counters_metricaaccount", "disconnect"),
+    ("clients_client", "erase"),
     ("hooks_endpoint", "secret"),
     ("alerts_channel", "find-chat"),
     ("alerts_channel", "new-secret"),
@@ -75,7 +79,7 @@ ADMINISTERING = [
 
 @pytest.fixture
 def objects(place: Place) -> dict[str, Any]:
-    order = place.push("A-1", "new")
+    order = place.push("A-1", "new", client_uniq_id="C-1")
     endpoint, _secret = create_endpoint(
         agency=place.agency, name="CRM", url="https://crm.example/hook", events=["order.held"]
     )
@@ -94,6 +98,7 @@ def objects(place: Place) -> dict[str, Any]:
         "counters_metricaaccount": place.account,
         "goals_mappingversion": MappingVersion.objects.filter(counter=place.counter).last(),
         "orders_order": order,
+        "clients_client": order.client,
         "orders_heldchange": place.change("A-2"),
         "orders_rejectedchange": order.changes.get(),
         "uploads_uploadjob": place.job(),

@@ -84,7 +84,7 @@ class TestStatements:
     def test_new_orders(self, send: Send) -> None:
         few = self.count(send, *rows(2))
         many = self.count(send, *(row(id=f"E-{one}", client_uniq_id=f"E-{one}") for one in range(300)))
-        assert many == few == 12 + PER_CALL
+        assert many == few == 13 + PER_CALL
 
     def test_known_orders_that_stay_as_they_are(self, send: Send) -> None:
         send(*rows(300))

@@ -267,6 +267,45 @@ RETRY = Act(
 )
 
 
+def _hold(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
+    waiting = list(order.changes.filter(delivery=Delivery.WAITING).select_related("counter", "order"))
+    done = services.hold_by_hand(changes=waiting)
+    text = ngettext(
+        "%(count)s status is held until somebody releases it.",
+        "%(count)s statuses are held until somebody releases them.",
+        done,
+    )
+    return text % {"count": done}
+
+
+def _release_order(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
+    held = list(order.changes.filter(delivery=Delivery.HELD, hold_reason__in=RELEASABLE))
+    return _release_many(request, held, values)
+
+
+HOLD = Act(
+    name="hold",
+    title=_("Hold"),
+    icon="pan_tool",
+    question=lambda request, order: _(
+        "What waits of this order does not leave for Metrica until somebody releases it. Later statuses are not held."
+    ),
+    do=_hold,
+    shown=_has(Delivery.WAITING),
+)
+RELEASE_ORDER = Act(
+    name="release",
+    title=_("Release"),
+    icon="lock_open",
+    question=lambda request, order: _(
+        "What a person held of this order, and what is held because its update window has closed, goes to Metrica with "
+        "the next upload."
+    ),
+    do=_release_order,
+    shown=lambda request, order: order.changes.filter(delivery=Delivery.HELD, hold_reason__in=RELEASABLE).exists(),
+)
+
+
 def _send_client(request: HttpRequest, client: Client, values: Mapping[str, Any]) -> str:
     services.send_client_again(client=client)
     return _now("The client goes to Metrica with the next upload.")

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
@@ -24,12 +26,18 @@ from apps.counters.ui.filters import DayRangeFilter
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
+from apps.goals.models import StatusMapping
 from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
+from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
+from apps.orders.admin_pages.turning import UnreadList, turn
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.orders.panels import order_bulk_acts
+from apps.orders.panels import order_bulk_acts, sent_rows
 from apps.orders.timeline import window
+
+MOST_STATUSES = 300
+"""That are offered to choose from; any other is found by the search."""
 
 
 class WorkFilter(DropdownFilter):
@@ -53,6 +61,23 @@ class WorkFilter(DropdownFilter):
         return queryset.filter(pk__in=changes.order_by().values("order_id"))
 
 
+class StatusFilter(DropdownFilter):
+    """Orders that stand at a status of the CRM: one that is mapped, or whichever a link names."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        mapped: QuerySet[StatusMapping] = StatusMapping.objects.visible_to(actor_of(request))
+        if (counter := request.GET.get("counter__id__exact", "")).isdecimal():
+            mapped = mapped.filter(counter__pk=counter)
+        known = mapped.order_by("crm_status").values_list("crm_status", flat=True).distinct()[:MOST_STATUSES]
+        return [(status, status) for status in dict.fromkeys([*known, *filter(None, [self.value()])])]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(order_status=status) if (status := self.value()) else queryset
+
+
 class OrderAdmin(PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/orders/order/page.html"
@@ -65,12 +90,12 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
         "show_created",
         "show_received",
     )
-    list_filter = ("counter", WorkFilter, ("create_date_time", DayRangeFilter))
+    list_filter = ("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter))
     sortable_by = ()
     ordering = ("-id",)
     list_disable_select_all = True
     search_fields = ("order_id",)
-    search_help_text = _("Order id, client, e-mail, phone or ClientID")
+    search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
     empty_icon = "receipt_long"
     empty_title = _("No order yet")
     empty_text = _("Orders come by the REST API, from a CSV file, or by hand. Add one to see how it travels.")
@@ -87,8 +112,38 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
     ) -> tuple[QuerySet[Order], bool]:
         if not search_term.strip():
             return queryset, False
-        plain = queryset.select_related(None)
-        return queryset.filter(pk__in=search.find(plain, search_term, actor=actor_of(request))), False
+        return search.matching(queryset, search_term, actor=actor_of(request)), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return UnreadList if getattr(request, "list_stays_unread", False) else super().get_changelist(request, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        sent = path(
+            "<path:object_id>/sent/<uuid:upload_id>/",
+            self.admin_site.admin_view(require_safe(self.sent_view)),
+            name="orders_order_sent",
+        )
+        return [sent, *super().get_urls()]
+
+    def sent_view(self, request: HttpRequest, object_id: str, upload_id: UUID) -> HttpResponse:
+        """The order's row as it stood in that file, and Metrica's answer."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        order = self.get_or_404(request, object_id)
+        row = next((found for read in sent_rows if (found := read(order, upload_id)) is not None), None)
+        if row is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": order,
+            "title": _now("Row sent: %(order)s") % {"order": order.order_id},
+            "row": row,
+            "zone": order.counter.zone,
+            "back": reverse("admin:orders_order_change", args=[order.pk]),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/orders/order/sent.html", context)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
@@ -104,6 +159,9 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
         steps = story(obj)
         return {
             "steps": steps,
+            "picture": draw(steps),
+            "lanes": LANES,
+            "turn": turn(self, request, obj),
             "verdict": verdict(obj, steps),
             "window": window(obj),
             "bind_percent": bind_percent(obj),

@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
+from apps.clients import contacts
+from apps.clients.admin import identifier_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.counters.panels import Mark
@@ -63,5 +65,23 @@ def orders_of_client(request: HttpRequest, client: Client) -> str:
     for row in rows:
         meaning = known.meaning(row.order_status)
         row.type = meaning.type if meaning else ""
-    context = {"orders": rows[:ORDERS_OF_CLIENT], "more": len(rows) > ORDERS_OF_CLIENT, "client": client}
+    context = {
+        "orders": rows[:ORDERS_OF_CLIENT],
+        "more": len(rows) > ORDERS_OF_CLIENT,
+        "client": client,
+        "sums": numbers.money_of_client(client, known),
+        "money_limit": numbers.MONEY_LIMIT,
+    }
     return render_to_string("admin/orders/of_client.html", context, request=request)
+
+
+def identifiers_of_client(request: HttpRequest, client: Client) -> str:
+    """What Metrica can find the client by: how good each is, and which order told it first. Two queries."""
+    origins = contacts.origins(client)
+    orders = Order.objects.in_bulk({order for order, _at in origins.values()})
+    rows = [
+        {"row": row, "order": orders.get(order), "at": at}
+        for row in identifier_rows(client.identifiers)
+        for order, at in [origins.get((row.kind, row.value), (0, None))]
+    ]
+    return render_to_string("admin/orders/client_identifiers.html", {"rows": rows, "client": client}, request=request)

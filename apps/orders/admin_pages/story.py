@@ -17,6 +17,7 @@ from apps.metrica import rules
 from apps.metrica.rules import GoalPrice
 from apps.metrica.text import Text
 from apps.metrica.vocabulary import SystemGoal
+from apps.orders.admin_pages.differences import Difference, differences
 from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import GIVEN_UP, Delivery, Order, StatusChange
 from apps.orders.panels import UploadFact, resend_facts, upload_facts
@@ -63,7 +64,7 @@ class Step:
     reached: bool
     is_current: bool
     came_late: bool
-    changed: list[Text]
+    differences: list[Difference]
     fix: Fix | None
     upload: UploadFact | None
     advice: Advice | None = None
@@ -146,7 +147,7 @@ def story(order: Order) -> list[Step]:
     for read in resend_facts:
         resends.update(read(order))
     steps = []
-    for change in changes:
+    for before, change in zip([None, *changes], changes, strict=False):
         upload = facts.get(change.upload_id) if change.upload_id else None
         meaning = _meaning(change, upload, resolver)
         change.order, change.counter = order, order.counter
@@ -158,7 +159,7 @@ def story(order: Order) -> list[Step]:
                 reached=change.delivery == Delivery.DELIVERED,
                 is_current=change.pk == order.current_change_id,
                 came_late=False,
-                changed=[FIELD_LABELS.get(name, name) for name in change.changed if name != "order_status"],
+                differences=differences(before, change, FIELD_LABELS) if before is not None else [],
                 fix=fix_for(change),
                 advice=advice_for(change) if change.delivery == Delivery.REJECTED else None,
                 upload=upload,

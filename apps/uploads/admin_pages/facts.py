@@ -12,7 +12,7 @@ from apps.uploads.models import Resend, Upload, UploadState
 from apps.uploads.problems import describe
 
 
-def _fact(upload: Upload) -> UploadFact:
+def fact(upload: Upload) -> UploadFact:
     # Of a refused row the timeline itself says what that means.
     problem = None if upload.state == UploadState.REFUSED else describe(upload.error_code)
     return UploadFact(
@@ -28,12 +28,12 @@ def _fact(upload: Upload) -> UploadFact:
 
 def of_uploads(upload_ids: Collection[UUID]) -> dict[UUID, UploadFact]:
     """One query."""
-    return {upload.pk: _fact(upload) for upload in Upload.objects.filter(pk__in=upload_ids)}
+    return {upload.pk: fact(upload) for upload in Upload.objects.filter(pk__in=upload_ids)}
 
 
 def of_resends(order: Order) -> dict[UUID, list[UploadFact]]:
     """One query."""
     found: dict[UUID, list[UploadFact]] = defaultdict(list)
     for resend in Resend.objects.filter(order=order).select_related("upload").order_by("pk"):
-        found[resend.change_id].append(_fact(resend.upload))
+        found[resend.change_id].append(fact(resend.upload))
     return found
