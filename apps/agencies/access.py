@@ -44,7 +44,8 @@ def actor_for_user(
         return Actor("person", user.email, str(user.pk))
     place = next((place for place in places if place.agency_id == agency_id), places[0])
     rights = RIGHTS_OF_ROLE.get(place.role, frozenset())
-    return Actor("person", user.email, str(user.pk), frozenset({place.agency_id}), rights)
+    limit = None if place.counter_ids is None else frozenset(place.counter_ids)
+    return Actor("person", user.email, str(user.pk), frozenset({place.agency_id}), rights, counters=limit)
 
 
 def actor_for_key(key: ApiKey) -> Actor:

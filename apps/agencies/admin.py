@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from apps.agencies import services, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
-from apps.agencies.forms import NewKeyForm, NewMemberForm
+from apps.agencies.forms import MemberForm, NewKeyForm, NewMemberForm
 from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.agencies.tenant_admin import (
     PlatformAdmin,
@@ -57,14 +57,14 @@ class MembershipAdmin(_OwnersAdmin):
     """People. Who is added gets a password or a link; who is removed keeps their login, and nothing here."""
 
     change_right = delete_right = Right.ADMINISTER
-    list_display = ("email", "name", "role", "last_login", "created_at")
+    list_display = ("email", "name", "role", "shown_counters", "last_login", "created_at")
     list_display_links = ("email",)
     list_filter = ("role",)
     list_select_related = ("user", "agency")
     search_fields = ("user__email", "user__name")
     search_help_text = _("E-mail or name")
     ordering = ("user__email",)
-    readonly_fields = ("email", "name", "last_login", "created_at")
+    readonly_fields = ("email", "name", "shown_counters", "last_login", "created_at")
     actions_detail = ("password_link",)
 
     @display(description=_("e-mail"), ordering="user__email")
@@ -74,6 +74,10 @@ class MembershipAdmin(_OwnersAdmin):
     @display(description=_("name"), ordering="user__name")
     def name(self, member: Membership) -> str:
         return member.user.name
+
+    @display(description=_("counters"))
+    def shown_counters(self, member: Membership) -> Any:
+        return _("all") if member.counter_ids is None else ", ".join(map(str, member.counter_ids))
 
     @display(description=_("last login"), ordering="user__last_login")
     def last_login(self, member: Membership) -> Any:
@@ -85,17 +89,23 @@ class MembershipAdmin(_OwnersAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return (*self.agency_field(request), "email", "name", "role", "password")
-        return (*self.agency_field(request), "email", "name", "role", "last_login", "created_at")
+        limit = "counter_ids" if self.has_change_permission(request) else "shown_counters"
+        return (*self.agency_field(request), "email", "name", "role", limit, "last_login", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
             kwargs["form"] = NewMemberForm
-        return super().get_form(request, obj, change, **kwargs)
+            return super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, form=MemberForm, **kwargs)
+        form.agency_id = obj.agency_id
+        return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         actor = actor_of(request)
         if change:
-            become(obj, services.change_role(actor=actor, member=obj, role=form.cleaned_data["role"]))
+            facts = form.cleaned_data
+            limit = facts["counter_ids"]
+            become(obj, services.change_member(actor=actor, member=obj, role=facts["role"], counter_ids=limit))
             return
         facts = form.cleaned_data
         agency = self.agency_for_new(request, form)

@@ -1,6 +1,7 @@
 """Forms of agencies' pages. What they collect goes to the services, which check it."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,7 +18,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.agencies import services
+from apps.agencies import panels, services
 from apps.agencies.models import ApiKey, Membership, User
 
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
@@ -41,6 +42,39 @@ class NewMemberForm(forms.ModelForm):
     class Meta:
         model = Membership
         fields = ("agency", "role")
+
+
+class MemberForm(forms.ModelForm):
+    """A person's role in the agency, and the counters that they are limited to."""
+
+    counter_ids = forms.TypedMultipleChoiceField(
+        label=_("Only these counters"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text=_("For managers and analysts. None chosen: all of them, those that are added later too."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("agency", "role")
+
+    agency_id: int | None = None  # whose counters are offered
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if (field := self.fields.get("counter_ids")) is not None:
+            limit = self.instance.counter_ids or []
+            field.choices = counter_choices(self.agency_id, also=limit)  # type: ignore[attr-defined]
+            self.initial["counter_ids"] = limit
+
+
+def counter_choices(agency_id: int | None, *, also: Iterable[int] = ()) -> list[tuple[int, str]]:
+    """The agency's counters by their names; `also`: numbers that stay chosen though no counter has them any more."""
+    known = [] if agency_id is None else [pair for names_of in panels.counter_names for pair in names_of(agency_id)]
+    gone = set(also).difference(number for number, _name in known)
+    return [*known, *((number, str(number)) for number in sorted(gone))]
 
 
 class NewKeyForm(forms.ModelForm):

@@ -88,6 +88,8 @@ class Membership(models.Model):
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="memberships", verbose_name=_("agency"))
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("person"))
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.ANALYST)
+    # Metrica's numbers of the counters that a manager or an analyst is limited to; null: no limit. Never for an owner.
+    counter_ids = models.JSONField(_("only counters"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = tenant_manager()

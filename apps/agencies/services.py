@@ -55,16 +55,28 @@ def update_agency(
 
 @transaction.atomic
 def add_member(
-    *, actor: Actor, agency: Agency, email: str, role: str, password: str | None = None, name: str = ""
+    *,
+    actor: Actor,
+    agency: Agency,
+    email: str,
+    role: str,
+    password: str | None = None,
+    name: str = "",
+    counter_ids: Iterable[int] | None = None,
 ) -> Membership:
-    """Let a person into the agency.
+    """Let a person into the agency. `counter_ids`: the counters that they are limited to; None or none: all.
 
     Somebody who already has a login keeps it as it is: their password and name are never changed by an agency. A new
     person gets `password`, or none: then give them `password_link`. Raises ValidationError by field.
     """
     require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
     email = email.strip().lower()
-    _check(email=lambda: validate_email(email), role=lambda: _check_role(role))
+    limit = sorted(set(counter_ids or ())) or None
+    _check(
+        email=lambda: validate_email(email),
+        role=lambda: _check_role(role),
+        counter_ids=lambda: _check_limit(role, limit),
+    )
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
         user = User(email=email, name=name.strip())
@@ -75,24 +87,27 @@ def add_member(
         user.save()
     elif Membership.objects.filter(agency=agency, user=user).exists():
         raise ValidationError({"email": ValidationError(_("This person is in the agency already."), code="duplicate")})
-    member = Membership.objects.create(agency=agency, user=user, role=role)
+    member = Membership.objects.create(agency=agency, user=user, role=role, counter_ids=limit)
     _tell("member.added", actor, agency, member, after=_member_facts(member))
     return member
 
 
 @transaction.atomic
-def change_role(*, actor: Actor, member: Membership, role: str) -> Membership:
-    """Give a member another role. The last owner keeps theirs."""
+def change_member(
+    *, actor: Actor, member: Membership, role: str, counter_ids: Iterable[int] | None = None
+) -> Membership:
+    """Give a member another role, or other counters to be limited to (None or none: all). The last owner stays one."""
     member = _locked(actor, member)
-    _check(role=lambda: _check_role(role))
+    limit = sorted(set(counter_ids or ())) or None
+    _check(role=lambda: _check_role(role), counter_ids=lambda: _check_limit(role, limit))
     before = _member_facts(member)
-    if role == member.role:
-        return member
     if role != Role.OWNER:
         _check_not_last_owner(member)
-    member.role = role
-    member.save(update_fields=["role"])
-    _tell("member.role_changed", actor, member.agency, member, before=before, after=_member_facts(member))
+    action = "member.role_changed" if role != member.role else "member.counters_changed"
+    member.role, member.counter_ids = role, limit
+    if (after := _member_facts(member)) != before:
+        member.save(update_fields=["role", "counter_ids"])
+        _tell(action, actor, member.agency, member, before=before, after=after)
     return member
 
 
@@ -222,7 +237,7 @@ def _person_facts(user: User) -> Snapshot:
 
 
 def _member_facts(member: Membership) -> Snapshot:
-    return {"email": member.user.email, "role": member.role}
+    return {"email": member.user.email, "role": member.role, "counter_ids": member.counter_ids}
 
 
 def _key_facts(key: ApiKey) -> Snapshot:
@@ -273,6 +288,15 @@ def _check_role(role: str) -> None:
     if role not in Role.values:
         message = _("Choose one of: %(choices)s.")
         raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(Role.values)})
+
+
+def _check_limit(role: str, counter_ids: list[int] | None) -> None:
+    if counter_ids is None:
+        return
+    _checked_counters(counter_ids)
+    if role == Role.OWNER:
+        message = _("An owner has all counters. Name none, or choose another role.")
+        raise ValidationError(message, code="owner_has_all")
 
 
 def _check_name_is_free(key: ApiKey) -> None:
