@@ -19,29 +19,10 @@ from unfold.widgets import (
 )
 
 from apps.agencies import panels, services
-from apps.agencies.models import ApiKey, Membership, User
+from apps.agencies.actor import Actor
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
-
-
-class NewMemberForm(forms.ModelForm):
-    """A person by their e-mail, with a role and a first password or none."""
-
-    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
-    name = forms.CharField(label=_("Name"), max_length=150, required=False, widget=UnfoldAdminTextInputWidget)
-    password = forms.CharField(
-        label=_("First password"),
-        required=False,
-        strip=False,
-        help_text=_(
-            "Leave it empty to get a link by which the person chooses one. Not used for who has a login already."
-        ),
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-    )
-
-    class Meta:
-        model = Membership
-        fields = ("agency", "role")
 
 
 class MemberForm(forms.ModelForm):
@@ -75,6 +56,59 @@ def counter_choices(agency_id: int | None, *, also: Iterable[int] = ()) -> list[
     known = [] if agency_id is None else [pair for names_of in panels.counter_names for pair in names_of(agency_id)]
     gone = set(also).difference(number for number, _name in known)
     return [*known, *((number, str(number)) for number in sorted(gone))]
+
+
+class InviteForm(MemberForm):
+    """Whom an owner asks in, as what, and to which counters."""
+
+    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
+
+    class Meta:
+        model = Invitation
+        fields = ("agency", "email", "role")
+        widgets = {"agency": UnfoldAdminSelectWidget, "role": UnfoldAdminSelectWidget}
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        self.agency_id = actor.agency_id
+        super().__init__(*args, **kwargs)
+        fields: Any = self.fields
+        if self.agency_id is not None:
+            del fields["agency"]  # in one of them it goes without saying
+        else:
+            fields["agency"].queryset = Agency.objects.visible_to(actor)
+        if not fields["counter_ids"].choices:
+            del fields["counter_ids"]
+        self.order_fields(["agency", "email", "role", "counter_ids"])
+
+    def _post_clean(self) -> None:
+        """The service checks the whole."""
+
+
+class JoiningForm(forms.Form):
+    """What a person who is new says of themselves."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "name"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        help_text=_("At least eight characters, not only digits, and no common word."),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label=_("Password once more"),
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> Any:
+        values = super().clean() or {}
+        if values.get("password") and values.get("again") and values["password"] != values["again"]:
+            self.add_error("again", forms.ValidationError(_("The two passwords are not the same."), code="differs"))
+        return values
 
 
 class NewKeyForm(forms.ModelForm):

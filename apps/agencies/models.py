@@ -103,6 +103,53 @@ class Membership(models.Model):
         return f"{self.user} · {self.get_role_display()}"
 
 
+class InvitationQuerySet(TenantQuerySet["Invitation"]):
+    def open(self) -> "InvitationQuerySet":
+        """Neither accepted nor withdrawn; their links may have expired."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+
+class Invitation(models.Model):
+    """An owner asks a person in. Of the link's secret only a hash is kept; sending again makes a new one."""
+
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="invitations", verbose_name=_("agency"))
+    email = models.EmailField(_("e-mail"))
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MANAGER)
+    counter_ids = models.JSONField(_("only counters"), null=True, blank=True)  # as of Membership
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.CharField(_("invited by"), max_length=255, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("link is good until"), editable=False)
+    mailed_at = models.DateTimeField(_("mailed"), null=True, blank=True, editable=False)
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True, editable=False)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
+
+    objects = tenant_manager(base=InvitationQuerySet)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "email"],
+                name="one_open_invitation",
+                condition=models.Q(accepted_at=None, withdrawn_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.withdrawn_at is None
+
+    @property
+    def is_good(self) -> bool:
+        """Its link can be followed."""
+        return self.is_open and self.expires_at > timezone.now() and self.agency.is_active
+
+
 class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
     def usable(self) -> "ApiKeyQuerySet":
         now = timezone.now()

@@ -161,6 +161,19 @@ class TenantAdmin(TenantRules, ModelAdmin):
         """As `log_addition`."""
 
 
+class OwnersAdmin(TenantAdmin):
+    """Everybody in the agency sees these; its owners change them."""
+
+    add_right = Right.ADMINISTER
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, *self.agency_field(request))
+
+    def agency_field(self, request: HttpRequest) -> tuple[str, ...]:
+        """The field is shown, and chosen, by who looks at many agencies; in one of them it goes without saying."""
+        return ("agency",) if actor_of(request).agency_id is None else ()
+
+
 class PlatformAdmin(TenantAdmin):
     """Pages for the platform's own staff, of things that belong to no agency or stand above them."""
 

@@ -11,7 +11,8 @@ from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
-from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.agencies.invitations import invite
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 from apps.alerts.models import Alert, AlertRules, Channel
 from apps.alerts.services import rules_of, save_channel
 from apps.audit.models import AuditEntry
@@ -24,7 +25,7 @@ from apps.hooks.services import create_endpoint
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
-from tests.factories import make_key
+from tests.factories import SYSTEM, make_key
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Agency: lambda place: place.agency,
     User: lambda place: place.manager,
     Membership: lambda place: place.manager.memberships.get(),
+    Invitation: lambda place: Invitation.objects.get(agency=place.agency),
     ApiKey: lambda place: ApiKey.objects.get(agency=place.agency),
     AuditEntry: lambda place: AuditEntry.objects.filter(agency=place.agency).first(),
     MetricaAccount: lambda place: place.account,
@@ -56,7 +58,10 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
-BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
+BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"} | {
+    "<path:object_id>/send-again/",
+    "<path:object_id>/withdraw/",
+}
 # Nothing can be posted to a file, be it there or not.
 ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
 
@@ -65,6 +70,7 @@ ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}
 def full(place: Place) -> Place:
     """An agency with one of everything."""
     make_key(place.agency, name=f"{place.mark} key")
+    invite(actor=SYSTEM, agency=place.agency, email=f"{place.mark.lower()}-new@mail.example", role="analyst")
     create_endpoint(
         agency=place.agency,
         name=f"{place.mark} webhook",
@@ -112,7 +118,19 @@ def address(model: type[models.Model], pattern: str, obj: models.Model, place: P
 def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
-        *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
+        *(
+            MetricaAccount,
+            Counter,
+            Order,
+            StatusChange,
+            UploadJob,
+            Upload,
+            Membership,
+            ApiKey,
+            Goal,
+            Client,
+            Invitation,
+        ),
         *(MappingVersion, Comparison, Endpoint, Delivery, Alert, Channel, AlertRules),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
