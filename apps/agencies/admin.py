@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from apps.agencies import services, shown_once
+from apps.agencies import second_step, services, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.forms import MemberForm, NewKeyForm
@@ -59,7 +59,7 @@ class MembershipAdmin(OwnersAdmin):
     search_help_text = _("E-mail or name")
     ordering = ("user__email",)
     readonly_fields = ("email", "name", "shown_counters", "last_login", "created_at")
-    actions_detail = ("password_link",)
+    actions_detail = ("password_link", "second_step_off")
     list_before_template = "admin/agencies/people_before.html"
 
     @display(description=_("e-mail"), ordering="user__email")
@@ -128,6 +128,30 @@ class MembershipAdmin(OwnersAdmin):
             # A message is kept in the person's own signed cookie or session until it is shown, and then forgotten.
             text = _("The link for %(email)s, good for three days: %(link)s")
             messages.success(request, text % {"email": member.user.email, "link": request.build_absolute_uri(path)})
+        return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
+
+    @action(
+        description=_("Switch the second step off"),
+        url_path="second-step-off",
+        permissions=["administer"],
+        icon="lock_reset",
+        dialog={
+            "title": _("Switch the second step of logging in off?"),
+            "description": _(
+                "For a person who has lost the app and the backup codes. The password alone opens again, until they "
+                "switch it on anew."
+            ),
+            **_ASK,
+        },
+    )
+    def second_step_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        member = self.get_or_404(request, object_id)
+        try:
+            second_step.reset(actor=actor_of(request), member=member)
+        except ValidationError as refusal:
+            messages.error(request, refusal.messages[0])
+        else:
+            messages.success(request, _("Switched off. The password alone opens again."))
         return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
 
 

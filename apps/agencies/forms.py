@@ -111,6 +111,17 @@ class JoiningForm(forms.Form):
         return values
 
 
+class CodeForm(forms.Form):
+    """A code of the second step."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        help_text=_("Six digits from the app, or a backup code."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+
 class NewKeyForm(forms.ModelForm):
     """A key's name and what it opens."""
 

@@ -125,15 +125,22 @@ def password_link(*, actor: Actor, member: Membership) -> str:
 
     Only for a person of this agency alone: their login to other agencies is no owner's to reset.
     """
+    member = for_their_own_agency(actor=actor, member=member)
+    user = member.user
+    tell("member.password_link", actor, member.agency, member)
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("first-password", args=[uid, default_token_generator.make_token(user)])
+
+
+def for_their_own_agency(*, actor: Actor, member: Membership) -> Membership:
+    """The member, locked, where their login is this agency's alone: else it is no owner's to reset."""
     member = _locked(actor, member)
     user = member.user
     elsewhere = user.is_superuser or Membership.objects.filter(user=user).exclude(agency=member.agency_id).exists()
     if elsewhere and not actor.platform:
-        message = _("This person works elsewhere as well. Only the platform's staff may give them a new password.")
+        message = _("This person works elsewhere as well. Only the platform's staff may reset how they log in.")
         raise ValidationError(message, code="works_elsewhere")
-    tell("member.password_link", actor, member.agency, member)
-    uid = urlsafe_base64_encode(force_bytes(user.pk))
-    return reverse("first-password", args=[uid, default_token_generator.make_token(user)])
+    return member
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.cache import patch_cache_control
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import i18n
@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from apps.agencies import invitations, services, switcher
 from apps.agencies.forms import JoiningForm
+from apps.agencies.going_on import safe_next
 from apps.agencies.middleware import SESSION_KEY
 from apps.agencies.models import Membership, User
 
@@ -31,7 +32,7 @@ def switch_agency(request: HttpRequest) -> HttpResponse:
     """Go on in another agency, at its home: the page one comes from may not exist there."""
     if not switcher.switch(request, request.POST.get("agency", "")):
         raise Http404
-    return HttpResponseRedirect(_safe_next(request))
+    return HttpResponseRedirect(safe_next(request))
 
 
 @require_POST
@@ -41,13 +42,6 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
     if isinstance(request.user, User) and language in dict(settings.LANGUAGES):
         services.choose_language(user=request.user, language=language)
     return i18n.set_language(request)
-
-
-def _safe_next(request: HttpRequest) -> str:
-    target = request.POST.get("next", "")
-    if target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        return target
-    return reverse("admin:index")
 
 
 class FirstPasswordView(PasswordResetConfirmView):

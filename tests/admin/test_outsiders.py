@@ -58,9 +58,9 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
-BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"} | {
-    "<path:object_id>/send-again/",
-    "<path:object_id>/withdraw/",
+BLIND_QUESTIONS = {
+    f"<path:object_id>/{question}/"
+    for question in ("password-link", "second-step-off", "revoke", "send-again", "withdraw")
 }
 # Nothing can be posted to a file, be it there or not.
 ONLY_READ = {"<uuid:job_id>/file/<uuid:upload_id>/"}

@@ -65,6 +65,7 @@ PAGES = [
     ("agencies_membership_delete", True, "get", OWNER),
     ("agencies_membership_delete", True, "post", OWNER),
     ("agencies_membership_password_link", True, "post", OWNER),
+    ("agencies_membership_second_step_off", True, "post", OWNER),
     ("agencies_apikey_changelist", False, "get", EVERYBODY),
     ("agencies_apikey_change", True, "get", EVERYBODY),
     ("agencies_apikey_change", True, "post", set()),
