@@ -57,6 +57,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_active
 
 
+class SignIn(models.Model):
+    """A browser in which a person is logged in: from when, from where, and when it was last seen.
+
+    It ends with its session, whose key it has: who ends it from elsewhere deletes the session.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins", verbose_name=_("person"))
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    began_at = models.DateTimeField(_("logged in"), default=timezone.now)
+    seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
+    ip = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    agent = models.CharField(_("browser"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return self.agent
+
+
 class Agency(models.Model):
     """The tenant: everything belongs to one of these."""
 

@@ -5,15 +5,19 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
-from apps.agencies import second_step, services, shown_once
+from apps.agencies import second_step, services, shown_once, sign_ins
 from apps.agencies.access import actor_of
 from apps.agencies.forms import CodeForm, ProfileForm
 from apps.agencies.models import User
+
+SHOWN_SIGN_INS = 50
 
 
 def settings_page(request: HttpRequest) -> HttpResponse:
@@ -27,6 +31,18 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "title": _("My settings"),
         "form": form,
         "second_step": second_step.standing_of(_me(request)),
+        "sign_ins": [
+            {
+                "pk": one.pk,
+                "name": sign_ins.name_of(one.agent),
+                "agent": one.agent,
+                "ip": one.ip,
+                "began_at": one.began_at,
+                "seen_at": one.seen_at,
+                "is_this": one.session_key == request.session.session_key,
+            }
+            for one in sign_ins.open_ones(_me(request))[:SHOWN_SIGN_INS]
+        ],
         "sees_keys": actor_of(request).counters is None,
     }
     return _page(request, "agencies/profile.html", context)
@@ -72,6 +88,21 @@ def backup_codes(request: HttpRequest) -> HttpResponse:
 
     lead = _("The codes that you have now open nothing any more. To go on, write a code from the app, or one of them.")
     return _by_code(request, act, title=_("New backup codes"), lead=lead)
+
+
+@require_POST
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """End one of one's sessions (`session`: its key), or all but this one."""
+    user, given = _me(request), request.POST.get("session", "")
+    if given == "others":
+        count = sign_ins.end_others(user=user, but=request.session.session_key)
+        text = ngettext("%(n)s session was ended.", "%(n)s sessions were ended.", count) % {"n": count}
+    elif given.isascii() and given.isdigit() and sign_ins.end(user=user, pk=int(given[:18])):
+        text = _("The session was ended.")
+    else:
+        raise Http404
+    messages.success(request, text)
+    return HttpResponseRedirect(reverse("admin:profile"))
 
 
 def _by_code(request: HttpRequest, act: Callable[[User, str], HttpResponse], *, title: str, lead: str) -> HttpResponse:

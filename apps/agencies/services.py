@@ -15,7 +15,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy as _
 
-from apps.agencies import keys
+from apps.agencies import keys, sign_ins
 from apps.agencies.access import RIGHT_OF_SCOPE, require
 from apps.agencies.actor import Actor, Right
 from apps.agencies.checking import check_fields, check_limit, check_role, checked_counters, limit_of
@@ -167,7 +167,8 @@ def update_profile(*, user: User, name: str, language: str, time_zone: str) -> N
 
 
 def tell_password_chosen(*, user: User) -> None:
-    """The person has chosen a new password themselves."""
+    """The person has chosen a new password themselves; where they were logged in with the old one, they are not."""
+    sign_ins.forget_all(user)
     actor = Actor("person", user.email, str(user.pk))
     tell("person.password_chosen", actor, None, user)
 

@@ -76,6 +76,7 @@ class GoalpostAdminSite(UnfoldAdminSite):
             "profile": ("profile/", profile.settings_page),
             "second-step": ("profile/second-step/", profile.second_step_page),
             "second-step-off": ("profile/second-step/off/", profile.second_step_off),
+            "end-sessions": ("profile/sessions/", profile.end_sessions),
             "backup-codes": ("profile/second-step/codes/", profile.backup_codes),
         }
         return [
