@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.agencies.actor import ALL_RIGHTS, NOBODY, Actor, Right
-from apps.agencies.models import ApiKey, Membership, Role, User
+from apps.agencies.models import Agency, ApiKey, Membership, Role, User
 
 RIGHTS_OF_ROLE = MappingProxyType(
     {
@@ -24,6 +24,11 @@ def memberships_of(user: User) -> list[Membership]:
     """The person's places in active agencies, by the agencies' names. One query."""
     places = Membership.objects.filter(user=user, agency__is_active=True)
     return list(places.select_related("agency").order_by("agency__name", "pk"))
+
+
+def agencies_of(user: User) -> list[Agency | None]:
+    """Whose log is told of what a person does with their own login; the platform's, None, where they are in none."""
+    return [place.agency for place in memberships_of(user)] or [None]
 
 
 def actor_for_user(

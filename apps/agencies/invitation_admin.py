@@ -65,11 +65,10 @@ class InvitationAdmin(OwnersAdmin):
         form = InviteForm(request.POST or None, actor=actor_of(request))
         if request.method == "POST" and form.is_valid():
             facts = form.cleaned_data
-            agency = facts.get("agency") or self.agency_of(request)
             try:
                 invitation, secret = invitations.invite(
                     actor=actor_of(request),
-                    agency=agency,
+                    agency=self.agency_for_new(request, form),
                     email=facts["email"],
                     role=facts["role"],
                     counter_ids=facts.get("counter_ids"),

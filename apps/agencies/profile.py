@@ -134,4 +134,5 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def _me(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # the site lets nobody else in
     return User.objects.get(pk=request.user.pk)

@@ -17,17 +17,16 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from apps.agencies.access import memberships_of
+from apps.agencies.access import agencies_of
 from apps.agencies.actor import Actor
 from apps.agencies.events import tell
 from apps.agencies.models import Membership, User
 from apps.agencies.services import for_their_own_agency
-from apps.metrica.text import Text
 
 BACKUP_CODES = 10
 # How long the code may be awaited after the right password.
@@ -78,7 +77,8 @@ def switch_on(*, user: User, code: str) -> list[str]:
 
     Raises ValidationError where the code is not the app's.
     """
-    refusal, codes = "", []
+    codes: list[str] = []
+    refusal: str = ""
     with transaction.atomic():
         device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
         if device is None:
@@ -140,7 +140,7 @@ def await_code(request: HttpRequest, user: User) -> None:
     request.session[_WAITING] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
-        "backend": user.backend,  # type: ignore[attr-defined]
+        "backend": user.backend,
         "at": time.time(),
     }
 
@@ -153,7 +153,7 @@ def awaited(request: HttpRequest) -> User | None:
     user = User.objects.filter(pk=facts["user"], is_active=True).first()
     if user is None or not constant_time_compare(facts["password"], user.get_session_auth_hash()):
         return None
-    user.backend = facts["backend"]  # type: ignore[attr-defined]
+    user.backend = facts["backend"]
     return user
 
 
@@ -166,7 +166,7 @@ def count_wrong(request: HttpRequest, user: User) -> None:
     user_login_failed.send(sender=__name__, credentials={"username": user.email}, request=request)
 
 
-def _refusal(device: Device, code: str) -> Text:
+def _refusal(device: Device, code: str) -> str:
     allowed, _facts = device.verify_is_allowed()
     if not allowed:
         return _("Too many wrong codes. Wait a while, then write a new code.")
@@ -200,6 +200,5 @@ def _forget(user: User) -> None:
 def _tell(action: str, user: User) -> None:
     """A line in the log of each agency of the person: its owners care."""
     actor = Actor("person", user.email, str(user.pk))
-    places = memberships_of(user)
-    for agency in [place.agency for place in places] or [None]:
+    for agency in agencies_of(user):
         tell(action, actor, agency, user)

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.agencies.access import memberships_of
+from apps.agencies.access import agencies_of
 from apps.agencies.actor import Actor
 from apps.agencies.events import tell
 from apps.agencies.models import SignIn, User
@@ -92,7 +92,7 @@ def _end(sign_ins: list[SignIn], user: User) -> None:
     Session.objects.filter(session_key__in=[one.session_key for one in sign_ins]).delete()
     SignIn.objects.filter(pk__in=[one.pk for one in sign_ins]).delete()
     actor = Actor("person", user.email, str(user.pk))
-    places = [place.agency for place in memberships_of(user)] or [None]
+    places = agencies_of(user)
     for one in sign_ins:
         before = {"ip": one.ip, "browser": name_of(one.agent), "began_at": one.began_at}
         for agency in places:

@@ -48,7 +48,7 @@ class GoalpostAdminSite(UnfoldAdminSite):
         inner.csrf_exempt = False  # type: ignore[attr-defined]
         return inner
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and not self.has_permission(request):
             return self.no_agency(request)
         if request.method == "GET" and self.has_permission(request):

@@ -164,7 +164,7 @@ class TenantAdmin(TenantRules, ModelAdmin):
 class OwnersAdmin(TenantAdmin):
     """Everybody in the agency sees these; its owners change them."""
 
-    add_right = Right.ADMINISTER
+    add_right: ClassVar[Right | None] = Right.ADMINISTER
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return (*self.list_display, *self.agency_field(request))

@@ -75,7 +75,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     if request.method == "POST" and found:
         try:
             if form is None and request.user == known:
-                member = invitations.join(secret=secret, user=known)  # type: ignore[arg-type]
+                member = invitations.join(secret=secret, user=known)
                 return _joined(request, member)
             if form is not None and form.is_valid():
                 facts = form.cleaned_data
