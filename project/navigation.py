@@ -21,7 +21,7 @@ def _whole_item(title: Any, icon: str, view: str) -> dict[str, Any]:
 
 
 # Written by the theme, which has no Russian of its own for them.
-THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"))
+THEME_TEXTS = (_("Welcome back to"), _("Select record"), _("Select all rows"), _("Type to search"))
 
 _INDIGO = {
     "50": "oklch(96.2% .018 272.314)",

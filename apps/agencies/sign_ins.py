@@ -1,7 +1,6 @@
 """Where a person is logged in: noted at login, seen every few minutes, ended from anywhere."""
 
 import hashlib
-import re
 from datetime import timedelta
 
 from axes.helpers import get_client_ip_address
@@ -83,7 +82,7 @@ def forget_all(user: User) -> None:
 
 def name_of(agent: str) -> str:
     """The browser and the system that a User-Agent speaks of, as people call them."""
-    browser = next((name for mark, name in _BROWSERS if re.search(rf"\b{mark}/", agent)), "")
+    browser = next((name for mark, name in _BROWSERS if f"{mark}/" in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     return ", ".join(part for part in (browser, system) if part) or agent[:40]
 

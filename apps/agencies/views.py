@@ -98,7 +98,6 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
         "log_in": f"{reverse('admin:login')}?{urlencode({'next': request.path})}",
     }
     answer = TemplateResponse(request, "agencies/invitation.html", context, status=200 if found else 404)
-    answer.headers["Referrer-Policy"] = "no-referrer"
     patch_cache_control(answer, no_store=True, private=True)
     return answer
 
