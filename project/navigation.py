@@ -15,8 +15,16 @@ def _staff_item(title: Any, icon: str, view: str) -> dict[str, Any]:
     return {**_item(title, icon, view), "permission": lambda request: request.actor.platform}
 
 
+def _whole_item(title: Any, icon: str, view: str) -> dict[str, Any]:
+    """Of what concerns all of an agency: not for those who are limited to some of its counters."""
+    return {**_item(title, icon, view), "permission": lambda request: request.actor.counters is None}
+
+
 # Written by the theme, which has no Russian of its own for them.
-THEME_TEXTS = (_("Select record"), _("Select all rows"), _("Type to search"), _("Choose file to upload"))
+THEME_TEXTS = (
+    *(_("Welcome back to"), _("Select record"), _("Select all rows"), _("Type to search")),
+    _("Choose file to upload"),
+)
 
 _INDIGO = {
     "50": "oklch(96.2% .018 272.314)",
@@ -72,18 +80,18 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Set-up"),
                 "items": [
                     _item(_("Counters"), "speed", "counters_counter_changelist"),
-                    _item(_("Metrica accounts"), "key", "counters_metricaaccount_changelist"),
+                    _whole_item(_("Metrica accounts"), "key", "counters_metricaaccount_changelist"),
                     _item(_("Goals"), "flag", "goals_goal_changelist"),
                 ],
             },
             {
                 "title": _("Agency"),
                 "items": [
-                    _item(_("People"), "badge", "agencies_membership_changelist"),
-                    _item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
-                    _item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
-                    _item(_("Alert channels"), "campaign", "alerts_channel_changelist"),
-                    _item(_("Alert rules"), "tune", "alerts_alertrules_changelist"),
+                    _whole_item(_("People"), "badge", "agencies_membership_changelist"),
+                    _whole_item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
+                    _whole_item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
+                    _whole_item(_("Alert channels"), "campaign", "alerts_channel_changelist"),
+                    _whole_item(_("Alert rules"), "tune", "alerts_alertrules_changelist"),
                     _item(_("Calls to Metrica"), "http", "counters_apicall_changelist"),
                     _item(_("Audit log"), "history", "audit_auditentry_changelist"),
                 ],

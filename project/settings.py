@@ -57,6 +57,9 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_filters",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "django_q",
     "django_structlog",
     "drf_spectacular",
@@ -148,6 +151,7 @@ AXES_ENABLE_ADMIN = False
 AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
 AXES_CLIENT_IP_CALLABLE = "apps.audit.middleware.address_of"
 AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
+OTP_TOTP_ISSUER = "Goalpost"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.agencies.actor import ALL_RIGHTS, NOBODY, Actor, Right
-from apps.agencies.models import ApiKey, Membership, Role, User
+from apps.agencies.models import Agency, ApiKey, Membership, Role, User
 
 RIGHTS_OF_ROLE = MappingProxyType(
     {
@@ -24,6 +24,11 @@ def memberships_of(user: User) -> list[Membership]:
     """The person's places in active agencies, by the agencies' names. One query."""
     places = Membership.objects.filter(user=user, agency__is_active=True)
     return list(places.select_related("agency").order_by("agency__name", "pk"))
+
+
+def agencies_of(user: User) -> list[Agency | None]:
+    """Whose log is told of what a person does with their own login; the platform's, None, where they are in none."""
+    return [place.agency for place in memberships_of(user)] or [None]
 
 
 def actor_for_user(
@@ -44,7 +49,8 @@ def actor_for_user(
         return Actor("person", user.email, str(user.pk))
     place = next((place for place in places if place.agency_id == agency_id), places[0])
     rights = RIGHTS_OF_ROLE.get(place.role, frozenset())
-    return Actor("person", user.email, str(user.pk), frozenset({place.agency_id}), rights)
+    limit = None if place.counter_ids is None else frozenset(place.counter_ids)
+    return Actor("person", user.email, str(user.pk), frozenset({place.agency_id}), rights, counters=limit)
 
 
 def actor_for_key(key: ApiKey) -> Actor:

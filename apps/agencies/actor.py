@@ -17,7 +17,7 @@ class Actor:
     """The one who acts.
 
     `agencies` are primary keys of the agencies in view; None means all of them (platform staff, the system).
-    `counters` are Metrica's counter numbers an API key is limited to; None means no limit.
+    `counters` are Metrica's counter numbers that a person or an API key is limited to; None means no limit.
     `platform` marks the platform's own staff and the system itself: they alone make and close agencies.
     """
 

@@ -11,12 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from apps.agencies import services, shown_once
+from apps.agencies import second_step, services, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
-from apps.agencies.forms import NewKeyForm, NewMemberForm
-from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.agencies.forms import MemberForm, NewKeyForm
+from apps.agencies.invitation_admin import InvitationAdmin
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 from apps.agencies.tenant_admin import (
+    OwnersAdmin,
     PlatformAdmin,
     TenantAdmin,
     TenantRules,
@@ -36,36 +38,29 @@ __all__ = [
     "done",
 ]
 
+SHOWN_INVITATIONS = 20
 _ASK = {"form_class": None, "form_submit_text": _("Yes")}
 
 
-class _OwnersAdmin(TenantAdmin):
-    """Everybody in the agency sees these; its owners change them."""
-
-    add_right = Right.ADMINISTER
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return (*self.list_display, *self.agency_field(request))
-
-    def agency_field(self, request: HttpRequest) -> tuple[str, ...]:
-        """The field is shown, and chosen, by who looks at many agencies; in one of them it goes without saying."""
-        return ("agency",) if actor_of(request).agency_id is None else ()
+admin.site.register(Invitation, InvitationAdmin)
 
 
 @admin.register(Membership)
-class MembershipAdmin(_OwnersAdmin):
-    """People. Who is added gets a password or a link; who is removed keeps their login, and nothing here."""
+class MembershipAdmin(OwnersAdmin):
+    """People. They come by invitation; who is removed keeps their login, and nothing here."""
 
+    add_right = None
     change_right = delete_right = Right.ADMINISTER
-    list_display = ("email", "name", "role", "last_login", "created_at")
+    list_display = ("email", "name", "role", "shown_counters", "last_login", "created_at")
     list_display_links = ("email",)
     list_filter = ("role",)
     list_select_related = ("user", "agency")
     search_fields = ("user__email", "user__name")
     search_help_text = _("E-mail or name")
     ordering = ("user__email",)
-    readonly_fields = ("email", "name", "last_login", "created_at")
-    actions_detail = ("password_link",)
+    readonly_fields = ("email", "name", "shown_counters", "last_login", "created_at")
+    actions_detail = ("password_link", "second_step_off")
+    list_before_template = "admin/agencies/people_before.html"
 
     @display(description=_("e-mail"), ordering="user__email")
     def email(self, member: Membership) -> str:
@@ -75,48 +70,39 @@ class MembershipAdmin(_OwnersAdmin):
     def name(self, member: Membership) -> str:
         return member.user.name
 
+    @display(description=_("counters"))
+    def shown_counters(self, member: Membership) -> Any:
+        return _("all") if member.counter_ids is None else ", ".join(map(str, member.counter_ids))
+
     @display(description=_("last login"), ordering="user__last_login")
     def last_login(self, member: Membership) -> Any:
         return member.user.last_login
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("agency", *self.readonly_fields) if obj else ()
+        return ("agency", *self.readonly_fields)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return (*self.agency_field(request), "email", "name", "role", "password")
-        return (*self.agency_field(request), "email", "name", "role", "last_login", "created_at")
+        limit = "counter_ids" if self.has_change_permission(request) else "shown_counters"
+        return (*self.agency_field(request), "email", "name", "role", limit, "last_login", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewMemberForm
-        return super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, form=MemberForm, **kwargs)
+        form.agency_id = obj.agency_id if obj is not None else None
+        return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        actor = actor_of(request)
-        if change:
-            become(obj, services.change_role(actor=actor, member=obj, role=form.cleaned_data["role"]))
-            return
-        facts = form.cleaned_data
-        agency = self.agency_for_new(request, form)
-        known = User.objects.filter(email__iexact=facts["email"]).exists()
-        member = services.add_member(
-            actor=actor,
-            agency=agency,
-            email=facts["email"],
-            role=facts["role"],
-            name=facts["name"],
-            password=facts["password"] or None,
-        )
-        become(obj, member)
-        if known:
-            messages.info(request, _("This person has a login already and keeps its password."))
-        elif not facts["password"]:
-            request.shown_once = services.password_link(actor=actor, member=member)  # type: ignore[attr-defined]
+        role, limit = form.cleaned_data["role"], form.cleaned_data["counter_ids"]
+        become(obj, services.change_member(actor=actor_of(request), member=obj, role=role, counter_ids=limit))
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        path = getattr(request, "shown_once", "")
-        return self._show_link(request, obj, path) if path else super().response_add(request, obj, post_url_continue)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        rows = Invitation.objects.visible_to(actor_of(request)).open().select_related("agency").order_by("-created_at")
+        invited = list(rows[: SHOWN_INVITATIONS + 1])
+        context = {
+            "invited": invited[:SHOWN_INVITATIONS],
+            "more_invited": len(invited) > SHOWN_INVITATIONS,
+            "may_invite": self.has_administer_permission(request),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.remove_member(actor=actor_of(request), member=obj)
@@ -144,22 +130,33 @@ class MembershipAdmin(_OwnersAdmin):
             messages.success(request, text % {"email": member.user.email, "link": request.build_absolute_uri(path)})
         return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
 
-    def _show_link(self, request: HttpRequest, member: Membership, path: str) -> HttpResponse:
-        return shown_once.page(
-            request,
-            model=Membership,
-            title=_("%(email)s is added") % {"email": member.user.email},
-            why=_(
-                "Give this link to the person: it lets them choose a password. It is good for three days and is not "
-                "shown again."
+    @action(
+        description=_("Switch the second step off"),
+        url_path="second-step-off",
+        permissions=["administer"],
+        icon="lock_reset",
+        dialog={
+            "title": _("Switch the second step of logging in off?"),
+            "description": _(
+                "For a person who has lost the app and the backup codes. The password alone opens again, until they "
+                "switch it on anew."
             ),
-            secret=request.build_absolute_uri(path),
-            back=reverse("admin:agencies_membership_changelist"),
-        )
+            **_ASK,
+        },
+    )
+    def second_step_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        member = self.get_or_404(request, object_id)
+        try:
+            second_step.reset(actor=actor_of(request), member=member)
+        except ValidationError as refusal:
+            messages.error(request, refusal.messages[0])
+        else:
+            messages.success(request, _("Switched off. The password alone opens again."))
+        return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(_OwnersAdmin):
+class ApiKeyAdmin(OwnersAdmin):
     """Keys of CRMs. A key is shown once, on the page after it was made; afterwards one only sees its prefix."""
 
     change_right = None

@@ -1,6 +1,7 @@
 """Forms of agencies' pages. What they collect goes to the services, which check it."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,30 +18,108 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.agencies import services
-from apps.agencies.models import ApiKey, Membership, User
+from apps.agencies import panels, services
+from apps.agencies.actor import Actor
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
 
 
-class NewMemberForm(forms.ModelForm):
-    """A person by their e-mail, with a role and a first password or none."""
+class MemberForm(forms.ModelForm):
+    """A person's role in the agency, and the counters that they are limited to."""
 
-    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
-    name = forms.CharField(label=_("Name"), max_length=150, required=False, widget=UnfoldAdminTextInputWidget)
-    password = forms.CharField(
-        label=_("First password"),
+    counter_ids = forms.TypedMultipleChoiceField(
+        label=_("Only these counters"),
         required=False,
-        strip=False,
-        help_text=_(
-            "Leave it empty to get a link by which the person chooses one. Not used for who has a login already."
-        ),
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        coerce=int,
+        empty_value=None,
+        help_text=_("For managers and analysts. None chosen: all of them, those that are added later too."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:
         model = Membership
         fields = ("agency", "role")
+
+    agency_id: int | None = None  # whose counters are offered
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if (field := self.fields.get("counter_ids")) is not None:
+            limit = self.instance.counter_ids or []
+            field.choices = counter_choices(self.agency_id, also=limit)  # type: ignore[attr-defined]
+            self.initial["counter_ids"] = limit
+
+
+def counter_choices(agency_id: int | None, *, also: Iterable[int] = ()) -> list[tuple[int, str]]:
+    """The agency's counters by their names; `also`: numbers that stay chosen though no counter has them any more."""
+    known = [] if agency_id is None else [pair for names_of in panels.counter_names for pair in names_of(agency_id)]
+    gone = set(also).difference(number for number, _name in known)
+    return [*known, *((number, str(number)) for number in sorted(gone))]
+
+
+class InviteForm(MemberForm):
+    """Whom an owner asks in, as what, and to which counters."""
+
+    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
+
+    class Meta:
+        model = Invitation
+        fields = ("agency", "email", "role")
+        widgets = {"agency": UnfoldAdminSelectWidget, "role": UnfoldAdminSelectWidget}
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        self.agency_id = actor.agency_id
+        super().__init__(*args, **kwargs)
+        fields: Any = self.fields
+        if self.agency_id is not None:
+            del fields["agency"]  # in one of them it goes without saying
+        else:
+            fields["agency"].queryset = Agency.objects.visible_to(actor)
+        if not fields["counter_ids"].choices:
+            del fields["counter_ids"]
+        self.order_fields(["agency", "email", "role", "counter_ids"])
+
+    def _post_clean(self) -> None:
+        """The service checks the whole."""
+
+
+class JoiningForm(forms.Form):
+    """What a person who is new says of themselves."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "name"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        help_text=_("At least eight characters, not only digits, and no common word."),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label=_("Password once more"),
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> Any:
+        values = super().clean() or {}
+        if values.get("password") and values.get("again") and values["password"] != values["again"]:
+            self.add_error("again", forms.ValidationError(_("The two passwords are not the same."), code="differs"))
+        return values
+
+
+class CodeForm(forms.Form):
+    """A code of the second step."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        help_text=_("Six digits from the app, or a backup code."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
 
 
 class NewKeyForm(forms.ModelForm):

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
 
+from apps.agencies import sign_ins
 from apps.agencies.access import actor_for_user, memberships_of
 from apps.agencies.actor import NOBODY, Actor
 from apps.agencies.models import Membership, User
@@ -36,6 +37,7 @@ class ActorMiddleware:
             return NOBODY, []
         user = request.user
         _speak_to(user, request)
+        sign_ins.seen(request, user)
         memberships = [] if user.is_superuser else memberships_of(user)
         chosen = request.session.get(SESSION_KEY)
         return actor_for_user(user, chosen, memberships=memberships), memberships

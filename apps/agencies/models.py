@@ -57,6 +57,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_active
 
 
+class SignIn(models.Model):
+    """A browser in which a person is logged in: from when, from where, and when it was last seen.
+
+    It ends with its session, whose key it has: who ends it from elsewhere deletes the session.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins", verbose_name=_("person"))
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    began_at = models.DateTimeField(_("logged in"), default=timezone.now)
+    seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
+    ip = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    agent = models.CharField(_("browser"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return self.agent
+
+
 class Agency(models.Model):
     """The tenant: everything belongs to one of these."""
 
@@ -88,6 +109,8 @@ class Membership(models.Model):
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="memberships", verbose_name=_("agency"))
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("person"))
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.ANALYST)
+    # Metrica's numbers of the counters that a manager or an analyst is limited to; null: no limit. Never for an owner.
+    counter_ids = models.JSONField(_("only counters"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = tenant_manager()
@@ -99,6 +122,53 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class InvitationQuerySet(TenantQuerySet["Invitation"]):
+    def open(self) -> "InvitationQuerySet":
+        """Neither accepted nor withdrawn; their links may have expired."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+
+class Invitation(models.Model):
+    """An owner asks a person in. Of the link's secret only a hash is kept; sending again makes a new one."""
+
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="invitations", verbose_name=_("agency"))
+    email = models.EmailField(_("e-mail"))
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MANAGER)
+    counter_ids = models.JSONField(_("only counters"), null=True, blank=True)  # as of Membership
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.CharField(_("invited by"), max_length=255, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("link is good until"), editable=False)
+    mailed_at = models.DateTimeField(_("mailed"), null=True, blank=True, editable=False)
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True, editable=False)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
+
+    objects = tenant_manager(base=InvitationQuerySet)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "email"],
+                name="one_open_invitation",
+                condition=models.Q(accepted_at=None, withdrawn_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.withdrawn_at is None
+
+    @property
+    def is_good(self) -> bool:
+        """Its link can be followed."""
+        return self.is_open and self.expires_at > timezone.now() and self.agency.is_active
 
 
 class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):

@@ -8,20 +8,19 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
-from django.db import models, transaction
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy as _
 
-from apps.agencies import keys
+from apps.agencies import keys, sign_ins
 from apps.agencies.access import RIGHT_OF_SCOPE, require
 from apps.agencies.actor import Actor, Right
-from apps.agencies.events import acted
+from apps.agencies.checking import check_fields, check_limit, check_role, checked_counters, limit_of
+from apps.agencies.events import Snapshot, tell
 from apps.agencies.models import Agency, ApiKey, Membership, Role, User
-
-Snapshot = dict[str, Any]
 
 
 @transaction.atomic
@@ -31,7 +30,7 @@ def create_agency(*, actor: Actor, slug: str, name: str) -> Agency:
     agency = Agency(slug=slug.strip(), name=name.strip())
     agency.full_clean()
     agency.save()
-    _tell("agency.created", actor, agency, agency, after=_agency_facts(agency))
+    tell("agency.created", actor, agency, agency, after=_agency_facts(agency))
     return agency
 
 
@@ -49,50 +48,65 @@ def update_agency(
     agency.full_clean()
     if (after := _agency_facts(agency)) != before:
         agency.save()
-        _tell("agency.changed", actor, agency, agency, before=before, after=after)
+        tell("agency.changed", actor, agency, agency, before=before, after=after)
     return agency
 
 
 @transaction.atomic
 def add_member(
-    *, actor: Actor, agency: Agency, email: str, role: str, password: str | None = None, name: str = ""
+    *,
+    actor: Actor,
+    agency: Agency,
+    email: str,
+    role: str,
+    password: str | None = None,
+    name: str = "",
+    counter_ids: Iterable[int] | None = None,
 ) -> Membership:
-    """Let a person into the agency.
+    """Let a person into the agency. `counter_ids`: the counters that they are limited to; None or none: all.
 
     Somebody who already has a login keeps it as it is: their password and name are never changed by an agency. A new
     person gets `password`, or none: then give them `password_link`. Raises ValidationError by field.
     """
     require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
     email = email.strip().lower()
-    _check(email=lambda: validate_email(email), role=lambda: _check_role(role))
+    limit = limit_of(counter_ids)
+    check_fields(
+        email=lambda: validate_email(email),
+        role=lambda: check_role(role),
+        counter_ids=lambda: check_limit(role, limit),
+    )
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
         user = User(email=email, name=name.strip())
         if password:
-            _check(password=lambda: validate_password(password, User(email=email, name=name)))
+            check_fields(password=lambda: validate_password(password, User(email=email, name=name)))
         user.set_password(password or None)
         user.full_clean(exclude=["password"])
         user.save()
     elif Membership.objects.filter(agency=agency, user=user).exists():
         raise ValidationError({"email": ValidationError(_("This person is in the agency already."), code="duplicate")})
-    member = Membership.objects.create(agency=agency, user=user, role=role)
-    _tell("member.added", actor, agency, member, after=_member_facts(member))
+    member = Membership.objects.create(agency=agency, user=user, role=role, counter_ids=limit)
+    tell("member.added", actor, agency, member, after=_member_facts(member))
     return member
 
 
 @transaction.atomic
-def change_role(*, actor: Actor, member: Membership, role: str) -> Membership:
-    """Give a member another role. The last owner keeps theirs."""
+def change_member(
+    *, actor: Actor, member: Membership, role: str, counter_ids: Iterable[int] | None = None
+) -> Membership:
+    """Give a member another role, or other counters to be limited to (None or none: all). The last owner stays one."""
     member = _locked(actor, member)
-    _check(role=lambda: _check_role(role))
+    limit = limit_of(counter_ids)
+    check_fields(role=lambda: check_role(role), counter_ids=lambda: check_limit(role, limit))
     before = _member_facts(member)
-    if role == member.role:
-        return member
     if role != Role.OWNER:
         _check_not_last_owner(member)
-    member.role = role
-    member.save(update_fields=["role"])
-    _tell("member.role_changed", actor, member.agency, member, before=before, after=_member_facts(member))
+    action = "member.role_changed" if role != member.role else "member.counters_changed"
+    member.role, member.counter_ids = role, limit
+    if (after := _member_facts(member)) != before:
+        member.save(update_fields=["role", "counter_ids"])
+        tell(action, actor, member.agency, member, before=before, after=after)
     return member
 
 
@@ -101,7 +115,7 @@ def remove_member(*, actor: Actor, member: Membership) -> None:
     """Take a person out of the agency; their login and their other agencies stay. Never the last owner."""
     member = _locked(actor, member)
     _check_not_last_owner(member)
-    _tell("member.removed", actor, member.agency, member, before=_member_facts(member))
+    tell("member.removed", actor, member.agency, member, before=_member_facts(member))
     member.delete()
 
 
@@ -111,15 +125,22 @@ def password_link(*, actor: Actor, member: Membership) -> str:
 
     Only for a person of this agency alone: their login to other agencies is no owner's to reset.
     """
+    member = for_their_own_agency(actor=actor, member=member)
+    user = member.user
+    tell("member.password_link", actor, member.agency, member)
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("first-password", args=[uid, default_token_generator.make_token(user)])
+
+
+def for_their_own_agency(*, actor: Actor, member: Membership) -> Membership:
+    """The member, locked, where their login is this agency's alone: else it is no owner's to reset."""
     member = _locked(actor, member)
     user = member.user
     elsewhere = user.is_superuser or Membership.objects.filter(user=user).exclude(agency=member.agency_id).exists()
     if elsewhere and not actor.platform:
-        message = _("This person works elsewhere as well. Only the platform's staff may give them a new password.")
+        message = _("This person works elsewhere as well. Only the platform's staff may reset how they log in.")
         raise ValidationError(message, code="works_elsewhere")
-    _tell("member.password_link", actor, member.agency, member)
-    uid = urlsafe_base64_encode(force_bytes(user.pk))
-    return reverse("first-password", args=[uid, default_token_generator.make_token(user)])
+    return member
 
 
 @transaction.atomic
@@ -134,7 +155,7 @@ def update_person(*, actor: Actor, user: User, **fields: Any) -> User:
     user.full_clean(exclude=["password"])
     if (after := _person_facts(user)) != before:
         user.save(update_fields=list(fields))
-        _tell("person.changed", actor, None, user, before=before, after=after)
+        tell("person.changed", actor, None, user, before=before, after=after)
     return user
 
 
@@ -146,9 +167,10 @@ def update_profile(*, user: User, name: str, language: str, time_zone: str) -> N
 
 
 def tell_password_chosen(*, user: User) -> None:
-    """The person has chosen a new password themselves."""
+    """The person has chosen a new password themselves; where they were logged in with the old one, they are not."""
+    sign_ins.forget_all(user)
     actor = Actor("person", user.email, str(user.pk))
-    _tell("person.password_chosen", actor, None, user)
+    tell("person.password_chosen", actor, None, user)
 
 
 @transaction.atomic
@@ -170,17 +192,17 @@ def create_api_key(
     require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
     text = keys.new_key() if secret is None else secret
     key = ApiKey(agency=agency, name=name.strip(), prefix=keys.prefix_of(text), secret_hash=keys.hash_of(text))
-    _check(
+    check_fields(
         name=lambda: _check_name_is_free(key),
         scopes=lambda: setattr(key, "scopes", _checked_scopes(scopes)),
-        counter_ids=lambda: setattr(key, "counter_ids", _checked_counters(counter_ids)),
+        counter_ids=lambda: setattr(key, "counter_ids", checked_counters(counter_ids)),
         expires_at=lambda: _check_expiry(expires_at),
         secret=lambda: _check_secret(text),
     )
     key.expires_at = expires_at
     key.full_clean()
     key.save()
-    _tell("api_key.created", actor, agency, key, after=_key_facts(key))
+    tell("api_key.created", actor, agency, key, after=_key_facts(key))
     return key, text
 
 
@@ -193,24 +215,12 @@ def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
         before = _key_facts(key)
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
-        _tell("api_key.revoked", actor, key.agency, key, before=before, after=_key_facts(key))
+        tell("api_key.revoked", actor, key.agency, key, before=before, after=_key_facts(key))
 
 
 def choose_language(*, user: User, language: str) -> None:
     """Remember the person's language. A matter of taste: it leaves no trace."""
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
-
-
-def _tell(
-    action: str,
-    actor: Actor,
-    agency: Agency | None,
-    obj: models.Model,
-    *,
-    before: Snapshot | None = None,
-    after: Snapshot | None = None,
-) -> None:
-    acted.send(sender=type(obj), action=action, agency=agency, obj=obj, before=before, after=after, actor=actor)
 
 
 def _agency_facts(agency: Agency) -> Snapshot:
@@ -222,7 +232,7 @@ def _person_facts(user: User) -> Snapshot:
 
 
 def _member_facts(member: Membership) -> Snapshot:
-    return {"email": member.user.email, "role": member.role}
+    return {"email": member.user.email, "role": member.role, "counter_ids": member.counter_ids}
 
 
 def _key_facts(key: ApiKey) -> Snapshot:
@@ -257,24 +267,6 @@ def _require_platform(actor: Actor) -> None:
         raise PermissionDenied(_("Only the platform's own staff may do this."))
 
 
-def _check(**checks: Any) -> None:
-    """Run a check for each field and raise all their complaints as one ValidationError."""
-    errors: dict[str, ValidationError] = {}
-    for field, check in checks.items():
-        try:
-            check()
-        except ValidationError as error:
-            errors[field] = error
-    if errors:
-        raise ValidationError({field: error.error_list for field, error in errors.items()})
-
-
-def _check_role(role: str) -> None:
-    if role not in Role.values:
-        message = _("Choose one of: %(choices)s.")
-        raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(Role.values)})
-
-
 def _check_name_is_free(key: ApiKey) -> None:
     if ApiKey.objects.filter(agency=key.agency, name=key.name, revoked_at=None).exists():
         raise ValidationError(_("There is a key of this name already. Choose another name."), code="duplicate")
@@ -286,16 +278,6 @@ def _checked_scopes(scopes: Iterable[str]) -> list[str]:
         message = _("Choose one or more of: %(choices)s.")
         raise ValidationError(message, code="invalid_choice", params={"choices": ", ".join(RIGHT_OF_SCOPE)})
     return chosen
-
-
-def _checked_counters(counter_ids: Iterable[int] | None) -> list[int] | None:
-    if counter_ids is None:
-        return None
-    numbers = list(dict.fromkeys(counter_ids))
-    if not numbers or any(type(number) is not int or number < 1 for number in numbers):
-        message = _("Write the numbers of counters, or leave this empty for all of them.")
-        raise ValidationError(message, code="invalid")
-    return numbers
 
 
 def _check_expiry(expires_at: datetime | None) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -49,10 +48,17 @@ class GoalpostAdminSite(UnfoldAdminSite):
         inner.csrf_exempt = False  # type: ignore[attr-defined]
         return inner
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and not self.has_permission(request):
             return self.no_agency(request)
-        return super().login(request, extra_context)
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        from apps.agencies.login_views import PasswordStep
+
+        request.current_app = self.name
+        return PasswordStep.as_view(site=self, authentication_form=self.login_form, extra_context=extra_context)(
+            request
+        )
 
     def no_agency(self, request: HttpRequest) -> HttpResponse:
         """For a person who has a login and belongs to no agency (any more): what to do now."""
@@ -64,20 +70,19 @@ class GoalpostAdminSite(UnfoldAdminSite):
         return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
 
     def extra_urls(self) -> list[URLPattern]:
-        return [path("profile/", self.admin_view(self.profile), name="profile")]
+        from apps.agencies import login_views, profile
 
-    def profile(self, request: HttpRequest) -> HttpResponse:
-        """A person's own name, language and time zone."""
-        from apps.agencies import services
-        from apps.agencies.forms import ProfileForm
-
-        form = ProfileForm(request.POST or None, instance=request.user)
-        if request.method == "POST" and form.is_valid():
-            services.update_profile(user=form.instance, **form.cleaned_data)
-            messages.success(request, _("Saved."))
-            return HttpResponseRedirect(reverse("admin:profile"))
-        context = {**self.each_context(request), "title": _("My settings"), "form": form}
-        return TemplateResponse(request, "agencies/profile.html", context)
+        own = {
+            "profile": ("profile/", profile.settings_page),
+            "second-step": ("profile/second-step/", profile.second_step_page),
+            "second-step-off": ("profile/second-step/off/", profile.second_step_off),
+            "end-sessions": ("profile/sessions/", profile.end_sessions),
+            "backup-codes": ("profile/second-step/codes/", profile.backup_codes),
+        }
+        return [
+            path("login/code/", login_views.code_step, name="login-code"),
+            *(path(route, self.admin_view(view), name=name) for name, (route, view) in own.items()),
+        ]
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         from apps.agencies.forms import OwnPasswordForm

@@ -13,7 +13,7 @@ class TenantQuerySet(models.QuerySet[M]):
     """A queryset that knows the way from its rows to their agency, and to their counter where they have one.
 
     `agency_path`: lookup of the agency's key; `counter_path`: lookup of Metrica's counter number, empty where the
-    model has none (an API key limited to counters then sees nothing of it).
+    model has none (whoever is limited to counters then sees nothing of it).
     """
 
     agency_path: ClassVar[str] = "agency_id"
@@ -36,3 +36,16 @@ def tenant_manager(*, agency_path: str = "agency_id", counter_path: str = "", ba
     """A manager over `base` whose rows find their agency by `agency_path`."""
     queryset: Any = type(base.__name__, (base,), {"agency_path": agency_path, "counter_path": counter_path})
     return queryset.as_manager()
+
+
+def counter_path_of(model: type[models.Model]) -> str:
+    """The way from a model's rows to the number of their counter; empty where they have none."""
+    return getattr(model._default_manager.all(), "counter_path", "")
+
+
+def counter_of(obj: models.Model) -> int | None:
+    """The number of the counter that the object is, or belongs to; None where it has none."""
+    value: Any = obj
+    for name in counter_path_of(obj._meta.model).split("__"):
+        value = getattr(value, name, None) if name else None
+    return value

@@ -19,6 +19,7 @@ from apps.agencies.actor import Right
 from apps.agencies.filters import tenant_filters, visible
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
+from apps.agencies.tenancy import counter_path_of
 
 
 class TenantRules:
@@ -34,7 +35,10 @@ class TenantRules:
     delete_right: ClassVar[Right | None] = None
 
     def _may(self, request: HttpRequest, right: Right | None) -> bool:
-        return right is not None and actor_of(request).can(right)
+        actor = actor_of(request)
+        if actor.counters is not None and not counter_path_of(self.model):  # type: ignore[attr-defined]
+            return False  # what concerns all of the agency is not for those who are limited to some of its counters
+        return right is not None and actor.can(right)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, self.view_right)
@@ -155,6 +159,19 @@ class TenantAdmin(TenantRules, ModelAdmin):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
         """As `log_addition`."""
+
+
+class OwnersAdmin(TenantAdmin):
+    """Everybody in the agency sees these; its owners change them."""
+
+    add_right: ClassVar[Right | None] = Right.ADMINISTER
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, *self.agency_field(request))
+
+    def agency_field(self, request: HttpRequest) -> tuple[str, ...]:
+        """The field is shown, and chosen, by who looks at many agencies; in one of them it goes without saying."""
+        return ("agency",) if actor_of(request).agency_id is None else ()
 
 
 class PlatformAdmin(TenantAdmin):

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 # How far below the newest sealed entry the usual sealing looks for ones that were committed late.
 LATE_ENTRIES = 100_000
 _CHUNK = 500
+_LATER_COLUMNS = {"counter"}  # null in all entries from before
 _ENTRY_COLUMNS = tuple(column.attname for column in AuditEntry._meta.concrete_fields)
 
 
@@ -125,10 +126,15 @@ def link_hash(*, previous: str, link: AuditLink, entry: AuditEntry) -> str:
     """The hash of a link: hex of SHA-256. `entry` has to be as the database gives it back, not as it was written."""
     form = {
         "link": {"agency_id": link.agency_id, "position": link.position, "sealed_at": _plain(link.sealed_at)},
-        "entry": {column: _plain(getattr(entry, column)) for column in _ENTRY_COLUMNS},
+        "entry": {column: _plain(getattr(entry, column)) for column in _ENTRY_COLUMNS if _is_hashed(entry, column)},
     }
     text = json.dumps(form, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+
+
+def _is_hashed(entry: AuditEntry, column: str) -> bool:
+    """Entries that were sealed before a column was there hash as they did then."""
+    return column not in _LATER_COLUMNS or getattr(entry, column) is not None
 
 
 def _plain(value: Any) -> Any:

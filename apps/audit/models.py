@@ -26,6 +26,8 @@ class AuditEntry(models.Model):
     object_type = models.CharField(_("object type"), max_length=64, blank=True)
     object_id = models.CharField(_("object id"), max_length=255, blank=True)
     object_label = models.CharField(_("object"), max_length=255, blank=True)
+    # Metrica's number of the counter that the object is, or belongs to.
+    counter = models.PositiveBigIntegerField(_("counter"), null=True, blank=True)
     before = models.JSONField(_("before"), null=True, blank=True)
     after = models.JSONField(_("after"), null=True, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
@@ -33,7 +35,7 @@ class AuditEntry(models.Model):
     ip = models.GenericIPAddressField(_("address"), null=True, blank=True)
     request_id = models.CharField(_("request id"), max_length=64, blank=True)
 
-    objects = tenant_manager()
+    objects = tenant_manager(counter_path="counter")
 
     class Meta:
         verbose_name = _("audit entry")
@@ -41,6 +43,11 @@ class AuditEntry(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["agency", "-id"], name="audit_agency_newest"),
+            models.Index(
+                fields=["agency", "counter", "-id"],
+                name="audit_counter_newest",
+                condition=models.Q(counter__isnull=False),
+            ),
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
             models.Index(fields=["request_id"], name="audit_request"),
         ]

@@ -10,6 +10,7 @@ from django.db import models
 
 from apps.agencies.actor import Actor
 from apps.agencies.models import Agency
+from apps.agencies.tenancy import counter_of
 from apps.audit import trace
 from apps.audit.models import AuditEntry
 
@@ -46,6 +47,7 @@ def record(
         object_type=obj._meta.label_lower if obj is not None else "",
         object_id=clean_text(str(obj.pk))[:255] if obj is not None else "",
         object_label=clean_text(str(obj))[:255] if obj is not None else "",
+        counter=counter_of(obj) if obj is not None else None,
         before=_stored(before),
         after=_stored(after),
         details=_stored(details) or {},

@@ -154,7 +154,9 @@ def _warnings(accounts: list[MetricaAccount], now: datetime) -> list[dict[str, A
 def _first_steps(request: HttpRequest, accounts: list[MetricaAccount], counters: list[Counter]) -> list[FirstStep]:
     actor = actor_of(request)
     operates, administers = actor.can(Right.OPERATE), actor.can(Right.ADMINISTER)
-    connected = any(account.state == AccountState.CONNECTED for account in accounts)
+    # Who is limited to counters sees no accounts but those that the counters have.
+    known = [*accounts, *(counter.account for counter in counters if counter.account is not None)]
+    connected = any(account.state == AccountState.CONNECTED for account in known)
     mapped = bool(counters) and StatusMapping.objects.filter(counter__in=counters).exists()
     received = bool(counters) and Order.objects.filter(counter__in=counters).exists()
     add_account = reverse("admin:counters_metricaaccount_yandex_start")

@@ -11,10 +11,10 @@ from django.db import transaction
 
 from apps.agencies.actor import Actor
 from apps.agencies.keys import authenticate_key
-from apps.agencies.models import Agency, ApiKey, Membership
+from apps.agencies.models import Agency, ApiKey, Membership, Role
 from apps.agencies.services import (
     add_member,
-    change_role,
+    change_member,
     create_agency,
     create_api_key,
     revoke_api_key,
@@ -114,7 +114,8 @@ def _person(agency: Agency, person: Person) -> Iterator[Difference]:
             yield Difference("+", f"{place} ({person.role})")
         elif membership.role != person.role:
             yield Difference("~", f"{place}: role {membership.role} → {person.role}")
-            change_role(actor=_actor(), member=membership, role=person.role)
+            limit = None if person.role == Role.OWNER else membership.counter_ids
+            change_member(actor=_actor(), member=membership, role=person.role, counter_ids=limit)
 
 
 def _account(agency: Agency, account: Account) -> Iterator[Difference]:

@@ -12,7 +12,8 @@ from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
-from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.agencies.invitations import invite
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 from apps.alerts.models import Alert, AlertRules, Channel
 from apps.alerts.services import rules_of, save_channel
 from apps.audit.models import AuditEntry
@@ -28,7 +29,7 @@ from apps.imports.tasks import take_in
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
-from tests.factories import make_key
+from tests.factories import SYSTEM, make_key
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Agency: lambda place: place.agency,
     User: lambda place: place.manager,
     Membership: lambda place: place.manager.memberships.get(),
+    Invitation: lambda place: Invitation.objects.get(agency=place.agency),
     ApiKey: lambda place: ApiKey.objects.get(agency=place.agency),
     AuditEntry: lambda place: AuditEntry.objects.filter(agency=place.agency).first(),
     MetricaAccount: lambda place: place.account,
@@ -61,7 +63,10 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
 # The theme's dialogs ask "are you sure?" before they look for the object; they say nothing of it.
-BLIND_QUESTIONS = {"<path:object_id>/password-link/", "<path:object_id>/revoke/"}
+BLIND_QUESTIONS = {
+    f"<path:object_id>/{question}/"
+    for question in ("password-link", "second-step-off", "revoke", "send-again", "withdraw")
+}
 # Nothing can be posted to a file, be it there or not.
 ONLY_READ = {
     "<uuid:job_id>/file/<uuid:upload_id>/",
@@ -75,6 +80,7 @@ ONLY_READ = {
 def full(place: Place) -> Place:
     """An agency with one of everything."""
     make_key(place.agency, name=f"{place.mark} key")
+    invite(actor=SYSTEM, agency=place.agency, email=f"{place.mark.lower()}-new@mail.example", role="analyst")
     create_endpoint(
         agency=place.agency,
         name=f"{place.mark} webhook",
@@ -127,7 +133,7 @@ def everything() -> dict[str, Any]:
     """All that a page could change, for a look whether it did."""
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
-        *(MappingVersion, Comparison, ImportJob, Endpoint, Delivery, Alert, Channel, AlertRules),
+        *(MappingVersion, Comparison, ImportJob, Endpoint, Delivery, Alert, Channel, AlertRules, Invitation),
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
 

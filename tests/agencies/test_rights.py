@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from apps.agencies.access import RIGHTS_OF_ROLE, actor_for_key, actor_for_user, require
 from apps.agencies.actor import Right
+from apps.agencies.invitations import invite
 from apps.agencies.models import Membership, Role
-from tests.factories import make_agency, make_key, make_member, make_staff
+from tests.factories import SYSTEM, make_agency, make_key, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -51,11 +52,20 @@ PAGES = [
     ("agencies_membership_changelist", False, "get", EVERYBODY),
     ("agencies_membership_change", True, "get", EVERYBODY),
     ("agencies_membership_change", True, "post", OWNER),
-    ("agencies_membership_add", False, "get", OWNER),
-    ("agencies_membership_add", False, "post", OWNER),
+    ("agencies_membership_add", False, "get", set()),
+    ("agencies_membership_add", False, "post", set()),
+    ("agencies_invitation_changelist", False, "get", EVERYBODY),
+    ("agencies_invitation_change", True, "get", EVERYBODY),
+    ("agencies_invitation_change", True, "post", set()),
+    ("agencies_invitation_add", False, "get", OWNER),
+    ("agencies_invitation_add", False, "post", OWNER),
+    ("agencies_invitation_delete", True, "post", set()),
+    ("agencies_invitation_send_again", True, "post", OWNER),
+    ("agencies_invitation_withdraw", True, "post", OWNER),
     ("agencies_membership_delete", True, "get", OWNER),
     ("agencies_membership_delete", True, "post", OWNER),
     ("agencies_membership_password_link", True, "post", OWNER),
+    ("agencies_membership_second_step_off", True, "post", OWNER),
     ("agencies_apikey_changelist", False, "get", EVERYBODY),
     ("agencies_apikey_change", True, "get", EVERYBODY),
     ("agencies_apikey_change", True, "post", set()),
@@ -79,6 +89,7 @@ def test_who_gets_into_a_page(page: str, on_object: bool, method: str, allowed: 
     people = {role: make_member(agency, role) for role in Role.values} | {"staff": make_staff()}
     objects = {
         "membership": lambda: Membership.objects.get(user=people["analyst"]).pk,
+        "invitation": lambda: invite(actor=SYSTEM, agency=agency, email="new@mail.example", role="analyst")[0].pk,
         "apikey": lambda: make_key(agency)[0].pk,
     }
     args = [objects[page.split("_")[1]]()] if on_object else []

@@ -225,7 +225,7 @@ def test_a_page_costs_the_same_whoever_many_are_in_the_list(
     client.force_login(make_member(north))
     for _ in range(3):
         make_member(north, Role.ANALYST)
-    with django_assert_max_num_queries(6) as few:
+    with django_assert_max_num_queries(7) as few:
         text_of(client)
     for _ in range(20):
         make_member(north, Role.ANALYST)

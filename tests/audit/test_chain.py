@@ -108,6 +108,7 @@ TAMPERED: dict[str, Any] = {
     "object_type": "x.y",
     "object_id": "999",
     "object_label": "something else",
+    "counter": 999,
     "before": {"n": 99},
     "after": None,
     "details": {"more": 1},

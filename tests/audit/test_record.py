@@ -133,7 +133,7 @@ def test_what_agencies_tell_is_written_down():
         services.add_member(actor=actor, agency=agency, email="anna@north.example", role="manager")
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.object_type, entry.before) == ("member.added", "agencies.membership", None)
-    assert entry.after == {"email": "anna@north.example", "role": "manager"}
+    assert entry.after == {"email": "anna@north.example", "role": "manager", "counter_ids": None}
     assert (entry.agency, entry.actor_label, entry.request_id) == (agency, owner.email, "r-2")
 
 

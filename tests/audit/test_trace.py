@@ -16,11 +16,11 @@ from apps.audit.commands import TracedCommand
 from apps.audit.middleware import TraceMiddleware, address_of
 from apps.audit.models import AuditEntry
 from apps.audit.services import record
-from tests.factories import PASSWORD, make_agency, make_member
+from tests.factories import make_agency, make_member
 
 pytestmark = pytest.mark.django_db
 
-DATA = {"email": "anna@north.example", "name": "", "role": "manager", "password": PASSWORD}
+DATA = {"email": "anna@north.example", "role": "manager"}
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def owner(client: Client) -> User:
 
 
 def test_the_callers_id_is_in_the_entry_and_in_the_answer(client: Client, owner: User):
-    answer = client.post("/admin/agencies/membership/add/", DATA, headers={"X-Request-ID": "crm-42_a"})
-    entry = AuditEntry.objects.get(action="member.added")
+    answer = client.post("/admin/agencies/invitation/add/", DATA, headers={"X-Request-ID": "crm-42_a"})
+    entry = AuditEntry.objects.get(action="invitation.sent")
     assert answer.headers["X-Request-ID"] == entry.request_id == "crm-42_a"
     assert (entry.source, entry.actor_label, entry.ip) == ("web", owner.email, "127.0.0.1")
 

@@ -129,7 +129,8 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         context = {
             "closed": request.GET.get("state") == "closed",
-            "no_channel": not Channel.objects.visible_to(actor_of(request)).filter(is_active=True).exists(),
+            "no_channel": actor_of(request).counters is None
+            and not Channel.objects.visible_to(actor_of(request)).filter(is_active=True).exists(),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
@@ -141,6 +142,7 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
             "fix": messages.page_of(obj),
             "mute": mute_of(obj),
             "lasted": (obj.closed_at or timezone.now()) - obj.opened_at,
+            "sees_channels": actor_of(request).counters is None,
             "told": Told.objects.filter(alert=obj).select_related("channel").order_by("-at"),
         }
 

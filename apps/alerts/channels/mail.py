@@ -9,6 +9,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection as database
 from django.utils.translation import gettext as _
 
+from apps.agencies.models import Membership
 from apps.alerts.channels.outcome import NotSent, Sent
 from apps.alerts.messages import Message
 from apps.alerts.models import Channel
@@ -19,9 +20,21 @@ DEADLINE = 60.0
 
 
 def recipients(channel: Channel) -> list[str]:
-    """The members' addresses as they are now, and the others; each once. No query where the members are read ahead."""
-    people = [member.user.email for member in channel.members.all() if member.user.is_active]
+    """The members' addresses as they are now, and the others; each once. No query where the members are read ahead.
+
+    A member who is limited to counters gets it only where the channel tells of these alone (R11).
+    """
+    members = [member for member in channel.members.all() if member.user.is_active]
+    if any(member.counter_ids is not None for member in members):
+        told_of = {counter.metrica_id for counter in channel.counters.all()}
+        members = [member for member in members if _may_read(member, told_of)]
+    people = [member.user.email for member in members]
     return list(dict.fromkeys([*people, *channel.addresses]))
+
+
+def _may_read(member: Membership, told_of: set[int]) -> bool:
+    """`told_of`: numbers of the counters that the channel is for; none: all."""
+    return member.counter_ids is None or (bool(told_of) and told_of <= set(member.counter_ids))
 
 
 def problem(channel: Channel) -> Text:

@@ -171,6 +171,10 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             )
         ]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who is limited to counters sees no accounts: theirs is not to choose."""
+        return self.readonly_fields if actor_of(request).counters is None else (*self.readonly_fields, "account")
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         if obj is None:
             return []

@@ -1,0 +1,6 @@
+"""What the apps below tell the pages of this one: agencies know nothing of counters, an owner chooses among them."""
+
+from collections.abc import Callable, Sequence
+
+counter_names: list[Callable[[int], Sequence[tuple[int, str]]]] = []
+"""For an agency (primary key) its counters: Metrica's number, and what to call it. One query."""
