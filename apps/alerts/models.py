@@ -15,7 +15,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.models import Agency, Membership
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter, MetricaAccount
-from apps.uploads.turns import free
+from apps.counters.turns import free
 
 
 class Severity(models.TextChoices):

@@ -17,9 +17,9 @@ from apps.alerts import channels, messages, news
 from apps.alerts.channels import NotSent, Sent
 from apps.alerts.messages import Message
 from apps.alerts.models import Alert, AlertDelivery, AlertRules, Channel, DeliveryState, Told
+from apps.counters import clock, turns
+from apps.counters.turns import TurnLost
 from apps.hooks import waits
-from apps.uploads import clock, turns
-from apps.uploads.turns import TurnLost
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,8 @@ from django_q.tasks import async_task
 from apps.agencies.models import Agency
 from apps.alerts import looking, telling
 from apps.alerts.models import AlertRules, Channel
-from apps.uploads import heartbeats, turns
+from apps.counters import turns
+from apps.uploads import heartbeats
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
-from apps.uploads.turns import free
+from apps.counters.turns import free
 
 
 class CompareState(models.TextChoices):

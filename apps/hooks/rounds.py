@@ -18,9 +18,9 @@ from django_q.tasks import async_task
 
 from apps.agencies import actor as actors
 from apps.audit import trace
+from apps.counters import clock, stopping, turns
 from apps.hooks.models import Endpoint, Event, Round
 from apps.hooks.sending import send_next
-from apps.uploads import clock, stopping, turns
 from apps.uploads.waits import after
 
 log = structlog.get_logger(__name__)

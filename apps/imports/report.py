@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from apps.agencies.cells import guarded
 from apps.imports.columns import REPORT_COLUMNS, begins_report
-
-_FORMULA_SIGNS = frozenset("=+-@\t\r'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,6 @@ def report_path(file: Path) -> Path:
 def report_name(name: str) -> str:
     stem = name[:-4] if name.lower().endswith(".csv") else name
     return f"{stem}.errors.csv"
-
-
-def guarded(cell: str) -> str:
-    """The cell, an apostrophe before what would start a formula. Reading a report takes it off again."""
-    return f"'{cell}" if cell[:1] in _FORMULA_SIGNS and cell else cell
 
 
 class ReportLines:

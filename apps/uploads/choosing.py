@@ -17,9 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, QuerySet, Value, When
 from django.utils import timezone
 
-from apps.counters import schedule
+from apps.counters import clock, schedule
 from apps.counters.models import AccountState, Counter
-from apps.uploads import clock, heartbeats
+from apps.uploads import heartbeats
 from apps.uploads import lease as leases
 from apps.uploads.lease import Lease
 from apps.uploads.models import JobState, UploadJob, WorkDone

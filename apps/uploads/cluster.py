@@ -24,7 +24,7 @@ from django_q.cluster import Cluster, Sentinel, get_mp_context
 from django_q.conf import Conf
 from django_q.worker import worker
 
-from apps.uploads import stopping
+from apps.counters import stopping
 
 _PR_SET_PDEATHSIG = 1
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from apps.uploads import clock
+from apps.counters import clock
 from apps.uploads.models import Heartbeat, UploadJob
 
 TICK = "tick"

@@ -17,7 +17,7 @@ from django.db.models import Case, F, PositiveIntegerField, QuerySet, Value, Whe
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from apps.uploads import clock
+from apps.counters import clock
 from apps.uploads.models import JobState, UploadJob
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.counters import stopping
 from apps.counters.models import Counter
-from apps.uploads import files, stopping
+from apps.uploads import files
 from apps.uploads.formats import Maker, Writer, finish, open_writer
 from apps.uploads.lease import Lease
 from apps.uploads.models import Upload, UploadFormat, UploadJob, UploadKind

@@ -13,8 +13,8 @@ from apps.agencies.ids import uuid7
 from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
+from apps.counters.turns import free
 from apps.orders.models import Order, StatusChange
-from apps.uploads.turns import free
 
 
 class JobState(models.TextChoices):

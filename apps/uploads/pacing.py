@@ -3,7 +3,8 @@ so that whoever comes with a fresh change gets a worker within seconds."""
 
 import time
 
-from apps.uploads import choosing, stopping
+from apps.counters import stopping
+from apps.uploads import choosing
 from apps.uploads.models import UploadJob
 
 TURN_SECONDS = 20.0

@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from apps.counters import clock
 from apps.counters.gateway import metrica_client
 from apps.counters.kept_back import KeptBack
 from apps.counters.models import ApiCall, Counter
@@ -32,7 +33,7 @@ from apps.metrica.client import MetricaClient, Uploading
 from apps.metrica.dates import DateError
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError
 from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE
-from apps.uploads import clock, sender, settle
+from apps.uploads import sender, settle
 from apps.uploads.lease import Lease
 from apps.uploads.models import SentAgain, Upload, UploadState
 from apps.uploads.waits import LONGEST_CALL, backoff, seconds_for

@@ -6,8 +6,9 @@ from django.db import models, transaction
 from django_q.models import OrmQ
 
 from apps.audit.services import record
+from apps.counters import clock
 from apps.counters.models import Counter
-from apps.uploads import cargo, clock
+from apps.uploads import cargo
 from apps.uploads.models import CarriedRow, Heartbeat, Permit, Recovery, Upload, UploadJob, UploadState
 
 _TOGETHER = 1000

@@ -14,12 +14,13 @@ from django.db import connections
 from django.db.models import Case, F, When
 from django.utils import timezone
 
+from apps.counters import stopping
 from apps.counters.kept_back import KeptBack
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
 from apps.metrica.errors import TransientError, UnknownOutcome
 from apps.orders import holds
-from apps.uploads import choosing, ending, files, saving, schema, settle, stages, stopping, tallies
+from apps.uploads import choosing, ending, files, saving, schema, settle, stages, tallies
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.moving import settled_in

@@ -14,13 +14,14 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from apps.counters import clock
 from apps.counters.gateway import bounds_of, metrica_client
 from apps.counters.kept_back import KeptBack
 from apps.counters.leave import to_upload
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import disconnect_account
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome, UploadRefused
-from apps.uploads import clock, files, formats, settle, splitter
+from apps.uploads import files, formats, settle, splitter
 from apps.uploads.lease import Lease, LeaseLost
 from apps.uploads.models import Upload, UploadState
 from apps.uploads.waits import seconds_for

@@ -6,7 +6,8 @@ from django.conf import settings
 
 from apps.agencies import actor as actors
 from apps.audit import trace
-from apps.uploads import choosing, heartbeats, queueing, runner, scheduler, stopping
+from apps.counters import stopping
+from apps.uploads import choosing, heartbeats, queueing, runner, scheduler
 from apps.uploads.models import UploadJob
 
 

@@ -12,7 +12,8 @@ from django.db import DatabaseError, connections
 
 from apps.agencies import actor as actors
 from apps.audit import trace
-from apps.uploads import heartbeats, queueing, scheduler, stopping
+from apps.counters import stopping
+from apps.uploads import heartbeats, queueing, scheduler
 from apps.uploads.cluster import CarefulCluster
 
 log = structlog.get_logger(__name__)

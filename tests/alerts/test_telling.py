@@ -15,11 +15,11 @@ from apps.alerts import looking, news, services, telling, tick
 from apps.alerts.channels import telegram as telegram_channel
 from apps.alerts.models import Alert, AlertDelivery, Channel, DeliveryState, Stage, Told
 from apps.counters.models import Counter
+from apps.counters.turns import TurnLost
 from apps.goals.services import set_status
 from apps.hooks import signing
 from apps.orders import holds
 from apps.uploads import heartbeats, tasks
-from apps.uploads.turns import TurnLost
 from tests.alerts.conftest import SITE, PostOffice, Telegram, Watch, part
 from tests.factories import make_counter, make_membership, make_user
 from tests.hooks.receiver import Receiver

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
+from apps.counters import clock
 from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
 from apps.goals.models import AgreedStatus, StepState
 from apps.goals.services import set_status
@@ -25,7 +26,7 @@ from apps.metrica import transport
 from apps.metrica.client import MetricaClient
 from apps.orders.models import HoldReview, Order, StatusChange
 from apps.sandbox.models import SandboxUploading
-from apps.uploads import clock, files, formats, heartbeats, reconciler, schema, sender
+from apps.uploads import files, formats, heartbeats, reconciler, schema, sender
 from apps.uploads import lease as leases
 from apps.uploads.lease import Lease, LeaseLost, claim
 from apps.uploads.models import JobState, Resend, Upload, UploadJob, UploadState

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.counters import stopping
 from apps.orders.models import Order
-from apps.uploads import planner, stopping
+from apps.uploads import planner
 from apps.uploads.lease import claim
 from apps.uploads.models import JobState, UploadState, WorkDone
 from apps.uploads.runner import run_job

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.conf import settings
 
+from apps.counters import clock, turns
 from apps.counters.models import Counter
 from apps.dashboard.comparison.running import start
 from apps.dashboard.comparison.turns import enqueue
 from apps.dashboard.models import Comparison
-from apps.uploads import clock, turns
 
 log = structlog.get_logger(__name__)
 

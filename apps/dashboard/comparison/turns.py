@@ -12,9 +12,9 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 from django_q.tasks import async_task
 
+from apps.counters import clock, stopping, turns
+from apps.counters.turns import TurnLost
 from apps.dashboard.models import CompareState, Comparison
-from apps.uploads import clock, stopping, turns
-from apps.uploads.turns import TurnLost
 
 TURN_SECONDS = 240.0
 """After so long a comparison lets uploads have the worker; the queue's own timeout of a task is far beyond."""

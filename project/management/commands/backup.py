@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from apps.audit.commands import TracedCommand
-from apps.uploads import clock
+from apps.counters import clock
 from project.backups import databases, kept_files, manifest
 from project.backups.manifest import BackupError, Manifest
 
