@@ -1,6 +1,7 @@
-"""How much of each counter waits, is held or was rejected. Read from the partial indexes, and never counted to the end.
+"""How much of each counter waits, is held or was rejected, read from the partial indexes.
 
-A number of `LIMIT` means "so many or more": who looks at a list wants to know whether there is work, not its census.
+`work_of` is for a page about one counter and never counts to the end: a number of `LIMIT` means "so many or more".
+`whole_work_of` counts everything, for whoever keeps the numbers of all counters in the background.
 """
 
 from collections.abc import Collection, Mapping
@@ -8,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, DateTimeField, Exists, IntegerField, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from apps.counters.models import Counter
-from apps.orders.models import Delivery, HoldReason, StatusChange
+from apps.metrica.rules import BINDING_WINDOW
+from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 LIMIT = 1000
 
@@ -41,6 +43,7 @@ class Work:
     held: int = 0
     rejected: int = 0
     held_by_reason: dict[str, int] = field(default_factory=dict)
+    closing: int = 0  # orders; counted by `whole_work_of` alone
 
 
 def work_of(counters: Collection[int], *, rejected_within: timedelta | None = None) -> dict[int, Work]:
@@ -79,6 +82,39 @@ def held_by_reason(counters: Collection[int]) -> dict[int, dict[str, int]]:
     return {row["pk"]: {key[2:]: n for key, n in row.items() if key != "pk" and n} for row in rows}
 
 
+def whole_work_of(
+    counters: Collection[int], *, now: datetime, rejected_within: timedelta, closing_within: timedelta
+) -> dict[int, Work]:
+    """The same, counted to the end; and how many orders Metrica never got, though something of them waits or is held,
+    will be too old to be matched within that time. Four queries, whose cost is what there is to do."""
+    found = {pk: Work() for pk in counters}
+    changes = StatusChange.objects.filter(counter__in=list(found)).order_by()
+    waiting = changes.filter(delivery=Delivery.WAITING).values_list("counter")
+    for pk, number, oldest in waiting.annotate(n=Count("pk"), oldest=Min("received_at")):
+        found[pk].waiting, found[pk].oldest = number, oldest
+    held = changes.filter(delivery=Delivery.HELD).values_list("counter", "hold_reason")
+    for pk, reason, number in held.annotate(n=Count("pk")):
+        found[pk].held_by_reason[reason] = number
+        found[pk].held += number
+    rejected = changes.filter(delivery=Delivery.REJECTED, received_at__gte=now - rejected_within).needing_a_person()
+    for pk, number in rejected.values_list("counter").annotate(n=Count("pk")):
+        found[pk].rejected = number
+    for pk, number in (
+        _closing(now, closing_within).filter(counter__in=list(found)).values_list("counter").annotate(n=Count("pk"))
+    ):
+        found[pk].closing = number
+    return found
+
+
+def _closing(now: datetime, within: timedelta) -> QuerySet[Order]:
+    oldest = now - BINDING_WINDOW
+    orders = Order.objects.filter(create_date_time__gt=oldest, create_date_time__lte=oldest + within).order_by()
+    of_order = StatusChange.objects.filter(order=OuterRef("pk")).order_by()
+    is_open = Exists(of_order.filter(delivery__in=[Delivery.WAITING, Delivery.HELD]))
+    went = Exists(of_order.filter(delivery__in=[Delivery.DELIVERED, Delivery.SENDING]))
+    return orders.filter(is_open, ~went)
+
+
 def total(work: Mapping[int, Work]) -> Work:
     """All of them together."""
     whole = Work()
@@ -86,6 +122,7 @@ def total(work: Mapping[int, Work]) -> Work:
         whole.waiting += one.waiting
         whole.held += one.held
         whole.rejected += one.rejected
+        whole.closing += one.closing
         if one.oldest is not None and (whole.oldest is None or one.oldest < whole.oldest):
             whole.oldest = one.oldest
         for reason, number in one.held_by_reason.items():
