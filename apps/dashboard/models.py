@@ -170,7 +170,7 @@ class CounterNumbers(models.Model):
     oldest = models.DateTimeField(null=True, blank=True)  # when the longest-waiting change came in
     held = models.PositiveIntegerField(default=0)
     held_by_reason = models.JSONField(default=dict, blank=True)
-    rejected = models.PositiveIntegerField(default=0)  # of late, and needing a person
+    rejected = models.PositiveIntegerField(default=0)  # and needing a person
     closing = models.PositiveIntegerField(default=0)  # orders never sent whose binding window closes soon
     work_at = models.DateTimeField(null=True, blank=True)
     # The day numbers are of this zone and currency; all that was committed by `counted_to` is in them or in `todo`.

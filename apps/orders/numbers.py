@@ -6,17 +6,16 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, DateTimeField, Exists, IntegerField, Min, OuterRef, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models import Count, DateTimeField, IntegerField, Min, OuterRef, QuerySet, Subquery
 
 from apps.counters.models import Counter
-from apps.metrica.rules import BINDING_WINDOW
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 LIMIT = 1000
+CLOSING_DAYS = 3
 
 
 class CappedCount(Subquery):
@@ -46,14 +45,9 @@ class Work:
     closing: int = 0  # orders; counted by `whole_work_of` alone
 
 
-def work_of(counters: Collection[int], *, rejected_within: timedelta | None = None) -> dict[int, Work]:
-    """What the counters (primary keys) have to do. Two queries, the second only where something is held.
-
-    `rejected_within`: how far back rejections count; None: all there are.
-    """
+def work_of(counters: Collection[int]) -> dict[int, Work]:
+    """What the counters (primary keys) have to do. Two queries, the second only where something is held."""
     rejected = _of_counter(delivery=Delivery.REJECTED).needing_a_person()
-    if rejected_within is not None:
-        rejected = rejected.filter(received_at__gte=timezone.now() - rejected_within)
     waiting = _of_counter(delivery=Delivery.WAITING)
     rows = Counter.objects.filter(pk__in=counters).values_list(
         "pk",
@@ -82,11 +76,9 @@ def held_by_reason(counters: Collection[int]) -> dict[int, dict[str, int]]:
     return {row["pk"]: {key[2:]: n for key, n in row.items() if key != "pk" and n} for row in rows}
 
 
-def whole_work_of(
-    counters: Collection[int], *, now: datetime, rejected_within: timedelta, closing_within: timedelta
-) -> dict[int, Work]:
-    """The same, counted to the end; and how many orders Metrica never got, though something of them waits or is held,
-    will be too old to be matched within that time. Four queries, whose cost is what there is to do."""
+def whole_work_of(counters: Collection[int]) -> dict[int, Work]:
+    """The same, counted to the end; and how many orders Metrica never got will be too old to be matched within
+    CLOSING_DAYS. Four queries, whose cost is what there is to do."""
     found = {pk: Work() for pk in counters}
     changes = StatusChange.objects.filter(counter__in=list(found)).order_by()
     waiting = changes.filter(delivery=Delivery.WAITING).values_list("counter")
@@ -96,23 +88,13 @@ def whole_work_of(
     for pk, reason, number in held.annotate(n=Count("pk")):
         found[pk].held_by_reason[reason] = number
         found[pk].held += number
-    rejected = changes.filter(delivery=Delivery.REJECTED, received_at__gte=now - rejected_within).needing_a_person()
-    for pk, number in rejected.values_list("counter").annotate(n=Count("pk")):
+    rejected = changes.needing_a_person().values_list("counter")
+    for pk, number in rejected.annotate(n=Count("pk")):
         found[pk].rejected = number
-    for pk, number in (
-        _closing(now, closing_within).filter(counter__in=list(found)).values_list("counter").annotate(n=Count("pk"))
-    ):
+    closing = Order.objects.filter(counter__in=list(found)).expiring_within(days=CLOSING_DAYS).unsent().order_by()
+    for pk, number in closing.values_list("counter").annotate(n=Count("pk")):
         found[pk].closing = number
     return found
-
-
-def _closing(now: datetime, within: timedelta) -> QuerySet[Order]:
-    oldest = now - BINDING_WINDOW
-    orders = Order.objects.filter(create_date_time__gt=oldest, create_date_time__lte=oldest + within).order_by()
-    of_order = StatusChange.objects.filter(order=OuterRef("pk")).order_by()
-    is_open = Exists(of_order.filter(delivery__in=[Delivery.WAITING, Delivery.HELD]))
-    went = Exists(of_order.filter(delivery__in=[Delivery.DELIVERED, Delivery.SENDING]))
-    return orders.filter(is_open, ~went)
 
 
 def total(work: Mapping[int, Work]) -> Work:

@@ -21,9 +21,6 @@ from apps.uploads.turns import TurnLost
 
 log = structlog.get_logger(__name__)
 
-REJECTED_WITHIN = timedelta(days=7)
-CLOSING_WITHIN = timedelta(days=3)
-
 LOOK_BACK = timedelta(minutes=10)
 """What came in says so a moment before others can read it; each look reaches back so far behind the one before."""
 
@@ -106,7 +103,7 @@ def _count_work(turn: Turn) -> None:
 
 def count_work(turn: Turn, keys: Collection[int]) -> None:
     now = timezone.now()
-    found = numbers.whole_work_of(keys, now=now, rejected_within=REJECTED_WITHIN, closing_within=CLOSING_WITHIN)
+    found = numbers.whole_work_of(keys)
     rows = [
         CounterNumbers(
             counter_id=pk,
