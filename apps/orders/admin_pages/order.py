@@ -32,7 +32,6 @@ from apps.orders.numbers import CLOSING_DAYS
 from apps.orders.panels import order_bulk_acts
 from apps.orders.timeline import window
 
-
 CLOSING = "closing"
 
 
