@@ -88,7 +88,7 @@ def charts_of(counters: Collection[int], period: Period) -> list[Chart]:
     names = [name for name, _label, _colour in (*_CHANGES, *_TYPES, *_GOALS)]
     sums = {f"sum_{name}": Sum(name) for name in (*names, "revenue", "profit")}
     rows = DayNumbers.objects.filter(counter__in=list(counters), day__gte=period.first, day__lte=period.last)
-    found = list(rows.order_by().values("day", "counter__currency").annotate(**sums))
+    found: list[Any] = list(rows.order_by().values("day", "counter__currency").annotate(**sums))
     days = period.each
     return [
         _counts("changes", _("Status changes"), "line", _CHANGES, found, days),

@@ -271,8 +271,6 @@ def test_the_full_re_count_goes_on_where_it_was(shop: Loop, monkeypatch: Any):
     for ago in range(12):
         shop.push(f"A-{ago}", "new", ago=ago * 5)
     monkeypatch.setattr(running, "PIECE", 3)
-    monkeypatch.setattr(running, "RECOUNT_SECONDS", 0.0)
-    monkeypatch.setattr(running, "look", lambda turn, state: None)
     CounterNumbers.objects.create(counter=shop.counter, counted_to=timezone.now() + timedelta(hours=1))
     turn = turns.claim()
     assert turn is not None
@@ -337,6 +335,17 @@ def test_a_counter_that_cannot_be_counted_keeps_nobody_from_it(shop: Loop, monke
     monkeypatch.setattr(running, "look", breaks)
     roll_up()
     check(other)
+
+
+def test_busy_counters_leave_the_full_re_count_its_share(shop: Loop, monkeypatch: Any):
+    shop.push("A-1", "new", ago=9)
+    roll_up()
+    DayNumbers.objects.all().delete()
+    CounterNumbers.objects.update(recount_at=timezone.now())
+    monkeypatch.setattr(turns.Turn, "seconds", running.TURN_SECONDS - running.RECOUNT_SECONDS + 1)
+    monkeypatch.setattr(running, "_one_counter", lambda turn, state: pytest.fail("no time is left for it"))
+    roll_up()
+    assert kept_days(shop.counter)[shop.day(9)]["orders"] == 1
 
 
 def test_a_quiet_counter_costs_no_count_of_its_days(shop: Loop, django_assert_max_num_queries: Any):

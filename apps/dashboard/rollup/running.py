@@ -8,13 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.counters.models import Counter
 from apps.dashboard.models import CounterNumbers, StaleDay
 from apps.dashboard.rollup import days
-from apps.dashboard.rollup.turns import Turn, call_a_worker, claim
+from apps.dashboard.rollup.turns import TURN_SECONDS, Turn, call_a_worker, claim
 from apps.orders import numbers
 from apps.orders.models import Order
 from apps.uploads.turns import TurnLost
@@ -26,7 +26,7 @@ LOOK_BACK = timedelta(minutes=10)
 
 RECOUNTED_EVERY = timedelta(hours=24)
 RECOUNT_SECONDS = 6.0
-"""Of a turn, for the full re-count."""
+"""Of a turn, for the full re-count; more where the days leave more."""
 
 PUT_OFF = timedelta(hours=1)
 
@@ -64,8 +64,8 @@ def _work(turn: Turn) -> None:
     _meet_new_counters()
     _count_work(turn)
     for state in _changed(timezone.now()):
-        if turn.over:
-            return
+        if turn.over or turn.seconds > TURN_SECONDS - RECOUNT_SECONDS:
+            break  # where all counters are busy, the full re-count gets its share all the same
         try:
             _one_counter(turn, state)
         except TurnLost:
@@ -132,7 +132,8 @@ def _changed(now: datetime) -> list[CounterNumbers]:
     came = Order.objects.filter(counter=OuterRef("counter"), updated_at__gte=look_back)
     marked = StaleDay.objects.filter(counter=OuterRef("counter"))
     rows = _states().annotate(came=Exists(came), marked=Exists(marked)).order_by(F("turn_at").asc(nulls_first=True))
-    changed, same = [], []
+    changed: list[CounterNumbers] = []
+    same: list[CounterNumbers] = []
     for row in rows:
         passed, seen = row.counter.last_passed_at, row.counted_to
         is_changed = (
@@ -210,11 +211,10 @@ def _count_todo(turn: Turn, state: CounterNumbers) -> None:
 
 
 def _recount(turn: Turn) -> None:
-    """A piece for each counter whose turn has come, for some seconds."""
-    began, now = time.monotonic(), timezone.now()
-    due = _states().filter(Q(recount_at__lte=now)).order_by("recount_at", "pk")
+    """Piece after piece for the counters whose time has come, as long as the turn lasts."""
+    due = _states().filter(recount_at__lte=timezone.now()).order_by("recount_at", "pk")
     for state in due[:_AT_ONCE]:
-        while not turn.over and time.monotonic() - began < RECOUNT_SECONDS:
+        while not turn.over:
             if _recount_or_put_off(turn, state):
                 break
         else:

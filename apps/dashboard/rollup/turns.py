@@ -19,8 +19,8 @@ from apps.uploads.turns import TurnLost
 TURN_SECONDS = 20.0
 """After so long the worker goes back to its uploads."""
 
-REST = 4
-"""A turn is followed by a rest of so many times its length, so that the numbers take a fifth of a worker at most."""
+REST = 2
+"""A turn is followed by a rest of so many times its length, so that the numbers take a third of a worker at most."""
 
 _THE_ROW = 1
 _RENEWED_EVERY = 20.0
