@@ -216,7 +216,7 @@ class _Links:
             "passed": _("Last passed upload"),
             "next": _("Next upload"),
             "waiting": _("Waiting"),
-            "oldest": _("Since"),
+            "oldest": _("Oldest came"),
             "held": _("Held"),
             "rejected": _("Rejected"),
             "closing": _("Soon too old"),
