@@ -1,10 +1,12 @@
 """Home: what each counter of the agency has done and waits for, problems on top; for a beginner, what to do first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,60 +16,37 @@ from apps.agencies.actor import Right
 from apps.alerts.panels import open_alerts
 from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
-from apps.counters.services import block_reason
-from apps.dashboard.admin_pages.comparison import percent, tone_of
-from apps.dashboard.models import Comparison
+from apps.dashboard import board, charts, periods
+from apps.dashboard.board import Line, Wish
 from apps.goals.models import StatusMapping
-from apps.orders import numbers
-from apps.orders.models import HoldReason, Order
+from apps.orders.models import Order
 from apps.uploads.admin_pages.recent import recent_jobs
 
-SHOWN_COUNTERS = 500
-REJECTED_WITHIN = timedelta(days=7)
-LONG_WAIT = timedelta(hours=24)
+LINES_A_PAGE = 100
+
+STALE_AFTER = timedelta(minutes=15)
+"""Numbers that are older have been forgotten rather than not yet counted."""
+
+MOST_FIRST: Final = frozenset({"waiting", "held", "rejected", "closing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A reason that holds changes, with the list behind it."""
+class Head:
+    """One way to sort the board. `direction`: as `aria-sort` has it, empty where it is sorted otherwise."""
 
     label: str
-    count: int
     url: str
+    direction: str
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The share of the orders that Metrica matched in 28 days, with the comparison behind it."""
+class AsOf:
+    """How old the numbers are: of what there is to do, and of the days. None: some were never counted."""
 
-    text: str
-    tone: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One counter on the board. `trouble`: the higher, the sooner somebody should look; 0: all is well."""
-
-    counter: Counter
-    work: numbers.Work
-    block: str
-    held: list[Held]
-    waits_long: bool
-    matched: Matched
-
-    @property
-    def trouble(self) -> int:
-        unmatched = self.matched.tone == "warn"
-        return 4 * bool(self.block) + 2 * bool(self.work.held or self.work.rejected) + (self.waits_long or unmatched)
-
-    @property
-    def next_upload(self) -> str:
-        if self.block == HoldReason.COUNTER_PAUSED:
-            return _("paused")
-        if self.counter.schedule == "manual":
-            return _("by hand")
-        return _("as they come") if self.counter.next_upload_at is None else ""
+    work: datetime | None
+    days: datetime | None
+    stale: bool
+    past_missing: int  # counters whose past is still being counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +60,49 @@ class FirstStep:
 
 
 def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
-    """For unfold's dashboard: the index page's context with the board in it. Seven queries, nine for a beginner."""
+    """For unfold's dashboard: the index page's context with the board in it. The number of queries is the same for any
+    number of counters; those with numbers in them read what the roll-up has kept."""
     actor = actor_of(request)
     now = timezone.now()
-    counters = list(
-        Counter.objects.visible_to(actor).filter(agency__is_active=True).select_related("account")[: SHOWN_COUNTERS + 1]
-    )
-    more, counters = len(counters) > SHOWN_COUNTERS, counters[:SHOWN_COUNTERS]
-    keys = [counter.pk for counter in counters]
-    work = numbers.work_of(keys, rejected_within=REJECTED_WITHIN)
-    compared = Comparison.objects.in_bulk(keys)
-    lines = [
-        _line(counter, work.get(counter.pk, numbers.Work()), compared.get(counter.pk) or Comparison(), now)
-        for counter in counters
-    ]
-    lines.sort(key=lambda line: (-line.trouble, line.counter.name.lower()))
     accounts = list(MetricaAccount.objects.visible_to(actor).order_by("login"))
+    lines, more = board.lines_of(actor, accounts, now=now)
+    period = periods.read(request.GET, today=timezone.localdate())
+    board.add_shares(lines, period)
+    wish = Wish.read(request.GET)
+    listed = wish.take(lines)
+    picked = _picked(request, lines)
+    pages = _Pages(request, len(listed))
     warned = _warnings(accounts, now)
     alerts, more_alerts = open_alerts(actor, but_accounts=[warning["account"] for warning in warned])
-    jobs = recent_jobs(keys)
+    counters = [line.counter for line in lines]
+    jobs = recent_jobs([counter.pk for counter in counters])
+    links = _Links(period, wish, picked)
     return {
         **base,
         "title": _("Home"),
-        "lines": lines,
+        "any_counters": bool(lines),
+        "lines": listed[pages.start : pages.start + LINES_A_PAGE],
+        "listed": len(listed),
         "more_counters": more,
-        "total": numbers.total(work),
-        "limit": numbers.LIMIT,
+        "all_counters": len(lines),
+        "total": board.total(lines),
         "troubled": sum(line.trouble > 0 for line in lines),
+        "as_of": _as_of(lines, now),
+        "wish": wish,
+        "is_filtered": bool(wish.search or wish.account or wish.agency or wish.problems),
+        "heads": links.heads(),
+        "links": links,
+        "earlier": links.to(page=pages.number - 1) if pages.number > 1 else "",
+        "later": links.to(page=pages.number + 1) if pages.number < pages.last else "",
+        "pages": pages,
+        "account_choices": accounts,
+        "agency_choices": _agencies(counters) if actor.agencies is None or len(actor.agencies) > 1 else [],
+        "counter_choices": sorted(counters, key=lambda counter: counter.name.lower()),
+        "picked": picked.counter if picked else None,
+        "period": period,
+        "periods": periods.OFFERED,
+        "charts": charts.charts_of([picked.counter.pk] if picked else [line.counter.pk for line in listed], period),
+        "goal_lines": charts.goals_of(picked.counter, period) if picked else [],
         "jobs": jobs,
         "warnings": warned,
         "alerts": alerts,
@@ -117,28 +112,129 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _line(counter: Counter, work: numbers.Work, comparison: Comparison, now: datetime) -> Line:
-    holds = reverse("admin:orders_heldchange_changelist")
-    held = [
-        Held(
-            str(HoldReason(reason).label),
-            count,
-            f"{holds}?counter__id__exact={counter.pk}&reason={HoldReason(reason).value}",
-        )
-        for reason, count in sorted(work.held_by_reason.items(), key=lambda item: -item[1])
-    ]
-    return Line(
-        counter=counter,
+def _picked(request: HttpRequest, lines: Sequence[Line]) -> Line | None:
+    """The one counter that the charts are about. Raises Http404 for one that the person does not see (R11)."""
+    asked = request.GET.get("counter", "")
+    if not asked:
+        return None
+    for line in lines:
+        if str(line.counter.pk) == asked:
+            return line
+    raise Http404
+
+
+def _agencies(counters: Sequence[Counter]) -> list[tuple[int, str]]:
+    names = {counter.agency_id: counter.agency.name for counter in counters}
+    return sorted(names.items(), key=lambda item: item[1].lower()) if len(names) > 1 else []
+
+
+def _as_of(lines: Sequence[Line], now: datetime) -> AsOf:
+    works = [line.numbers.work_at for line in lines]
+    days = [line.numbers.days_at for line in lines]
+    work = None if None in works or not works else min(at for at in works if at is not None)
+    return AsOf(
         work=work,
-        block=block_reason(counter),
-        held=held,
-        waits_long=work.oldest is not None and now - work.oldest > LONG_WAIT,
-        matched=Matched(
-            text=percent(comparison.matched),
-            tone=tone_of(comparison),
-            url=reverse("admin:dashboard_comparison_change", args=[counter.pk]),
-        ),
+        days=None if None in days or not days else min(at for at in days if at is not None),
+        stale=work is not None and now - work > STALE_AFTER,
+        past_missing=sum(line.numbers.recounted_at is None for line in lines),
     )
+
+
+class _Pages:
+    """Which lines of the board are on this page."""
+
+    def __init__(self, request: HttpRequest, lines: int) -> None:
+        self.last = max(1, -(-lines // LINES_A_PAGE))
+        asked = request.GET.get("page", "")
+        self.number = min(max(1, int(asked)), self.last) if asked.isascii() and asked.isdecimal() else 1
+        self.start = (self.number - 1) * LINES_A_PAGE
+
+
+class _Links:
+    """Addresses of this page with something of it changed."""
+
+    def __init__(self, period: periods.Period, wish: Wish, picked: Line | None) -> None:
+        self._wish = wish
+        self._parts = {
+            "period": period.query,
+            "counter": {"counter": str(picked.counter.pk)} if picked else {},
+            "filter": {
+                name: str(value)
+                for name, value in (
+                    ("q", wish.search),
+                    ("account", wish.account),
+                    ("agency", wish.agency),
+                    ("problems", "1" if wish.problems else ""),
+                )
+                if value
+            },
+            "sort": {"sort": wish.sort} if wish.sort else {},
+        }
+        self._period = period
+
+    def to(self, *, without: tuple[str, ...] = (), **changes: Any) -> str:
+        parts = (values for name, values in self._parts.items() if name not in without)
+        query = {name: value for part in parts for name, value in part.items()} | changes
+        return "?" + urlencode({name: value for name, value in query.items() if value != ""})
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """What a form has to send along, but for these parts."""
+        return [item for name, values in self._parts.items() if name not in without for item in values.items()]
+
+    @property
+    def kept_by_filter(self) -> list[tuple[str, str]]:
+        return self.kept("filter")
+
+    @property
+    def kept_by_period(self) -> list[tuple[str, str]]:
+        return self.kept("period", "counter")
+
+    @property
+    def unfiltered(self) -> str:
+        return self.to(without=("filter",))
+
+    @property
+    def problems_on_top(self) -> str:
+        return self.to(without=("sort",))
+
+    @property
+    def for_periods(self) -> list[tuple[int, str]]:
+        return [(days, self.to(without=("period",), days=days)) for days in periods.OFFERED]
+
+    @property
+    def orders_of_period(self) -> str:
+        """The list of orders that were created in the period; a counter is to be added."""
+        days = {"create_date_time_from": self._period.first, "create_date_time_to": self._period.last}
+        return f"{reverse('admin:orders_order_changelist')}?{urlencode(days)}"
+
+    def heads(self) -> dict[str, Head]:
+        labels = {
+            "name": _("Counter"),
+            "account": _("Account"),
+            "token": _("Token"),
+            "calls": _("Calls left"),
+            "passed": _("Last passed upload"),
+            "next": _("Next upload"),
+            "waiting": _("Waiting"),
+            "oldest": _("Oldest came"),
+            "held": _("Held"),
+            "rejected": _("Rejected"),
+            "closing": _("Soon too old"),
+            "client_id": _("ClientID"),
+            "phone": _("Phone"),
+            "email": _("E-mail"),
+            "matched": _("Matched by Metrica"),
+        }
+        return {name: self._head(name, labels[name]) for name in board.COLUMNS}
+
+    def _head(self, name: str, label: str) -> Head:
+        sort = self._wish.sort
+        if sort.removeprefix("-") == name:
+            turned = name if sort.startswith("-") else f"-{name}"
+            direction = "descending" if sort.startswith("-") else "ascending"
+        else:
+            turned, direction = (f"-{name}" if name in MOST_FIRST else name), ""
+        return Head(label, self.to(without=("sort",), sort=turned), direction)
 
 
 def _warnings(accounts: list[MetricaAccount], now: datetime) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""Day figures of both sides, delivered and reported, and how the comparison of each counter stands."""
+"""Day figures of both sides, delivered and reported, and how the comparison of each counter stands; and the numbers of
+the home page, kept by the roll-up."""
 
 from datetime import date, datetime
 from typing import Self
@@ -140,3 +141,113 @@ class DayFigures(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d} {self.side}"
+
+
+class RollUp(models.Model):
+    """The one row by which a worker at a time keeps the numbers of the home page. See apps.dashboard.rollup."""
+
+    # When the next turn may begin: the longer one took, the later.
+    next_at = models.DateTimeField(default=timezone.now)
+    fence = models.PositiveIntegerField(default=0, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    enqueued_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("roll-up of numbers")
+        verbose_name_plural = _("roll-ups of numbers")
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class CounterNumbers(models.Model):
+    """What a counter has to do, as of `work_at`, and how far its days are counted."""
+
+    counter = models.OneToOneField(
+        Counter, models.CASCADE, primary_key=True, related_name="numbers", verbose_name=_("counter")
+    )
+    waiting = models.PositiveIntegerField(default=0)
+    oldest = models.DateTimeField(null=True, blank=True)  # when the longest-waiting change came in
+    held = models.PositiveIntegerField(default=0)
+    held_by_reason = models.JSONField(default=dict, blank=True)
+    rejected = models.PositiveIntegerField(default=0)  # and needing a person
+    closing = models.PositiveIntegerField(default=0)  # orders never sent whose binding window closes soon
+    work_at = models.DateTimeField(null=True, blank=True)
+    # The day numbers are of this zone and currency; all that was committed by `counted_to` is in them or in `todo`.
+    basis = models.CharField(max_length=80, blank=True, editable=False)
+    counted_to = models.DateTimeField(null=True, blank=True, editable=False)
+    todo = models.JSONField(default=list, blank=True, editable=False)  # days (ISO) whose orders are to be counted anew
+    days_at = models.DateTimeField(null=True, blank=True)  # all days are as of then
+    turn_at = models.DateTimeField(null=True, blank=True, editable=False)  # who had the last turn longest ago is next
+    # The full re-count: it goes back from day to day; null: the next one begins anew when its time has come.
+    recount_day = models.DateField(null=True, blank=True, editable=False)
+    recount_at = models.DateTimeField(default=timezone.now, editable=False)  # when the next one is due
+    recounted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("numbers of a counter")
+        verbose_name_plural = _("numbers of counters")
+
+    def __str__(self) -> str:
+        return f"{self.counter_id}"
+
+
+class DayNumbers(models.Model):
+    """One day of a counter, on the counter's clock, as the home page's charts have it.
+
+    `received` and `delivered` are of changes, by the day on which that happened. All others are of orders, by the day
+    of their creation: first of all of them, then of those that were delivered (as DayFigures has them).
+    """
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, verbose_name=_("counter"))
+    day = models.DateField(_("day"))
+    received = models.PositiveIntegerField(default=0)
+    delivered = models.PositiveIntegerField(default=0)
+    orders = models.PositiveIntegerField(default=0)
+    with_client_id = models.PositiveIntegerField(default=0)
+    with_phone = models.PositiveIntegerField(default=0)
+    with_email = models.PositiveIntegerField(default=0)
+    in_progress = models.PositiveIntegerField(default=0)
+    paid = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    spam = models.PositiveIntegerField(default=0)
+    other = models.PositiveIntegerField(default=0)
+    # Of paid orders in the counter's currency.
+    revenue = models.DecimalField(max_digits=24, decimal_places=4, default=0)
+    profit = models.DecimalField(max_digits=24, decimal_places=4, default=0)
+    reached_created = models.PositiveIntegerField(default=0)
+    reached_paid = models.PositiveIntegerField(default=0)
+    reached_cancelled = models.PositiveIntegerField(default=0)
+    reached_spam = models.PositiveIntegerField(default=0)
+    reached_own = models.PositiveIntegerField(default=0)
+    goals = models.JSONField(default=dict, blank=True)  # {JavaScript goal: reaches}; together `reached_own`
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("numbers of a day")
+        verbose_name_plural = _("numbers of days")
+        ordering = ["counter", "day"]
+        constraints = [models.UniqueConstraint(fields=["counter", "day"], name="numbers_of_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d}"
+
+
+class StaleDay(models.Model):
+    """A mark that orders of this moment's day are to be counted anew. Only ever added, so that writers wait for nobody;
+    the roll-up takes away those that it has seen."""
+
+    counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", verbose_name=_("counter"))
+    at = models.DateTimeField()
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("day to be counted anew")
+        verbose_name_plural = _("days to be counted anew")
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"

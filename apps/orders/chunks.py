@@ -15,7 +15,7 @@ from apps.clients.services import ClientBook, own_client_id
 from apps.counters.models import Counter
 from apps.orders import delivery, holds
 from apps.orders.applying import Applier, Change
-from apps.orders.events import announce_accepted, changes_settled
+from apps.orders.events import announce_accepted, changes_settled, creations_moved
 from apps.orders.holds import HoldJudge
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from apps.orders.results import RowResult
@@ -74,6 +74,7 @@ class Chunk:
         self._now = now
         self._standings: dict[str, Standing] = {}
         self._changes: list[Change] = []
+        self._created_before: dict[Standing, datetime] = {}
 
     def apply(self) -> list[RowResult]:
         """Write everything and tell each row's result. Belongs inside a transaction."""
@@ -172,6 +173,7 @@ class Chunk:
             if (standing := self._standings[row.order_id]).moves_creation(row, zone)
         }
         if asked:
+            self._created_before = {one: one.created for one in asked.values() if one.created is not None}
             changes = StatusChange.objects.select_for_update().filter(order__pk__among=list(asked)).order_by("pk")
             for order, state, upload in changes.values_list("order_id", "delivery", "upload_id"):
                 if state in (Delivery.SENDING, Delivery.DELIVERED) or upload is not None:
@@ -202,6 +204,7 @@ class Chunk:
         self._write_orders(used, now)
         self._note_contacts(now)
         self._write_changes(now)
+        self._tell_moved()
         self._tell_held()
         if newly_known or mended:
             self._release(judge, mended, newly_known)
@@ -278,6 +281,11 @@ class Chunk:
                 "reject_message": "",
             },
         )
+
+    def _tell_moved(self) -> None:
+        left = {created for standing, created in self._created_before.items() if standing.corrected}
+        if left:
+            creations_moved.send(sender=None, counter_id=self._counter.pk, left=left)
 
     def _tell_held(self) -> None:
         held: dict[str, list[UUID]] = defaultdict(list)

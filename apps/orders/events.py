@@ -12,6 +12,10 @@ changes_accepted = Signal()
 # upload_id, where they were in a file), or counter_id alone (all that waited of a counter that is blocked now).
 changes_settled = Signal()
 
+# Rows gave orders another creation time: sent in the transaction that does so. Sent with: counter_id (primary key),
+# left (the creation times, aware, that the orders had).
+creations_moved = Signal()
+
 
 def announce_accepted(counter_id: int) -> None:
     """Tell it once this transaction has committed."""

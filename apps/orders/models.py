@@ -56,6 +56,13 @@ class OrderQuerySet(TenantQuerySet["Order"]):
         newest = now - rules.BINDING_WINDOW + timezone.timedelta(days=days)  # type: ignore[attr-defined]
         return self.filter(create_date_time__gt=now - rules.BINDING_WINDOW, create_date_time__lte=newest)
 
+    def unsent(self) -> Self:
+        """Orders of which Metrica has nothing yet, though something waits or is held."""
+        changes = StatusChange.objects.filter(order=OuterRef("pk")).order_by()
+        is_open = changes.filter(delivery__in=[Delivery.WAITING, Delivery.HELD])
+        went = changes.filter(delivery__in=[Delivery.SENDING, Delivery.DELIVERED])
+        return self.filter(Exists(is_open), ~Exists(went))
+
 
 class Order(models.Model):
     """A CRM order (deal) and where it stands now; what led there is its timeline.

@@ -1,17 +1,17 @@
-"""How much of each counter waits, is held or was rejected. Read from the partial indexes, and never counted to the end.
+"""How much of each counter waits, is held or was rejected, read from the partial indexes.
 
-A number of `LIMIT` means "so many or more": who looks at a list wants to know whether there is work, not its census.
+`work_of` is for a page about one counter and never counts to the end: a number of `LIMIT` means "so many or more".
+`whole_work_of` counts everything, for whoever keeps the numbers of all counters in the background.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DateTimeField, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, DateTimeField, IntegerField, Min, OuterRef, QuerySet, Subquery
 from django.db.models import Sum as Total
-from django.utils import timezone
 
 from apps.clients.models import Client
 from apps.counters.models import Counter
@@ -20,6 +20,7 @@ from apps.metrica.vocabulary import OrderType
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 LIMIT = 1000
+CLOSING_DAYS = 3
 
 
 class CappedCount(Subquery):
@@ -46,16 +47,12 @@ class Work:
     held: int = 0
     rejected: int = 0
     held_by_reason: dict[str, int] = field(default_factory=dict)
+    closing: int = 0  # orders; counted by `whole_work_of` alone
 
 
-def work_of(counters: Collection[int], *, rejected_within: timedelta | None = None) -> dict[int, Work]:
-    """What the counters (primary keys) have to do. Two queries, the second only where something is held.
-
-    `rejected_within`: how far back rejections count; None: all there are.
-    """
+def work_of(counters: Collection[int]) -> dict[int, Work]:
+    """What the counters (primary keys) have to do. Two queries, the second only where something is held."""
     rejected = _of_counter(delivery=Delivery.REJECTED).needing_a_person()
-    if rejected_within is not None:
-        rejected = rejected.filter(received_at__gte=timezone.now() - rejected_within)
     waiting = _of_counter(delivery=Delivery.WAITING)
     rows = Counter.objects.filter(pk__in=counters).values_list(
         "pk",
@@ -84,6 +81,27 @@ def held_by_reason(counters: Collection[int]) -> dict[int, dict[str, int]]:
     return {row["pk"]: {key[2:]: n for key, n in row.items() if key != "pk" and n} for row in rows}
 
 
+def whole_work_of(counters: Collection[int]) -> dict[int, Work]:
+    """The same, counted to the end; and how many orders Metrica never got will be too old to be matched within
+    CLOSING_DAYS. Four queries, whose cost is what there is to do."""
+    found = {pk: Work() for pk in counters}
+    changes = StatusChange.objects.filter(counter__in=list(found)).order_by()
+    waiting = changes.filter(delivery=Delivery.WAITING).values_list("counter")
+    for pk, number, oldest in waiting.annotate(n=Count("pk"), oldest=Min("received_at")):
+        found[pk].waiting, found[pk].oldest = number, oldest
+    held = changes.filter(delivery=Delivery.HELD).values_list("counter", "hold_reason")
+    for pk, reason, number in held.annotate(n=Count("pk")):
+        found[pk].held_by_reason[reason] = number
+        found[pk].held += number
+    rejected = changes.needing_a_person().values_list("counter")
+    for pk, number in rejected.annotate(n=Count("pk")):
+        found[pk].rejected = number
+    closing = Order.objects.filter(counter__in=list(found)).expiring_within(days=CLOSING_DAYS).unsent().order_by()
+    for pk, number in closing.values_list("counter").annotate(n=Count("pk")):
+        found[pk].closing = number
+    return found
+
+
 def total(work: Mapping[int, Work]) -> Work:
     """All of them together."""
     whole = Work()
@@ -91,6 +109,7 @@ def total(work: Mapping[int, Work]) -> Work:
         whole.waiting += one.waiting
         whole.held += one.held
         whole.rejected += one.rejected
+        whole.closing += one.closing
         if one.oldest is not None and (whole.oldest is None or one.oldest < whole.oldest):
             whole.oldest = one.oldest
         for reason, number in one.held_by_reason.items():

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from apps.counters.models import Counter
 from apps.dashboard.comparison import running
-from apps.dashboard.models import Comparison, DayFigures, Side
+from apps.dashboard.models import Comparison, DayFigures, RollUp, Side
+from apps.dashboard.rollup import running as rollup
 from apps.goals.resolve import Resolver
 from apps.goals.services import set_status
 from apps.orders.intake import accept_all
@@ -100,12 +101,23 @@ def loop(transactional_db: None, settings: Any) -> Iterator[Loop]:
     with Reports(goals=["good_lead", "deal"]) as metrica:
         account = make_account(make_agency("north"), base_url=metrica.url)
         counter = make_counter(account=account, name="North shop")
-        for status, kind, goals in (
-            ("new", "IN_PROGRESS", []),
-            ("lead", "OTHER", ["good_lead"]),
-            ("won", "PAID", ["deal"]),
-            ("lost", "CANCELLED", []),
-            ("junk", "SPAM", []),
-        ):
-            set_status(counter=counter, crm_status=status, type=kind, goal_action_ids=goals)
+        map_statuses(counter)
         yield Loop(counter, metrica)
+
+
+def map_statuses(counter: Counter) -> None:
+    for status, kind, goals in (
+        ("new", "IN_PROGRESS", []),
+        ("lead", "OTHER", ["good_lead"]),
+        ("won", "PAID", ["deal"]),
+        ("lost", "CANCELLED", []),
+        ("junk", "SPAM", []),
+    ):
+        set_status(counter=counter, crm_status=status, type=kind, goal_action_ids=goals)
+
+
+def roll_up(*, turns: int = 1) -> None:
+    """So many turns of the roll-up, without the rest between them."""
+    for _turn in range(turns):
+        RollUp.objects.update(next_at=timezone.now())
+        rollup.run()

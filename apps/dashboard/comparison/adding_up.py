@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast, TruncDate
 
 from apps.counters.models import Counter
@@ -31,13 +31,19 @@ SHOWN_AFTER = timedelta(hours=2)
 _FILES_AT_ONCE = 500
 _REMEMBERED_FILES = 500
 _REMEMBERED_REACHES = 20_000
-_COUNT_OF_TYPE = {
+COUNT_OF_TYPE = {
     OrderType.IN_PROGRESS: "in_progress",
     OrderType.PAID: "paid",
     OrderType.CANCELLED: "cancelled",
     OrderType.SPAM: "spam",
     OrderType.OTHER: "other",
 }
+IDENTIFIED_BY = {
+    "with_client_id": ("client_ids",),
+    "with_phone": ("phones", "phones_md5"),
+    "with_email": ("emails", "emails_md5"),
+}
+"""Orders that have an identifier of these kinds, of their own or of their client's."""
 
 
 class _Change(NamedTuple):
@@ -54,10 +60,11 @@ class _Change(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Sum:
-    """The day as far as it has been added up."""
+class DaySum:
+    """A day as far as it has been added up. `known`: of all its orders, delivered or not, see IDENTIFIED_BY."""
 
     counts: Tally[str] = field(default_factory=Tally)
+    known: Tally[str] = field(default_factory=Tally)
     goals: Tally[str] = field(default_factory=Tally)
     revenue: Decimal = Decimal(0)
     profit: Decimal = Decimal(0)
@@ -67,27 +74,67 @@ def changed_days(*, counter: Counter, zone: ZoneInfo, since: datetime, first: da
     """Days not before `first` of whose orders an upload has passed since `since` (aware). A query, and one for each
     few hundred uploads."""
     passed = Upload.objects.filter(job__counter=counter, state=UploadState.PASSED, finished_at__gte=since)
-    uploads = list(passed.order_by().values_list("pk", flat=True))
+    return days_of(passed, zone=zone, since=day_starts(first, zone))
+
+
+def days_of(uploads: QuerySet[Upload], *, zone: ZoneInfo, since: datetime | None = None) -> set[date]:
+    """Days, on that clock, on which the orders delivered by these uploads were created; none before `since` (aware)."""
     days: set[date] = set()
-    for start in range(0, len(uploads), _FILES_AT_ONCE):
-        # The keys themselves: a database that guesses their number wrong would read all changes there are.
-        changes = StatusChange.objects.filter(upload_id__in=uploads[start : start + _FILES_AT_ONCE])
-        changes = changes.filter(delivery=Delivery.DELIVERED, order__create_date_time__gte=_starts(first, zone))
-        found = changes.order_by().annotate(day=TruncDate("order__create_date_time", tzinfo=zone))
+    for changes in delivered_by(uploads):
+        if since is not None:
+            changes = changes.filter(order__create_date_time__gte=since)
+        found = changes.annotate(day=TruncDate("order__create_date_time", tzinfo=zone))
         days.update(found.values_list("day", flat=True).distinct())
     return days
+
+
+def delivered_by(uploads: QuerySet[Upload]) -> Iterator[QuerySet[StatusChange]]:
+    """The changes that these uploads delivered, of a few hundred uploads at a time."""
+    keys = list(uploads.order_by().values_list("pk", flat=True))
+    for start in range(0, len(keys), _FILES_AT_ONCE):
+        # The keys themselves: a database that guesses their number wrong would read all changes there are.
+        changes = StatusChange.objects.filter(upload_id__in=keys[start : start + _FILES_AT_ONCE])
+        yield changes.filter(delivery=Delivery.DELIVERED).order_by()
 
 
 def add_up(
     *, counter: Counter, zone: ZoneInfo, day: date, now: datetime, alive: Callable[[], None] = lambda: None
 ) -> DayFigures:
     """The day's figures, not saved yet. `alive` is called after each chunk."""
-    orders = (
-        Order.objects.filter(
-            counter=counter,
-            create_date_time__gte=_starts(day, zone),
-            create_date_time__lt=_starts(day + timedelta(days=1), zone),
+    whole = sums_of(counter=counter, zone=zone, days=[day], now=now, alive=alive)[day]
+    counts = whole.counts
+    return DayFigures(
+        counter=counter,
+        side=Side.OURS,
+        day=day,
+        orders=sum(counts[name] for kind, name in COUNT_OF_TYPE.items() if kind is not OrderType.SPAM),
+        **{name: counts[name] for name in (*COUNT_OF_TYPE.values(), *_MARKS)},
+        revenue=whole.revenue,
+        profit=whole.profit,
+        goals=dict(sorted(whole.goals.items())),
+        at=now,
+    )
+
+
+def sums_of(
+    *,
+    counter: Counter,
+    zone: ZoneInfo,
+    days: Collection[date],
+    now: datetime,
+    alive: Callable[[], None] = lambda: None,
+) -> dict[date, DaySum]:
+    """Each of the days, in one pass over their orders. `alive` is called after each chunk."""
+    whole = {day: DaySum() for day in days}
+    if not whole:
+        return whole
+    created = Q()
+    for first, last in _stretches(days):
+        created |= Q(create_date_time__gte=day_starts(first, zone)) & Q(
+            create_date_time__lt=day_starts(last + timedelta(days=1), zone)
         )
+    orders = (
+        Order.objects.filter(created, counter=counter)
         .order_by()
         .values_list(
             "pk",
@@ -97,30 +144,28 @@ def add_up(
         )
     )
     meanings = _Meanings(counter)
-    whole = _Sum()
     for chunk in _chunks(orders.iterator(chunk_size=CHUNK)):
-        _add_chunk(whole, chunk, meanings=meanings, currency=counter.currency, fresh_since=now - SHOWN_AFTER)
+        _add_chunk(whole, chunk, meanings=meanings, currency=counter.currency, zone=zone, fresh_since=now - SHOWN_AFTER)
         alive()
-    counts = whole.counts
-    return DayFigures(
-        counter=counter,
-        side=Side.OURS,
-        day=day,
-        orders=sum(counts[name] for kind, name in _COUNT_OF_TYPE.items() if kind is not OrderType.SPAM),
-        **{name: counts[name] for name in (*_COUNT_OF_TYPE.values(), *_MARKS)},
-        revenue=whole.revenue,
-        profit=whole.profit,
-        goals=dict(sorted(whole.goals.items())),
-        at=now,
-    )
+    return whole
 
 
 _MARKS = ("bindable", "late", "without_client_id", "fresh", "other_currency")
 
 
 def _add_chunk(
-    whole: _Sum, orders: dict[int, tuple], *, meanings: "_Meanings", currency: str, fresh_since: datetime
+    days: dict[date, DaySum],
+    orders: dict[int, tuple],
+    *,
+    meanings: "_Meanings",
+    currency: str,
+    zone: ZoneInfo,
+    fresh_since: datetime,
 ) -> None:
+    for _pk, created, own, of_client in orders.values():
+        known = days[created.astimezone(zone).date()].known
+        known["orders"] += 1
+        known.update(name for name, kinds in IDENTIFIED_BY.items() if _has(kinds, own) or _has(kinds, of_client))
     rows = StatusChange.objects.filter(order_id__in=list(orders), delivery=Delivery.DELIVERED)
     rows = rows.order_by("order_id", "status_date_time", "seq")
     found = rows.values_list(
@@ -138,6 +183,7 @@ def _add_chunk(
     for order, group in groupby(changes, key=_order_of):
         _pk, created, own, of_client = orders[order]
         timeline = list(group)
+        whole = days[created.astimezone(zone).date()]
         counts = whole.counts
         if not _add_order(whole, timeline, meanings=meanings, currency=currency):
             continue
@@ -145,14 +191,19 @@ def _add_chunk(
             counts["late"] += 1
         else:
             counts["bindable"] += 1
-            # A list that holds a text; within a text the quotation mark would be escaped.
-            if '"client_ids": ["' not in own and (of_client is None or '"client_ids": ["' not in of_client):
+            if not _has(("client_ids",), own) and not _has(("client_ids",), of_client):
                 counts["without_client_id"] += 1
         if any(change.delivered_at > fresh_since for change in timeline):
             counts["fresh"] += 1
 
 
-def _add_order(whole: _Sum, timeline: list[_Change], *, meanings: "_Meanings", currency: str) -> bool:
+def _has(kinds: Iterable[str], identifiers: str | None) -> bool:
+    """Whether the JSON text has an identifier of one of the kinds."""
+    # A list that holds a text; within a text the quotation mark would be escaped.
+    return identifiers is not None and any(f'"{kind}": ["' in identifiers for kind in kinds)
+
+
+def _add_order(whole: DaySum, timeline: list[_Change], *, meanings: "_Meanings", currency: str) -> bool:
     """`timeline`: the order's delivered changes, oldest first; the newest says what the order is now.
 
     False for an order of which nobody knows any more what its statuses meant: it is left out.
@@ -166,7 +217,7 @@ def _add_order(whole: _Sum, timeline: list[_Change], *, meanings: "_Meanings", c
     if kind is None:
         return False
     whole.goals.update(reached)
-    whole.counts[_COUNT_OF_TYPE[kind]] += 1
+    whole.counts[COUNT_OF_TYPE[kind]] += 1
     newest = timeline[-1]
     if kind is not OrderType.PAID:
         return True
@@ -228,10 +279,23 @@ def _chunks(rows: Iterable[tuple]) -> Iterator[dict[int, tuple]]:
         yield chunk
 
 
+def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """First and last day of each unbroken run of days."""
+    first = last = None
+    for day in sorted(days):
+        if last is None or day > last + timedelta(days=1):
+            if first is not None and last is not None:
+                yield first, last
+            first = day
+        last = day
+    if first is not None and last is not None:
+        yield first, last
+
+
 def _order_of(change: _Change) -> int:
     return change.order
 
 
-def _starts(day: date, zone: ZoneInfo) -> datetime:
+def day_starts(day: date, zone: ZoneInfo) -> datetime:
     """The first moment of the day on the counter's clock, in UTC."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)

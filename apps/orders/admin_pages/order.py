@@ -33,8 +33,11 @@ from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
 from apps.orders.admin_pages.turning import UnreadList, turn
 from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.numbers import CLOSING_DAYS
 from apps.orders.panels import order_bulk_acts, sent_rows
 from apps.orders.timeline import window
+
+CLOSING = "closing"
 
 MOST_STATUSES = 300
 """That are offered to choose from; any other is found by the search."""
@@ -51,9 +54,13 @@ class WorkFilter(DropdownFilter):
             (Delivery.WAITING.value, _("Something is waiting")),
             (Delivery.HELD.value, _("Something is held")),
             (Delivery.REJECTED.value, _("Something was rejected")),
+            (CLOSING, _("Soon too old to be matched")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() == CLOSING:
+            orders: Any = queryset
+            return orders.expiring_within(days=CLOSING_DAYS).unsent()
         if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED):
             return queryset
         counters = Counter.objects.visible_to(actor_of(request)).values("pk")
