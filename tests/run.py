@@ -10,6 +10,9 @@ import shutil
 import subprocess
 import sys
 
+ON_SQLITE, ON_POSTGRESQL = 2, 4
+"""Processes that share the tests of a pass. Those on PostgreSQL wait for the server more than half of their time."""
+
 LOCAL_SERVERS = ("postgres:///postgres", "postgres://127.0.0.1:5432/postgres")
 
 
@@ -28,12 +31,12 @@ def postgres_url() -> str:
     return ""
 
 
-def run(*, label: str, url: str, arguments: list[str]) -> int:
+def run(*, label: str, url: str, arguments: list[str], workers: int) -> int:
     print(f"\n=== the suite on {label}", flush=True)
     environment = {**os.environ, "TEST_DATABASE_URL": url}
     # A module stays with one worker; they are begun in the order of tests/conftest.py, the longest first.
-    workers = ["-n", os.environ.get("TEST_WORKERS", "2"), "--dist", "loadscope", "--no-loadscope-reorder"]
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", *workers, *arguments], env=environment).returncode
+    shared = ["-n", os.environ.get("TEST_WORKERS", str(workers)), "--dist", "loadscope", "--no-loadscope-reorder"]
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *shared, *arguments], env=environment).returncode
 
 
 def main() -> int:
@@ -52,13 +55,13 @@ def main() -> int:
         print(f"!!! {sentence}", flush=True)
     if in_ci and missing:
         return 1
-    status = run(label="SQLite", url="", arguments=arguments)
+    status = run(label="SQLite", url="", arguments=arguments, workers=ON_SQLITE)
     if status == 0 and url:
         label = "PostgreSQL"
         if not os.environ.get("ALL_TWICE"):
             label += "; left out: tests that can reach no database, which have just passed and would do the same again"
             arguments = ["--only-with-database", *arguments]
-        status = run(label=label, url=url, arguments=arguments)
+        status = run(label=label, url=url, arguments=arguments, workers=ON_POSTGRESQL)
     return status
 
 
