@@ -34,8 +34,9 @@ ACCOUNTS_FOR_HOST = 2
 """One account's trouble is not Metrica's: a host's breaker opens once so many accounts are among those that failed, or
 where no connection came about."""
 
-FIRST_WAIT = timedelta(seconds=15)
-LONGEST_WAIT = timedelta(minutes=10)
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=1)
+"""One call a minute burdens nobody; all that waits goes on within a minute of Metrica's return."""
 
 PROBE_LOOK = timedelta(seconds=10)
 """While another process tries, this is when it is worth asking again."""
@@ -256,5 +257,5 @@ def _agencies_at(host: str) -> list[Agency]:
 
 
 def _wait(trips: int) -> timedelta:
-    """Growing with each try in vain, up to ten minutes; spread, so that machines do not come together."""
+    """Growing with each try in vain, up to a minute; spread, so that machines do not come together."""
     return min(FIRST_WAIT * 2 ** min(trips - 1, 20), LONGEST_WAIT) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
