@@ -239,7 +239,7 @@ FROM (SELECT *, c.orders / {days} * CASE side WHEN 'ours' THEN 10 ELSE 7 END / 1
 AUDIT = """
 INSERT INTO audit_auditentry (agency_id, at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label,
   before, after, details, source, ip, request_id)
-SELECT c.agency_id, pg_temp.came(n * {orders} / {entries}), kind, '1',
+SELECT c.agency_id, pg_temp.came(n::bigint * {orders} / {entries}), kind, '1',
        CASE kind WHEN 'person' THEN (ARRAY['owner', 'manager1', 'manager2', 'manager3'])[1 + pg_temp.dice(n, 91, 4)] || '@agency' || c.agency_rank || '.example'
                  WHEN 'key' THEN 'key crm' ELSE 'system' END,
        (ARRAY['orders.accepted', 'orders.accepted', 'orders.accepted', 'upload_job.requested', 'upload_job.finished', 'status.changed', 'counter.changed', 'comparison.finished'])[1 + what],
@@ -263,7 +263,7 @@ SELECT pg_temp.key(at, n, 1, 'a'), c.agency_id, cause, 'counter ' || c.counter_i
             ELSE jsonb_build_object('jobs', 3, 'code', 'quota_exceeded', 'job', pg_temp.job_key(1, c.counter_id, 0, '8')) END,
        at, at, CASE WHEN open THEN NULL ELSE at + interval '1 day' END, CASE WHEN open THEN '' ELSE 'over' END
 FROM (SELECT n, (ARRAY['holds_waiting', 'holds_waiting', 'counter_failing'])[1 + mod(n, 3)] AS cause, n > {alerts} - 100 AS open,
-             pg_temp.came(n * {orders} / {alerts}) AS at
+             pg_temp.came(n::bigint * {orders} / {alerts}) AS at
       FROM generate_series(1, {alerts}) AS n) e
 JOIN bench_slot slot ON slot.id = mod(n * 11, {slots}) JOIN bench_counter c USING (counter_id)
 """

@@ -1,4 +1,4 @@
-"""The order of the work: few things by the models, much by the database, then indexes, statistics and the audit chain."""
+"""First few things by the models, then much by the database, then indexes, statistics and the audit chain."""
 
 import threading
 import time

@@ -67,7 +67,12 @@ def walk(*, times: int, limit: int, match: str, people: list[str], all: bool, pi
         cursor.execute(f"SET statement_timeout = '{GIVE_UP_SECONDS}s'")
     for who in people:
         browser, headers, addresses = _person(who, missing)
-        found += [_visit(browser, headers, who, address, times) for address in addresses if match in address.page]
+        for address in addresses:
+            if match in address.page:
+                visits = _visit(browser, headers, who, address, times)
+                found.append(visits)
+                if visits.share(0.95) > limit or visits.problem:  # a walk takes long: tell at once
+                    print(f"  {visits.share(0.95):7.0f} ms  {visits.name}  {visits.problem}", flush=True)
         print(f"{len(found)} pages so far, after {who}", flush=True)
     return _report(found, missing, limit=limit, all=all, pin=pin)
 
@@ -98,6 +103,8 @@ def _visit(browser: Browser, headers: dict[str, str], who: str, address: Address
         millis = (time.perf_counter() - began) * 1000
         visits.status = answer.status_code
         visits.slowest_query = max(visits.slowest_query, counting.slowest)
+        if each or not times:  # the first opening also reads what a process keeps
+            visits.queries.add(counting.number)
         if answer.status_code not in _FINE:
             exception = getattr(answer, "exc_info", None)
             visits.problem = f"{answer.status_code} {exception[1] if exception else ''}".strip()
@@ -105,7 +112,6 @@ def _visit(browser: Browser, headers: dict[str, str], who: str, address: Address
             break
         if each:
             visits.millis.append(millis)
-            visits.queries.add(counting.number)
         else:
             visits.first = millis
         if sum(visits.millis) > GIVE_UP_SECONDS * 1000:
