@@ -269,6 +269,11 @@ class ApiCall(models.Model):
         indexes = [
             models.Index(fields=["subject"], name="apicall_subject", condition=models.Q(subject__isnull=False)),
             models.Index(fields=["agency", "-started_at"], name="apicall_agency_newest"),
+            # The few that somebody looks for among the many: for one agency, and for the platform's staff.
+            models.Index(
+                fields=["agency", "-started_at"], name="apicall_agency_not_ok", condition=~models.Q(outcome="ok")
+            ),
+            models.Index(fields=["-id"], name="apicall_not_ok", condition=~models.Q(outcome="ok")),
         ]
 
     def __str__(self) -> str:

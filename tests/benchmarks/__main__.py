@@ -18,18 +18,23 @@ from pathlib import Path
 
 import psycopg
 
-from tests.benchmarks import fairness, importing, latency, place, sending
+from tests.benchmarks import fairness, importing, latency, opening, place, sending
 from tests.benchmarks.figures import Figure, table
 from tests.run import postgres_url
 
 PARTS = ("import", "plan", "latency", "fair")
+PAGES = "pages"
+"""By itself, as it wants a database of its own kind: `--only pages --orders 10000000`."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000, help="rows of the long import (default: 1,000,000)")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"which, of {','.join(PARTS)}")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"which, of {','.join(PARTS)}; or {PAGES}")
+    parser.add_argument("--times", type=int, default=20, help=f"{PAGES}: how often each page is opened (default: 20)")
     options = parser.parse_args()
+    if options.only == PAGES:
+        return _pages(orders=options.orders, times=options.times)
     only = options.only.split(",")
     if unknown := set(only) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
@@ -46,6 +51,15 @@ def main() -> int:
     finally:
         print(f"load at the end: {_load()}\n\n{table(figures)}", flush=True)
     return 1 if any(figure.verdict == "MISSED" for figure in figures) else 0
+
+
+def _pages(*, orders: int, times: int) -> int:
+    server = postgres_url()
+    if not server:
+        raise SystemExit("no PostgreSQL answers; set TEST_DATABASE_URL")
+    print(_machine(server), flush=True)
+    with _directory() as directory, place.empty(server=server, directory=directory) as environment:
+        return opening.run(environment=environment, orders=orders, times=times, fill=True)
 
 
 def _measured(server: str, *, count: int, only: list[str]) -> Iterator[Figure]:

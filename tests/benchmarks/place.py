@@ -51,14 +51,29 @@ class Place:
 @contextmanager
 def made(*, server: str, directory: Path) -> Iterator[Place]:
     """`server`: the URL of a database where one may create another. Drops the database, stops the processes."""
+    with _database(server) as database_url, _provisioned(database_url=database_url, directory=directory) as place:
+        yield place
+
+
+@contextmanager
+def empty(*, server: str, directory: Path) -> Iterator[dict[str, str]]:
+    """The environment of a migrated Goalpost with nothing in it; its database is dropped again."""
+    with _database(server) as database_url:
+        environment = _environment(database_url=database_url, directory=directory)
+        with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
+            processes.manage("migrate", "-v0")
+        yield environment
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
     name = f"goalpost_bench_{os.getpid()}"
     base, _slash, rest = server.rpartition("/")
     database_url = f"{base}/{name}{rest[rest.find('?') :] if '?' in rest else ''}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     try:
-        with _provisioned(database_url=database_url, directory=directory) as place:
-            yield place
+        yield database_url
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -75,15 +90,7 @@ def made_on_sqlite(*, directory: Path) -> Iterator[Place]:
 def _provisioned(*, database_url: str, directory: Path) -> Iterator[Place]:
     key, other_key = (f"bench-key-{secrets.token_urlsafe(24)}" for _agency in range(2))
     environment = {
-        "DATABASE_URL": database_url,
-        "DEBUG": "off",
-        "SANDBOX": "on",
-        "ENV_FILE": os.devnull,
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "SECURE_SSL_REDIRECT": "off",
-        "STORAGE_URL": f"file://{directory / 'media'}",
+        **_environment(database_url=database_url, directory=directory),
         "BENCH_TOKEN": TOKEN,
         "BENCH_KEY": key,
         "BENCH_OTHER_KEY": other_key,
@@ -94,6 +101,20 @@ def _provisioned(*, database_url: str, directory: Path) -> Iterator[Place]:
         path.write_text(_provisioning(f"{processes.url}/sandbox"))
         processes.manage("provision", str(path))
         yield Place(processes=processes, directory=directory, database_url=database_url, key=key, other_key=other_key)
+
+
+def _environment(*, database_url: str, directory: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "DEBUG": "off",
+        "SANDBOX": "on",
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "SECURE_SSL_REDIRECT": "off",
+        "STORAGE_URL": f"file://{directory / 'media'}",
+    }
 
 
 def _provisioning(base_url: str) -> str:
