@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agencies', '0001_initial'),
-        ('counters', '0005_quotas'),
+        ('counters', '0006_advanced_matching'),
     ]
 
     operations = [
