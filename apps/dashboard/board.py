@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -152,7 +152,8 @@ def add_shares(lines: Iterable[Line], period: Period) -> None:
     by_key = {line.counter.pk: line for line in lines}
     rows = DayNumbers.objects.filter(counter__in=list(by_key), day__gte=period.first, day__lte=period.last)
     sums = {f"sum_{kind}": Sum(f"with_{kind}") for kind in KINDS}
-    found = {row["counter"]: row for row in rows.order_by().values("counter").annotate(whole=Sum("orders"), **sums)}
+    added: QuerySet[DayNumbers, Any] = rows.order_by().values("counter").annotate(whole=Sum("orders"), **sums)
+    found: dict[int, dict[str, Any]] = {row["counter"]: row for row in added}
     for pk, line in by_key.items():
         row = found.get(pk)
         line.shares = {
