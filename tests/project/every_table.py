@@ -47,7 +47,7 @@ def value(field: Any, number: int) -> Any:
         return [1e300, 0.1 + 0.2, -1e-300][number - 1]
     if isinstance(field, models.BigIntegerField):
         return 2**62 + number
-    if isinstance(field, models.PositiveSmallIntegerField):
+    if isinstance(field, models.SmallIntegerField | models.PositiveSmallIntegerField):
         return 32_000 + number
     if isinstance(field, models.IntegerField):
         return 2**31 - 1 - number
