@@ -156,7 +156,7 @@ def test_a_refused_account_can_be_disconnected_for_good(place: Place, browser: B
 def test_reading_the_counter_brings_its_zone_and_goals(metrica: Any, place: Place, browser: Browser):
     url = reverse("admin:counters_counter_read", args=[place.counter.pk])
     answer = browser.post(url, follow=True)
-    assert "time zone Asia/Omsk, 2 goals" in messages(answer)
+    assert "time zone Asia/Omsk, right “own”, 2 goals" in messages(answer)
     place.counter.refresh_from_db()
     assert place.counter.time_zone == "Asia/Omsk"
     assert "from_metrica" in answer.content.decode()
