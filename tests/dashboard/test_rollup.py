@@ -189,6 +189,7 @@ def test_an_order_that_gets_another_creation_time_leaves_its_day(shop: Loop):
     shop.push("A-1", "new", ago=5)
     shop.push("A-2", "new", ago=5)
     roll_up()
+    Order.objects.update(updated_at=timezone.now() - timedelta(hours=1))  # nothing but the move speaks of that day
     shop.push("A-1", "new", ago=9)
     roll_up()
     kept = kept_days(shop.counter)
