@@ -135,12 +135,12 @@ def test_a_chunk_is_there_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -
     write = chunks.insert_rows
     written: list[int] = []
 
-    def breaks_at_the_third_chunk(model: Any, names: Any, rows: Any) -> None:
+    def breaks_at_the_third_chunk(model: Any, names: Any, rows: Any, **shared: Any) -> None:
         if model is StatusChange:
             written.append(len(rows))
             if len(written) == 3:
                 raise RuntimeError("power cut")
-        write(model, names, rows)
+        write(model, names, rows, **shared)
 
     monkeypatch.setattr(chunks, "insert_rows", breaks_at_the_third_chunk)
     told: list[str | None] = []
@@ -170,10 +170,10 @@ class TestTrying:
         failures = iter([IntegrityError(message) if "UNIQUE" in message else OperationalError(message)] * 3)
         write = chunks.insert_rows
 
-        def collides(model: Any, names: Any, rows: Any) -> None:
+        def collides(model: Any, names: Any, rows: Any, **shared: Any) -> None:
             if model is StatusChange and (error := next(failures, None)) is not None:
                 raise error
-            write(model, names, rows)
+            write(model, names, rows, **shared)
 
         monkeypatch.setattr(chunks, "insert_rows", collides)
         report = accept(counter, row(emails="nobody"), later(order_status="PAID"))
@@ -188,7 +188,7 @@ class TestTrying:
         counter = make_counter()
         tried: list[int] = []
 
-        def fails(model: Any, names: Any, rows: Any) -> None:
+        def fails(model: Any, names: Any, rows: Any, **shared: Any) -> None:
             tried.append(1)
             raise OperationalError(message)
 
@@ -204,7 +204,7 @@ class TestTrying:
         counter = make_counter()
         tried: list[int] = []
 
-        def fails(model: Any, names: Any, rows: Any) -> None:
+        def fails(model: Any, names: Any, rows: Any, **shared: Any) -> None:
             tried.append(1)
             raise OperationalError("database is locked")
 
