@@ -144,7 +144,7 @@ def test_a_share_that_drops_is_said_on_the_page_in_the_list_and_at_home(loop: Lo
     assert "60% 90%" in words(owner.get(LIST))
     home = owner.get("/admin/")
     (line,) = home.context["lines"]
-    assert (line.matched.text, line.matched.tone, line.trouble) == ("60%", "warn", 1)
+    assert (line.matched, line.matched_tone, line.trouble) == ("60%", "warn", 1)
     assert f'href="{page(loop.counter)}"' in home.content.decode()
 
 
