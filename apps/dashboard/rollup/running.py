@@ -25,7 +25,7 @@ LOOK_BACK = timedelta(minutes=10)
 """What came in says so a moment before others can read it; each look reaches back so far behind the one before."""
 
 RECOUNTED_EVERY = timedelta(hours=24)
-RECOUNT_SECONDS = 6.0
+RECOUNT_SECONDS = 3.0
 """Of a turn, for the full re-count; more where the days leave more."""
 
 PUT_OFF = timedelta(hours=1)

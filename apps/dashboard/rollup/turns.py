@@ -16,8 +16,8 @@ from apps.counters import clock, stopping, turns
 from apps.counters.turns import TurnLost
 from apps.dashboard.models import RollUp
 
-TURN_SECONDS = 20.0
-"""After so long the worker goes back to its uploads."""
+TURN_SECONDS = 10.0
+"""After so long the worker goes back to its uploads, which may have no other."""
 
 REST = 2
 """A turn is followed by a rest of so many times its length, so that the numbers take a third of a worker at most."""
