@@ -57,19 +57,26 @@ class DatabaseStore:
     def change(
         self, keys: Sequence[str], work: Work[T], *, seeds: Seeds, lazy: bool = False, now: float | None = None
     ) -> T:
-        with transaction.atomic():
-            if lazy and connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SET LOCAL synchronous_commit = off")
-            before = self._locked(keys, seeds)
-            states = {key: json.loads(text) for key, text in before.items()}
-            # After the rows are locked: whoever waited for them must not go by an earlier time.
-            result = work(states, clock.now().timestamp() if now is None else now)
-            texts = {key: _dumped(states[key]) for key in sorted(states)}
-            changed = [QuotaState(key=key, state=text) for key, text in texts.items() if text != before[key]]
-            if changed:
-                QuotaState.objects.bulk_update(changed, ["state"])
-            return result
+        while True:
+            with transaction.atomic():
+                if lazy and connection.vendor == "postgresql":
+                    with connection.cursor() as cursor:
+                        cursor.execute("SET LOCAL synchronous_commit = off")
+                before = self._locked(keys)
+                if len(before) == len(set(keys)):
+                    return self._changed(before, work, now)
+            # Made where nothing is locked: who holds one row and makes another could wait for whoever does the reverse.
+            self._make(sorted(set(keys) - set(before)), seeds)
+
+    def _changed(self, before: Mapping[str, str], work: Work[T], now: float | None) -> T:
+        states = {key: json.loads(text) for key, text in before.items()}
+        # After the rows are locked: whoever waited for them must not go by an earlier time.
+        result = work(states, clock.now().timestamp() if now is None else now)
+        texts = {key: _dumped(states[key]) for key in sorted(states)}
+        changed = [QuotaState(key=key, state=text) for key, text in texts.items() if text != before[key]]
+        if changed:
+            QuotaState.objects.bulk_update(changed, ["state"])
+        return result
 
     def read(self, keys: Collection[str], *, seeds: Seeds, now: float | None = None) -> tuple[dict[str, State], float]:
         if connection.vendor == "postgresql":
@@ -82,15 +89,15 @@ class DatabaseStore:
             at = time.time()
         return _known_or_seeded(keys, found, seeds), (at if now is None else now)
 
-    def _locked(self, keys: Sequence[str], seeds: Seeds) -> dict[str, str]:
+    def _locked(self, keys: Sequence[str]) -> dict[str, str]:
         rows = QuotaState.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-        found = dict(rows.values_list("pk", "state"))
-        if missing := sorted(set(keys) - set(found)):
-            begun = seeds(missing)
-            fresh = [QuotaState(key=key, state=_dumped(begun[key])) for key in missing]
-            QuotaState.objects.bulk_create(fresh, ignore_conflicts=True)
-            found = dict(rows.values_list("pk", "state"))
-        return found
+        return dict(rows.values_list("pk", "state"))
+
+    def _make(self, keys: Sequence[str], seeds: Seeds) -> None:
+        begun = seeds(keys)
+        QuotaState.objects.bulk_create(
+            [QuotaState(key=key, state=_dumped(begun[key])) for key in keys], ignore_conflicts=True
+        )
 
 
 class RedisStore:
