@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-ON_SQLITE, ON_POSTGRESQL = 2, 4
+ON_SQLITE, ON_POSTGRESQL = 2, 3
 """Processes that share the tests of a pass. Those on PostgreSQL wait for the server more than half of their time."""
 
 LOCAL_SERVERS = ("postgres:///postgres", "postgres://127.0.0.1:5432/postgres")
