@@ -64,7 +64,7 @@ def test_a_hold_is_fixed_in_its_dialog(session: Session, place: Place):
     place.push("A-1", "mystery")
     page = session.page
     session.go("/admin/orders/heldchange/")
-    page.locator(".gp-row .gp-button").click()
+    page.get_by_role("link", name="Map", exact=True).click()
     dialog = page.locator("#modal-content #dialog")
     dialog.get_by_label("Order type").select_option("PAID")
     goals = dialog.get_by_label("Goals")
