@@ -5,13 +5,17 @@ named itself there. Beside each mark stands an amount: what the status earned, t
 same marks are one path, their amounts added up, so a hundred thousand orders come as a few hundred paths.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from apps.counters.models import Counter
@@ -24,6 +28,9 @@ ORDERS: Final = 100_000
 
 _STATUS, _GOAL, _PRICED_GOAL = "s", "g", "p"  # what a mark begins with
 
+_Pair = tuple[str, Decimal | None]
+"""A mark and the amount beside it."""
+
 
 def paths(*, counter: Counter, days: int, now: datetime | None = None, limit: int = ORDERS) -> Iterator[Path]:
     """Of the counter's orders that were created in the last `days`, the newest `limit`, as paths. Amounts without a
@@ -34,7 +41,7 @@ def paths(*, counter: Counter, days: int, now: datetime | None = None, limit: in
     changes = (
         StatusChange.objects.filter(order__in=chosen.values("pk")[:limit])
         .order_by("order_id", "status_date_time", "seq")
-        .values_list("order_id", "order_status", "currency", "goals", "revenue", "cost")
+        .values_list("order_id", "order_status", "currency", Cast("goals", TextField()), "revenue", "cost")
     )
     found: dict[tuple[str, ...], tuple[int, list[Decimal | None]]] = {}
     for _order, way in groupby(changes.iterator(chunk_size=5000), key=itemgetter(0)):
@@ -47,14 +54,21 @@ def paths(*, counter: Counter, days: int, now: datetime | None = None, limit: in
 
 
 def _marks(
-    order_status: str, currency: str, goals: Iterable[dict[str, Any]], revenue: Decimal | None, cost: Decimal | None
-) -> Iterator[tuple[str, Decimal | None]]:
+    order_status: str, currency: str, goals: str, revenue: Decimal | None, cost: Decimal | None
+) -> tuple[_Pair, ...]:
     income = None if revenue is None else goal_income(price=None, revenue=revenue, cost=cost)
-    yield f"{_STATUS}{currency:3}{order_status}", income
-    for goal in goals:
+    return ((f"{_STATUS}{currency:3}{order_status}", income), *_goal_marks(goals))
+
+
+@lru_cache(maxsize=10_000)
+def _goal_marks(goals: str) -> tuple[_Pair, ...]:
+    """Of the goals as the database writes them (JSON): orders mostly name none, or the same ones."""
+    pairs: list[_Pair] = []
+    for goal in json.loads(goals):
         price = goal.get("price")
         amount = None if price is None else Decimal(price)
-        yield f"{_GOAL if amount is None else _PRICED_GOAL}{goal['goal_action_id']}", amount
+        pairs.append((f"{_GOAL if amount is None else _PRICED_GOAL}{goal['goal_action_id']}", amount))
+    return tuple(pairs)
 
 
 def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:

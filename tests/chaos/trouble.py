@@ -8,15 +8,13 @@ from collections import Counter as Counting
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from project.processes import Processes
 from tests.chaos.crm import Crm, Importer, Ledger
 from tests.chaos.postgres import Server
 from tests.chaos.script import GOALS, MAPPED_LATER, STATUSES, CounterPlan, Event, Script
 from tests.chaos.stage import Sandbox, Stage
-
-FAULT_SECONDS: Final = 30.0
 
 
 @dataclass
@@ -46,7 +44,6 @@ class Trouble:
     happened: Happened = field(default_factory=Happened)
     over: threading.Event = field(default_factory=threading.Event)
     _lost: dict[str, float] = field(default_factory=dict)
-    _lying: list[tuple[float, int]] = field(default_factory=list)  # faults at the sandbox, the oldest first
     _met: Counting[str] = field(default_factory=Counting)
 
     def run(self, events: list[Event], began: float) -> None:
@@ -61,8 +58,10 @@ class Trouble:
 
     def calm(self) -> None:
         """No more faults; all logins are connected."""
-        for _at, fault in self._lying:
-            self._forget(fault)
+        for fault in self.sandbox.control("faults", "GET")["faults"]:
+            self._met[fault["kind"]] += fault["applied"]
+            if fault["kind"] != "refuse_row":
+                self.sandbox.control("faults", "DELETE", id=fault["id"])
         for login in list(self._lost):
             self._connect(login)
 
@@ -72,18 +71,8 @@ class Trouble:
         return {**self._met, poison["kind"]: poison["applied"]}
 
     def _fault(self, **parameters: Any) -> None:
-        """A fault lies in wait for the next calls, and for no longer than a moment: where few calls are made, because
-        Goalpost rightly holds back, they would pile up, and each look whether Metrica is back would meet one."""
-        added = self.sandbox.control("faults", **parameters)["id"]
-        self._lying.append((time.monotonic(), added))
-        while time.monotonic() - self._lying[0][0] > FAULT_SECONDS:
-            self._forget(self._lying.pop(0)[1])
+        self.sandbox.control("faults", **parameters)
         self.happened.counts[f"fault {parameters['kind']}"] += 1
-
-    def _forget(self, number: int) -> None:
-        [fault] = [one for one in self.sandbox.control("faults", "GET")["faults"] if one["id"] == number]
-        self._met[fault["kind"]] += fault["applied"]
-        self.sandbox.control("faults", "DELETE", id=number)
 
     def _kill(self, *, target: str, place: int, draw: float, away: float) -> None:
         if target == "import":

@@ -108,21 +108,16 @@ def test_a_hundred_thousand_orders_are_played_within_five_seconds(priced):
     present = Resolver.for_counter(counter)
     set_status(counter=counter, crm_status="s3", type="PAID", goal_action_ids=["own"])
     draft = Resolver.for_counter(counter)
-    times = []
-    for _attempt in range(3):
-        began = time.process_time(), time.monotonic()
-        done = simulate(paths(counter=counter, days=30), present=present, draft=draft)
-        times.append((time.process_time() - began[0], time.monotonic() - began[1]))
-        assert done.orders == 100_000
-        paid = next(effect for effect in done.effects if effect.goal == "cdp_order_paid")
-        assert paid.before.reaches == 0
-        assert paid.after.reaches > 10_000
-        # Others may hold the processors meanwhile; our own share of the time is not theirs to lengthen.
-        own, took = times[-1]
-        if own < 5 and (took < 5 or os.getloadavg()[0] > (os.cpu_count() or 1)):
-            break
-    else:
-        pytest.fail(f"(seconds of our own, of the clock): {times}")
+    began = time.process_time(), time.monotonic()
+    done = simulate(paths(counter=counter, days=30), present=present, draft=draft)
+    own, took = time.process_time() - began[0], time.monotonic() - began[1]
+    assert done.orders == 100_000
+    paid = next(effect for effect in done.effects if effect.goal == "cdp_order_paid")
+    assert paid.before.reaches == 0
+    assert paid.after.reaches > 10_000
+    # Others may hold the processors meanwhile; our own share of the time is not theirs to lengthen.
+    assert own < 5
+    assert took < 5 or os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 def many_orders(counter: Counter, count: int, *, priced: bool) -> None:
