@@ -21,7 +21,7 @@ from apps.metrica.text import Text
 class Level(StrEnum):
     DONE = "done"
     HINT = "hint"  # it delivers, but not as well as it could, or not for long
-    TODO = "todo"  # without this step nothing reaches its goal
+    NEEDED = "needed"  # without this step nothing reaches its goal
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,18 @@ def _account_of(counter: Counter) -> Finding:
     if account is None:
         text = _("No account is chosen, so nothing can leave.")
         step = _("Choose the Yandex login whose token opens this counter.")
-        return Finding("account", title, Level.TODO, text, step, f"{page_of(counter)}#id_account")
+        return Finding("account", title, Level.NEEDED, text, step, f"{page_of(counter)}#id_account")
     url = reverse("admin:counters_metricaaccount_change", args=[account.pk])
     if may_upload(account) is False:
         text = _("The rights of %(login)s do not include uploading.") % {"login": account.login}
-        return Finding("account", title, Level.TODO, text, _("Connect it again and confirm that right."), url)
+        return Finding("account", title, Level.NEEDED, text, _("Connect it again and confirm that right."), url)
     if warning := warning_of(account, timezone.now()):
-        level = Level.TODO if warning.tone == "bad" else Level.HINT
+        level = Level.NEEDED if warning.tone == "bad" else Level.HINT
         return Finding("account", title, level, warning.text, _("Connect the account again."), url)
     if counter.permission == "view":
         text = _("%(login)s may only look at this counter, so it cannot upload.") % {"login": account.login}
         step = _("Let the counter's owner give this login the right to edit, then read the counter from Metrica again.")
-        return Finding("account", title, Level.TODO, text, step, act_of(counter, "read"))
+        return Finding("account", title, Level.NEEDED, text, step, act_of(counter, "read"))
     return Finding("account", title, Level.DONE, _("%(login)s is connected.") % {"login": account.login})
 
 
@@ -97,7 +97,7 @@ def _zone_of(counter: Counter) -> Finding:
     if counter.time_zone:
         return Finding("zone", title, Level.DONE, counter.time_zone)
     text = _("It is unknown, so no time can be sent.")
-    return Finding("zone", title, Level.TODO, text, _("Read it from Metrica."), act_of(counter, "read"))
+    return Finding("zone", title, Level.NEEDED, text, _("Read it from Metrica."), act_of(counter, "read"))
 
 
 def _delivery(counters: Sequence[Counter]) -> Mapping[int, Sequence[Finding]]:
@@ -110,16 +110,16 @@ def _upload_of(counter: Counter) -> Finding:
         return Finding("upload", title, Level.DONE, _("Metrica has taken an upload of this counter."))
     text = _("Metrica has not taken any upload yet.")
     if block_reason(counter):
-        return Finding("upload", title, Level.TODO, text, _("First do what is still to be done before it."))
+        return Finding("upload", title, Level.NEEDED, text, _("First do what is still to be done before it."))
     step = _("Press “Upload now” on the counter, or let its schedule do it.")
-    return Finding("upload", title, Level.TODO, text, step, act_of(counter, "upload"))
+    return Finding("upload", title, Level.NEEDED, text, step, act_of(counter, "upload"))
 
 
 def _schedule_of(counter: Counter) -> Finding:
     title = _("Schedule")
     if counter.paused_at is not None:
         text = _("The counter is paused: %(reason)s") % {"reason": counter.pause_reason or "—"}
-        return Finding("schedule", title, Level.TODO, text, _("Resume it."), page_of(counter))
+        return Finding("schedule", title, Level.NEEDED, text, _("Resume it."), page_of(counter))
     if counter.schedule == "manual":
         text = _("Uploads start only when somebody presses the button.")
         step = _("Let them start by themselves: as they come, or daily.")

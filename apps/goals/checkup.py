@@ -43,7 +43,7 @@ def _goals_of(counter: Counter, mapped: list[StatusMapping], known: dict[str, Go
         text = _("Something is wrong with goals that the mapping names: %(goals)s.") % {
             "goals": ", ".join(one.identifier for one in found[:5])
         }
-        return Finding("goals", title, Level.TODO, text, _("See above the mapping what it is."), page_of(counter))
+        return Finding("goals", title, Level.NEEDED, text, _("See above the mapping what it is."), page_of(counter))
     there = sum(goal.synced_at is not None and goal.missing_since is None for goal in known.values())
     if not there:
         text = _("Metrica has no goal that a status can reach; orders reach only Metrica's own goals.")
@@ -62,6 +62,6 @@ def _mapping_of(counter: Counter, number: int) -> Finding:
     if not number:
         text = _("No CRM status is mapped, so every order would be held.")
         step = _("Say which type each status has at Metrica, and which goals it reaches.")
-        return Finding("mapping", title, Level.TODO, text, step, page_of(counter))
+        return Finding("mapping", title, Level.NEEDED, text, step, page_of(counter))
     told = ngettext("%(count)s status is mapped.", "%(count)s statuses are mapped.", number) % {"count": number}
     return Finding("mapping", title, Level.DONE, told)

@@ -30,10 +30,10 @@ def _orders_of(counter: int, *, came: bool, unmapped: bool) -> Finding:
     if not came:
         text = _("Not one has come in yet.")
         step = _("Let the CRM push them by REST, import a file, or add one by hand to see how it works.")
-        return Finding("orders", title, Level.TODO, text, step, reverse("admin:orders_order_add"))
+        return Finding("orders", title, Level.NEEDED, text, step, reverse("admin:orders_order_add"))
     if unmapped:
         text = _("Some came with a status that is not mapped; they are held.")
         url = f"{reverse('admin:orders_heldchange_changelist')}?counter__id__exact={counter}"
         reason = HoldReason.UNMAPPED_STATUS.value
-        return Finding("orders", title, Level.TODO, text, _("Map these statuses."), f"{url}&reason={reason}")
+        return Finding("orders", title, Level.NEEDED, text, _("Map these statuses."), f"{url}&reason={reason}")
     return Finding("orders", title, Level.DONE, _("They come in."))

@@ -45,7 +45,7 @@ def test_each_lack_is_named() -> None:
     counter = make_counter(time_zone="")
     MetricaAccount.objects.update(state="disconnected")
     found = steps(counter)
-    assert {code for code, step in found.items() if step.level == Level.TODO} == {
+    assert {code for code, step in found.items() if step.level == Level.NEEDED} == {
         *("account", "zone", "mapping", "orders", "upload")
     }
     assert found["upload"].url == "", "nothing can be uploaded before the rest is done"
@@ -56,7 +56,7 @@ def test_without_an_account_nobody_is_sent_to_ask_metrica() -> None:
     counter = make_counter(time_zone="")
     Counter.objects.update(account=None)
     found = steps(counter)
-    assert found["account"].level == Level.TODO
+    assert found["account"].level == Level.NEEDED
     assert (found["zone"].url, found["matching"].url) == ("", "")
 
 
@@ -75,7 +75,7 @@ def test_a_status_that_nobody_mapped_and_a_goal_that_is_gone() -> None:
     StepState.objects.create(counter=counter, goals_read_at=counter.created_at)
     push(counter, "strange")
     found = steps(counter)
-    assert (found["orders"].level, found["goals"].level) == (Level.TODO, Level.TODO)
+    assert (found["orders"].level, found["goals"].level) == (Level.NEEDED, Level.NEEDED)
     assert "gone" in str(found["goals"].text)
     assert f"counter__id__exact={counter.pk}&reason=unmapped_status" in found["orders"].url
 

@@ -210,7 +210,7 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                 panels=draw(panels.counter_panels, request, counter),
                 may_operate=actor_of(request).can(Right.OPERATE),
                 steps=(steps := checkup.findings([counter])[counter.pk]),
-                steps_left=sum(step.level == checkup.Level.TODO for step in steps),
+                steps_left=sum(step.level == checkup.Level.NEEDED for step in steps),
                 all_steps_done=all(step.level == checkup.Level.DONE for step in steps),
                 block_why=why,
                 block_step=step,

@@ -23,7 +23,7 @@ from apps.metrica.errors import MetricaError
 Line = tuple[Level, str, str]
 """How it stands, of what, and what is said of it with the next step."""
 
-_MARKS = {Level.DONE: "ok  ", Level.HINT: "note", Level.TODO: "BAD "}
+_MARKS = {Level.DONE: "ok  ", Level.HINT: "note", Level.NEEDED: "BAD "}
 _AT_ONCE = 200
 
 
@@ -50,7 +50,7 @@ class Command(TracedCommand):
         """How many of them are bad."""
         bad = 0
         for level, subject, said in lines:
-            bad += level == Level.TODO
+            bad += level == Level.NEEDED
             self.stdout.write(f"{_MARKS[level]}  {subject}: {said}")
         return bad
 
@@ -58,7 +58,7 @@ class Command(TracedCommand):
 def _settings() -> Iterator[Line]:
     found = [one for one in run_checks(include_deployment_checks=not settings.DEBUG) if one.level >= WARNING]
     for message in found:
-        yield Level.TODO, "settings", f"{message.msg} {message.hint or ''}".strip()
+        yield Level.NEEDED, "settings", f"{message.msg} {message.hint or ''}".strip()
     if not found:
         said = _("good for trying it out; DEBUG is on") if settings.DEBUG else _("good")
         yield Level.DONE, "settings", said
@@ -66,7 +66,7 @@ def _settings() -> Iterator[Line]:
 
 def _parts(parts: dict[str, str]) -> Iterator[Line]:
     for name, said in parts.items():
-        yield (Level.DONE if said == "ok" else Level.TODO), name, said
+        yield (Level.DONE if said == "ok" else Level.NEEDED), name, said
 
 
 def _agencies(slug: str | None, *, offline: bool) -> Iterator[Line]:
@@ -93,9 +93,9 @@ def _agencies(slug: str | None, *, offline: bool) -> Iterator[Line]:
 
 def _account(account: MetricaAccount, subject: str, *, offline: bool) -> Line:
     if warning := warning_of(account, timezone.now()):
-        return (Level.TODO if warning.tone == "bad" else Level.HINT), subject, warning.text
+        return (Level.NEEDED if warning.tone == "bad" else Level.HINT), subject, warning.text
     if may_upload(account) is False:
-        return Level.TODO, subject, str(rights_text(account))
+        return Level.NEEDED, subject, str(rights_text(account))
     if offline or account.state != AccountState.CONNECTED:
         return Level.DONE, subject, str(rights_text(account))
     try:
@@ -103,6 +103,6 @@ def _account(account: MetricaAccount, subject: str, *, offline: bool) -> Line:
     except KeptBack as error:
         return Level.HINT, subject, f"{error.message} {error.next_step}"
     except MetricaError as error:
-        return Level.TODO, subject, f"{error.message} {error.next_step}"
+        return Level.NEEDED, subject, f"{error.message} {error.next_step}"
     account.refresh_from_db()
     return Level.DONE, subject, str(rights_text(account))
