@@ -65,7 +65,7 @@ class Installation(Collector):
 def _work(now: datetime) -> Iterator[Metric]:
     """What waits, of all counters: each counts up to numbers.LIMIT in full."""
     counters = list(Counter.objects.filter(agency__is_active=True).values_list("pk", flat=True))
-    whole = numbers.total(numbers.work_of(counters))
+    whole = numbers.total(numbers.work_of(counters).values())
     yield _gauge(
         "changes_waiting",
         f"Status changes that wait for an upload; a counter with more than {numbers.LIMIT} counts as {numbers.LIMIT}.",

@@ -20,7 +20,6 @@ from apps.dashboard.admin_pages.comparison import percent, tone_of
 from apps.dashboard.models import Comparison, CounterNumbers, DayNumbers
 from apps.dashboard.periods import Period
 from apps.orders.models import HoldReason
-from apps.orders.numbers import Work
 
 MOST_COUNTERS = 3000
 """Kept in memory for one page; beyond, the page says that there are more."""
@@ -159,20 +158,6 @@ def add_shares(lines: Iterable[Line], period: Period) -> None:
         line.shares = {
             kind: Share(kind, row[f"sum_{kind}"] / row["whole"] if row and row["whole"] else None) for kind in KINDS
         }
-
-
-def total(lines: Iterable[Line]) -> Work:
-    """What all of them together have to do."""
-    whole = Work()
-    for line in lines:
-        one = line.numbers
-        whole.waiting += one.waiting
-        whole.held += one.held
-        whole.rejected += one.rejected
-        whole.closing += one.closing
-        if one.oldest is not None and (whole.oldest is None or one.oldest < whole.oldest):
-            whole.oldest = one.oldest
-    return whole
 
 
 # ---- filter and sort ----

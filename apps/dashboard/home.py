@@ -19,6 +19,7 @@ from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.dashboard import board, charts, periods
 from apps.dashboard.board import Line, Wish
 from apps.goals.models import StatusMapping
+from apps.orders import numbers
 from apps.orders.models import Order
 from apps.uploads.admin_pages.recent import recent_jobs
 
@@ -85,7 +86,7 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "listed": len(listed),
         "more_counters": more,
         "all_counters": len(lines),
-        "total": board.total(lines),
+        "total": numbers.total(line.numbers for line in lines),
         "troubled": sum(line.trouble > 0 for line in lines),
         "as_of": _as_of(lines, now),
         "wish": wish,

@@ -1,7 +1,6 @@
 """Who takes a file in now, and that nobody else writes for it: a lease with a fence, taken by compare-and-swap."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,39 +12,22 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from apps.counters import clock, stopping, turns
-from apps.counters.turns import TurnLost
+from apps.counters import clock, turns
+from apps.counters.turns import LongTurn, TurnLost
 from apps.imports.models import ImportJob, ImportState
 
 TURN_SECONDS = 120.0
-"""After so long an import lets others have the worker; the queue's own timeout of a task is far beyond."""
-
-_RENEWED_EVERY = 20.0
 
 
 @dataclass(slots=True)
-class Turn:
-    """One claim of an import. Every write of the work goes through `write`."""
+class Turn(LongTurn):
+    """One claim of an import."""
 
     job_id: UUID
-    fence: int
-    began: float = field(default_factory=time.monotonic)
-    renewed: float = field(default_factory=time.monotonic)
 
     @property
-    def over(self) -> bool:
-        return stopping.requested() or time.monotonic() - self.began > TURN_SECONDS
-
-    def write(self, **fields: Any) -> None:
-        """Within the caller's transaction; renews the lease. Raises TurnLost, and then nothing may be committed."""
-        if not self.mine().update(lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS), **fields):
-            raise TurnLost
-        self.renewed = time.monotonic()
-
-    def alive(self) -> None:
-        """Called often while something long is under way."""
-        if time.monotonic() - self.renewed > _RENEWED_EVERY:
-            self.write()
+    def longest(self) -> float:
+        return TURN_SECONDS
 
     def release(self, *, not_before: datetime | None = None) -> None:
         """Let go, so that it can be claimed again, at once or from `not_before` (aware) on."""
@@ -77,7 +59,7 @@ def claim(job_id: UUID) -> Turn | None:
             fence = turns.take(claimable, job_id, seconds=settings.UPLOAD_LEASE_SECONDS, **fields)
     except IntegrityError:
         return None
-    return None if fence is None else Turn(job_id, fence)
+    return None if fence is None else Turn(fence, job_id)
 
 
 def enqueue(job_id: UUID) -> None:

@@ -4,7 +4,7 @@
 `whole_work_of` counts everything, for whoever keeps the numbers of all counters in the background.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -102,10 +102,10 @@ def whole_work_of(counters: Collection[int]) -> dict[int, Work]:
     return found
 
 
-def total(work: Mapping[int, Work]) -> Work:
-    """All of them together."""
+def total(parts: Iterable[Any]) -> Work:
+    """All of them together: of Work, or of rows that keep the same."""
     whole = Work()
-    for one in work.values():
+    for one in parts:
         whole.waiting += one.waiting
         whole.held += one.held
         whole.rejected += one.rejected

@@ -363,14 +363,14 @@ def test_a_long_comparison_takes_turns_with_others(loop: Loop, monkeypatch: pyte
 
 def test_the_lease_is_renewed_in_the_midst_of_a_long_day(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """On either database a write in between leaves the reading of the day whole."""
-    monkeypatch.setattr(turns, "_RENEWED_EVERY", -1)
+    monkeypatch.setattr("apps.counters.turns._RENEWED_EVERY", -1)
     monkeypatch.setattr(adding_up, "CHUNK", 2)
     for number in range(9):
         loop.push(f"A-{number}", "new")
     loop.deliver()
     steps = []
-    real = turns.Turn.step
-    monkeypatch.setattr(turns.Turn, "step", lambda turn, **given: steps.append(1) or real(turn, **given))
+    real = turns.Turn.write  # each step is one, and each renewal
+    monkeypatch.setattr(turns.Turn, "write", lambda turn, **given: steps.append(1) or real(turn, **given))
     assert loop.compare().error_code == ""
     assert loop.ours(2).orders == 9
     assert len(steps) == 5 + 28 + 3  # chunks, days; the plan, before and after Metrica's answer

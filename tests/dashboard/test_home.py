@@ -280,7 +280,7 @@ def test_the_oldest_is_the_one_that_came_first(place: Place):
 
 def test_numbers_of_nothing_are_zero(place: Place):
     work = numbers.work_of([place.counter.pk])
-    assert numbers.total(work) == numbers.Work()
+    assert numbers.total(work.values()) == numbers.Work()
     assert numbers.work_of([]) == {}
     assert numbers.held_by_reason([]) == {}
 
@@ -288,5 +288,5 @@ def test_numbers_of_nothing_are_zero(place: Place):
 def test_numbers_of_several_counters_add_up(place: Place, other: Place):
     place.push("A-1", "unknown", "won")
     other.push("B-1", "unknown")
-    whole = numbers.total(numbers.work_of([place.counter.pk, other.counter.pk]))
+    whole = numbers.total(numbers.work_of([place.counter.pk, other.counter.pk]).values())
     assert (whole.waiting, whole.held, whole.held_by_reason) == (1, 2, {"unmapped_status": 2})

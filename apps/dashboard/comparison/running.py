@@ -194,7 +194,7 @@ def _read_and_keep(turn: Turn, comparison: Comparison) -> None:
     counter, zone, first = comparison.counter, comparison.counter.zone, comparison.read_from
     assert zone is not None and first is not None
     today = timezone.now().astimezone(zone).date()
-    with turn.step(seconds=reading.LONGEST):
+    with turn.step(ahead=reading.LONGEST):
         ours = DayFigures.objects.of(counter, first=first, last=today).filter(side=Side.OURS)
         reached = {goal for goals in ours.values_list("goals", flat=True) for goal in goals}
     try:

@@ -1,9 +1,6 @@
 """Who compares a counter now, and that nobody else writes for it: a lease with a fence, taken by compare-and-swap."""
 
-import contextlib
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -12,46 +9,22 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from apps.counters import clock, stopping, turns
-from apps.counters.turns import TurnLost
+from apps.counters import clock, turns
+from apps.counters.turns import LongTurn, TurnLost
 from apps.dashboard.models import CompareState, Comparison
 
 TURN_SECONDS = 240.0
-"""After so long a comparison lets uploads have the worker; the queue's own timeout of a task is far beyond."""
-
-_RENEWED_EVERY = 20.0
 
 
 @dataclass(slots=True)
-class Turn:
-    """One claim of a counter's comparison. Every write goes through `step`."""
+class Turn(LongTurn):
+    """One claim of a counter's comparison."""
 
     counter_id: int
-    fence: int
-    began: float = field(default_factory=time.monotonic)
-    renewed: float = field(default_factory=time.monotonic)
 
     @property
-    def over(self) -> bool:
-        return stopping.requested() or time.monotonic() - self.began > TURN_SECONDS
-
-    @contextlib.contextmanager
-    def step(self, *, seconds: float = 0.0) -> Iterator[None]:
-        """One committed step of the work; renews the lease. `seconds`: how long the next thing outside may take.
-
-        Raises TurnLost, and then nothing of the step is written.
-        """
-        with transaction.atomic():
-            if not self.mine().update(lease_until=clock.ahead(settings.UPLOAD_LEASE_SECONDS + seconds)):
-                raise TurnLost
-            yield
-        self.renewed = time.monotonic()
-
-    def alive(self) -> None:
-        """Called often while something long is under way."""
-        if time.monotonic() - self.renewed > _RENEWED_EVERY:
-            with self.step():
-                pass
+    def longest(self) -> float:
+        return TURN_SECONDS
 
     def release(self, *, not_before: datetime | None = None, **fields: object) -> None:
         """Let go, so that it can be claimed again, at once or from `not_before` (aware) on."""
@@ -75,7 +48,7 @@ def claim(counter_id: int) -> Turn | None:
     fields = {"state": CompareState.RUNNING, "attempts": F("attempts") + 1, "not_before": None}
     claimable = Comparison.objects.claimable(clock.present())
     fence = turns.take(claimable, counter_id, seconds=settings.UPLOAD_LEASE_SECONDS, **fields)
-    return None if fence is None else Turn(counter_id, fence)
+    return None if fence is None else Turn(fence, counter_id)
 
 
 def enqueue(counter_id: int) -> None:
