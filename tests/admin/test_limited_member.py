@@ -185,3 +185,11 @@ def test_every_model_with_pages_knows_its_counters_or_is_closed():
     assert not closed & {Counter, Order, StatusChange, UploadJob, AuditEntry}
     with_counter = {model for model in closed if any(field.name == "counter" for field in model._meta.fields)}
     assert not with_counter
+
+
+def test_their_counters_page_names_its_account_and_leads_to_no_page_that_is_closed(both: Place, browser: Browser):
+    yours = Counter.objects.get(name="Yours")
+    answer = browser.get(f"/admin/counters/counter/{yours.pk}/change/").content.decode()
+    assert yours.account is not None
+    assert yours.account.login in answer
+    assert f"/admin/counters/metricaaccount/{yours.account_id}/" not in answer

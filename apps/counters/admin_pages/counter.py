@@ -157,12 +157,13 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             agency = [] if self.agency_of(request) else ["agency"]
             start = [*agency, "metrica_id", "name", "account", "time_zone", "schedule", "currency"]
             return [(None, {"fields": start})]
+        account = "account" if actor_of(request).counters is None else "login"
         return [
             (
                 _("Settings"),
                 {
                     "fields": [
-                        ("name", "site", "account"),
+                        ("name", "site", account),
                         ("schedule", "time_zone", "currency"),
                         ("delivery", "wave_pause_seconds"),
                         "hash_identifiers",
@@ -172,8 +173,8 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Who is limited to counters sees no accounts: theirs is not to choose."""
-        return self.readonly_fields if actor_of(request).counters is None else (*self.readonly_fields, "account")
+        """Who is limited to counters sees no accounts: theirs is not to choose, nor a page to open."""
+        return self.readonly_fields if actor_of(request).counters is None else (*self.readonly_fields, "login")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         if obj is None:
@@ -235,6 +236,10 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             counter.metrica_id,
             counter.site,
         )
+
+    @display(description=_("Metrica account"))
+    def login(self, counter: Counter) -> str:
+        return counter.account.login if counter.account else "—"
 
     @display(description=_("Metrica account"))
     def show_account(self, counter: Counter) -> str:
