@@ -67,7 +67,7 @@ class AuditEntryAdmin(TenantAdmin):
     """Nobody adds, changes or deletes here; the database refuses it as well."""
 
     add_right = change_right = delete_right = None
-    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "request_link")
+    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "shown_request")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     search_fields = ("actor_label", "action", "object_label", "request_id")
@@ -173,9 +173,13 @@ class AuditEntryAdmin(TenantAdmin):
     @display(description=_("request id"))
     def request_link(self, entry: AuditEntry) -> SafeString:
         """To all that was done under the same request."""
-        log = reverse("admin:audit_auditentry_changelist")
-        link = '<a class="gp-link gp-mono" href="{0}?{1}">{2}</a>'
-        return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id)
+        return _request(entry, entry.request_id)
+
+    @display(description=_("request id"))
+    def shown_request(self, entry: AuditEntry) -> SafeString:
+        """Its end, which tells one from another: the whole is too long for a list."""
+        number = entry.request_id
+        return _request(entry, number if len(number) <= 14 else f"…{number[-12:]}")
 
     @display(description=_("changes"))
     def difference(self, entry: AuditEntry) -> Any:
@@ -218,6 +222,12 @@ def _shown(facts: dict[str, Any], name: str) -> Any:
     """Texts and numbers as they are, lists and objects as JSON."""
     value = facts.get(name, "")
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
+
+
+def _request(entry: AuditEntry, text: str) -> SafeString:
+    log = reverse("admin:audit_auditentry_changelist")
+    link = '<a class="gp-link gp-mono" href="{0}?{1}" title="{2}">{3}</a>'
+    return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id, text)
 
 
 def _url(make: Callable[[], str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Self
 
 from django.utils.translation import gettext as _
 
+from apps.agencies.cells import bare
 from apps.imports.columns import (
     ATTRIBUTE,
     CLEARED_BY_EMPTY,
@@ -35,7 +36,6 @@ from apps.metrica.wire.csvio import CellError, unusable
 MAX_LINE = 1_000_000  # characters; a longer line is no order
 MAX_RECORD = 2_000_000  # characters of one row that runs over several lines
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's own way to name the delimiter
-_GUARD = re.compile(r"'(?=[=+\-@\t\r'])")
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class OrdersFile:
                 yield Record(line, cells, None, _wrong_width(line, len(cells), width))
                 continue
             if unguard:
-                cells = [_GUARD.sub("", cell, count=1) if cell[:1] == "'" else cell for cell in cells]
+                cells = [bare(cell) for cell in cells]
             row = build(cells)
             if row is not None:
                 row["_line"] = line

@@ -29,6 +29,7 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.cells import bare
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui.acts import Act
@@ -311,7 +312,9 @@ def _first_problems(job: ImportJob) -> list[dict[str, Any]]:
     for part in ReportPart.objects.filter(job=job).order_by("first_line")[:SHOWN_PROBLEMS]:
         text = zlib.decompress(bytes(part.body)).decode()
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter):
-            found.append({"line": row[0], "column": row[1], "code": row[2], "reason": row[3], "cells": row[4:]})
+            found.append(
+                {"line": row[0], "column": row[1], "code": row[2], "reason": row[3], "cells": list(map(bare, row[4:]))}
+            )
             if len(found) == SHOWN_PROBLEMS:
                 return found
     return found
