@@ -1,9 +1,12 @@
-"""Alerts by e-mail: to members of the agency and to other addresses, each on its own, over one connection."""
+"""Alerts by e-mail: to members of the agency and to other addresses, each on its own, over one connection.
+
+`post` is the way of every mail that goes by itself: which refusals are for good, and which are worth another attempt.
+"""
 
 import contextlib
 import smtplib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection as database
@@ -43,9 +46,20 @@ def problem(channel: Channel) -> Text:
 
 def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     """Raises NotSent where nobody got it."""
+
+    def mail_to(address: str) -> EmailMultiAlternatives:
+        mail = EmailMultiAlternatives(message.subject, message.text, to=[address])
+        if message.html:
+            mail.attach_alternative(message.html, "text/html")
+        return mail
+
+    return post(list(to) or recipients(channel), mail_to)
+
+
+def post(wanted: Sequence[str], mail_to: Callable[[str], EmailMultiAlternatives]) -> Sent:
+    """To each address its own mail, over one connection. Raises NotSent where nobody got it."""
     if database.in_atomic_block:
         raise RuntimeError("Mail must not leave inside a transaction.")
-    wanted = list(to) or recipients(channel)
     left, refused, got = [], [], 0
     trouble: Exception | None = None  # with the server, so that nobody further is tried
     said: Exception | None = None  # to one mail; the next may be taken
@@ -57,10 +71,9 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
             if trouble is not None or time.monotonic() > deadline:
                 left.append(address)
                 continue
-            mail = EmailMultiAlternatives(message.subject, message.text, to=[address], connection=server)
-            mail.extra_headers = {"Auto-Submitted": "auto-generated"}
-            if message.html:
-                mail.attach_alternative(message.html, "text/html")
+            mail = mail_to(address)
+            mail.connection = server
+            mail.extra_headers = {"Auto-Submitted": "auto-generated", **mail.extra_headers}
             try:
                 mail.send()
                 got += 1
