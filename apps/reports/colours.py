@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 WHITE: Final = "#ffffff"
-DARK: Final = "#18181b"
+BLACK: Final = "#000000"
 USUAL: Final = "#4338ca"
 READABLE: Final = 4.5
 
@@ -18,7 +18,7 @@ def is_colour(text: str) -> bool:
 
 def on(colour: str) -> str:
     """The colour of text on this one. One of the two is readable on any."""
-    return max((WHITE, DARK), key=lambda text: contrast(text, colour))
+    return max((WHITE, BLACK), key=lambda text: contrast(text, colour))
 
 
 def ink(colour: str) -> str:
@@ -29,7 +29,7 @@ def ink(colour: str) -> str:
         text = "#{:02x}{:02x}{:02x}".format(*darker)
         if contrast(text, WHITE) >= READABLE:
             return text
-    return DARK
+    return BLACK
 
 
 def contrast(one: str, other: str) -> float:

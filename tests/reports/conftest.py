@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from apps.audit.models import AuditEntry
 from apps.counters.models import Counter
@@ -89,6 +90,12 @@ def client_of() -> Client:
 def filled(client_of: Client) -> Client:
     client_of.fill()
     return client_of
+
+
+def messages() -> list[tuple[int, ...]]:
+    """What the workers were told of letters: the links' primary keys."""
+    told = [one.task for one in OrmQ.objects.all()]
+    return [message["args"] for message in told if message["func"] == "apps.reports.tasks.send_letters"]
 
 
 def entries(action: str) -> list[AuditEntry]:

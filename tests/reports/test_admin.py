@@ -7,7 +7,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from apps.agencies.models import Membership
 from apps.agencies.services import change_member
@@ -16,6 +15,7 @@ from apps.reports.models import AgencyLook, Recipient, ReportLink
 from tests.admin.conftest import Place
 from tests.admin.pages import words
 from tests.factories import SYSTEM, make_counter
+from tests.reports.conftest import messages
 from tests.reports.test_services import png
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_acts_are_done(place: Place, browser: Browser, settings: Any):
 def test_the_letter_asked_for_is_told_to_a_worker_at_once(place: Place, browser: Browser):
     link = make(place, emails=["anna@shop.example"])
     browser.post(page(link, "send-now"))
-    assert OrmQ.objects.count() == 1
+    assert messages() == [(link.pk,)]
 
 
 def test_previews_show_what_readers_see_and_count_for_nothing(place: Place, browser: Browser):

@@ -171,7 +171,7 @@ def test_it_looks_like_the_agency(filled: Client):
     look = services.look_of(filled.counter.agency)
     services.change_look(look=look, shown_name="Bright & Co", colour="#FFEE00")
     page = Browser().get(filled.url(filled.link())).content.decode()
-    assert "--brand: #ffee00; --on-brand: #18181b;" in page
+    assert "--brand: #ffee00; --on-brand: #000000;" in page
     assert "Bright &amp; Co" in page
     assert "North Agency" not in page
 
