@@ -16,6 +16,9 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.changelists import TenantChangeList
+from apps.agencies.export_pages import ExportMixin
+from apps.agencies.filter_pages import SavedFiltersMixin
 from apps.agencies.filters import tenant_filters, visible
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
@@ -71,9 +74,10 @@ class TenantRules:
         return rows if ordered is None else rows.order_by(*ordered.query.order_by)
 
 
-class TenantAdmin(TenantRules, ModelAdmin):
+class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
     """The base of every model's pages."""
 
+    change_list_template = "admin/list.html"
     paginator = LimitedPaginator
     show_full_result_count = False
     list_per_page = 50
@@ -82,6 +86,9 @@ class TenantAdmin(TenantRules, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).visible_to(actor_of(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TenantChangeList]:
+        return TenantChangeList
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return tenant_filters(self.model, super().get_list_filter(request))

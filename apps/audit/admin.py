@@ -6,11 +6,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connection
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -18,18 +17,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
+from apps.agencies.exporting import Cell
 from apps.agencies.filters import PeriodFilter
 from apps.audit import triggers, verifying
-from apps.audit.exporting import csv_of
 from apps.audit.models import AuditEntry, AuditLink
-from apps.audit.services import record
 
 
 class _ByText(TextFilter):
@@ -73,6 +70,29 @@ class AuditEntryAdmin(TenantAdmin):
     search_fields = ("actor_label", "action", "object_label", "request_id")
     search_help_text = _("Who, action, object or request id")
     ordering = ("-id",)
+    export_cells = {
+        "moment": (Cell(_("time"), lambda entry: entry.at),),
+        "actor_label": (
+            Cell(_("who"), lambda entry: entry.actor_label),
+            Cell(_("kind of actor"), lambda entry: entry.actor_kind),
+        ),
+        "shown_object": (
+            Cell(_("object type"), lambda entry: entry.object_type),
+            Cell(_("object id"), lambda entry: entry.object_id),
+            Cell(_("object"), lambda entry: entry.object_label),
+        ),
+        "shown_request": (Cell(_("request id"), lambda entry: entry.request_id),),
+        "agency_name": (),
+    }
+    export_keys = (
+        Cell(_("agency"), lambda entry: entry.agency and entry.agency.slug),
+        Cell(_("counter"), lambda entry: entry.counter),
+        Cell(_("before"), lambda entry: entry.before),
+        Cell(_("after"), lambda entry: entry.after),
+        Cell(_("details"), lambda entry: entry.details or None),
+        Cell(_("place in the chain"), lambda entry: _link_of(entry) and _link_of(entry).position),
+        Cell(_("hash"), lambda entry: _link_of(entry) and _link_of(entry).hash),
+    )
     fieldsets = (
         (None, {"fields": ("moment", "agency_name", "actor_label", "actor_kind", "action", "object_link")}),
         (_("Before and after"), {"fields": ("difference", "shown_details")}),
@@ -90,7 +110,6 @@ class AuditEntryAdmin(TenantAdmin):
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
         return [
-            path("export/", guarded(require_safe(self.export)), name="audit_auditentry_export"),
             path("verify/", guarded(self.verify), name="audit_auditentry_verify"),
             *super().get_urls(),
         ]
@@ -98,30 +117,13 @@ class AuditEntryAdmin(TenantAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
-            given = f"?{request.GET.urlencode()}" if request.GET else ""
             checking = _button(_("Check the chain"), "verified_user", reverse("admin:audit_auditentry_verify"))
-            export = _button(_("Export as CSV"), "download", reverse("admin:audit_auditentry_export") + given)
-            response.context_data["actions_list"] = [*([checking] if self._sees_whole_log(request) else []), export]
+            response.context_data["actions_list"] = [checking] if self._sees_whole_log(request) else []
         return response
 
     def _sees_whole_log(self, request: HttpRequest) -> bool:
         """A chain is all of an agency's: whoever is limited to some counters has no part in it."""
         return self.has_view_permission(request) and actor_of(request).counters is None
-
-    def export(self, request: HttpRequest) -> HttpResponseBase:
-        """What the list shows with these filters, all of it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        try:
-            entries = self.get_changelist_instance(request).get_queryset(request)
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(reverse("admin:audit_auditentry_changelist"))
-        agency = actor_of(request).agency_id
-        record(action="audit.exported", agency=agency, details={"filters": request.GET.urlencode()[:1000]})
-        response = StreamingHttpResponse(csv_of(entries), content_type="text/csv; charset=utf-8")
-        name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
 
     def verify(self, request: HttpRequest) -> HttpResponse:
         """The page that checks the chain of the agency in view, a piece with each request."""
@@ -199,6 +201,10 @@ class AuditEntryAdmin(TenantAdmin):
         except ObjectDoesNotExist:
             return _("Not sealed yet")
         return f"{link.position} · {link.hash}"
+
+
+def _link_of(entry: AuditEntry) -> Any:
+    return getattr(entry, "link", None)
 
 
 def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:

@@ -7,7 +7,9 @@ class CountersConfig(AppConfig):
     verbose_name = _("Counters")
 
     def ready(self) -> None:
-        from apps.agencies.panels import counter_names
+        from apps.agencies.panels import counter_names, finders
+        from apps.counters.finding import counters_found
         from apps.counters.naming import names_of
 
         counter_names.append(names_of)
+        finders.append(counters_found)

@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from unfold.widgets import (
 from apps.agencies import shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import NOBODY, Actor, Right
+from apps.agencies.exporting import Cell
 from apps.agencies.models import Agency, Membership
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.alerts import channels, services, telling
@@ -213,6 +214,7 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     sortable_by = ("name",)
     change_form_outer_before_template = "admin/alerts/channel_before.html"
     change_form_outer_after_template = "admin/alerts/channel_after.html"
+    export_cells = {"show_last": (Cell(_("Last sent"), lambda channel: channel.last_sent_at),)}
     empty_icon = "notifications"
     empty_title = _("Nobody is told of alerts yet")
     empty_text = _("Add a channel: an e-mail to people of the agency, a Telegram chat, or a webhook for a program.")
@@ -296,6 +298,10 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
             if looks_for_chat and settings.TELEGRAM_BOT_TOKEN and request.method == "GET":
                 context.update(code=telegram.code_of(channel), bot=_bot_name())
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Whom a channel reaches depends on its counters."""
+        prefetch_related_objects(rows, "counters")
 
     @display(description=_("Kind"), ordering="kind")
     def show_kind(self, channel: Channel) -> str:

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import checkup, panels, services
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
@@ -145,6 +146,29 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     change_form_template = "admin/counters/counter/change_form.html"
     compressed_fields = False
     warn_unsaved_form = True
+    export_cells = {
+        "show_counter": (
+            Cell(_("Counter"), lambda counter: counter.name),
+            Cell(_("Counter number"), lambda counter: counter.metrica_id),
+            Cell(_("Site"), lambda counter: counter.site),
+        ),
+        "show_account": (
+            Cell(_("Metrica account"), lambda counter: counter.account and counter.account.login),
+            Cell(_("State of the account"), lambda counter: counter.account and counter.account.get_state_display()),
+            Cell(_("Paused since"), lambda counter: counter.paused_at),
+            Cell(_("Why paused"), lambda counter: counter.pause_reason),
+        ),
+        "show_schedule": (
+            Cell(_("Schedule"), lambda counter: counter.schedule),
+            Cell(_("Time zone"), lambda counter: counter.time_zone),
+        ),
+        "show_mode": (
+            Cell(_("Mode"), lambda counter: counter.get_mode_display()),
+            Cell(_("What is delivered"), lambda counter: counter.get_delivery_display()),
+        ),
+        "show_marks": (Cell(_("Work"), lambda counter: [mark.text for mark in counter.marks]),),
+        "show_last_passed": (Cell(_("Last passed upload"), lambda counter: counter.last_passed_at),),
+    }
     empty_icon = "speed"
     empty_title = _("No counter yet")
     empty_text = _("Add the Metrica counter whose orders are to be delivered. Its number stands in Metrica's settings.")

@@ -5,16 +5,16 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.text import capfirst
-from unfold.views import ChangeList
+
+from apps.agencies.changelists import TenantChangeList, stays_unread
 
 
-class PreparedChangeList(ChangeList):
-    result_list: Any
-
+class PreparedChangeList(TenantChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.prepare(request, self.result_list)
+        if not stays_unread(request):
+            self.result_list = list(self.result_list)
+            self.model_admin.prepare(request, self.result_list)
 
 
 class PreparedListMixin:

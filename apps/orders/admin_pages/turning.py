@@ -1,17 +1,15 @@
 """From one order to the next: of the list that a person came from, with its search and filters."""
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
 from django.db.models import QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.counters.ui.lists import PreparedChangeList
+from apps.agencies.changelists import rows_of
 from apps.orders.models import Order
 
 FILTERS = "_changelist_filters"
@@ -42,23 +40,11 @@ def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     return Turn(back=back, newer=page(newer), older=page(older), narrowed=bool(kept))
 
 
-class UnreadList(PreparedChangeList):
-    """The list's own search and filters, without a page of it being read."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        self.result_list = []
-
-
 def _rows(model_admin: Any, request: HttpRequest, kept: str) -> QuerySet[Order]:
     """The rows of the list that these parameters narrow; of the whole list where they say nothing that it knows."""
     if kept:
-        asked: Any = copy(request)
-        asked.GET = QueryDict(kept, mutable=True)
-        asked.list_stays_unread = True
-        for name in (PAGE_VAR, ALL_VAR):
-            asked.GET.pop(name, None)
         try:
-            return model_admin.get_changelist_instance(asked).queryset.select_related(None)
+            return rows_of(model_admin, request, kept).select_related(None)
         except IncorrectLookupParameters:
             pass
     return model_admin.get_queryset(request).select_related(None)

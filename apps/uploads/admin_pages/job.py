@@ -25,10 +25,12 @@ from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.clients.models import Client
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
+from apps.counters.ui import exports
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.admin_pages.fixes import Fix, fix_for
@@ -123,6 +125,31 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
     ordering = ("-id",)
     search_fields = ("=request_id",)
     search_help_text = _("Request id, whole")
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_created": (Cell(_("Created"), lambda job: job.created_at),),
+        "show_state": (
+            Cell(_("State"), lambda job: job.get_state_display()),
+            Cell(_("What went wrong"), lambda job: _message(describe(job.error_code))),
+        ),
+        "show_changes": (
+            Cell(_("Delivered"), lambda job: job.delivered),
+            Cell(_("Status changes"), lambda job: job.changes),
+        ),
+        "show_problems": (
+            Cell(_("Held"), lambda job: job.held),
+            Cell(_("Rejected"), lambda job: job.rejected),
+        ),
+        "show_trigger": (
+            Cell(_("Started by"), lambda job: job.get_trigger_display()),
+            Cell(_("Who"), lambda job: job.asked_by),
+        ),
+        "show_took": (Cell(_("Took, seconds"), lambda job: exports.seconds(job.started_at, job.finished_at)),),
+    }
+    export_keys = (
+        Cell(_("Upload job"), lambda job: job.pk),
+        Cell(_("Request id"), lambda job: job.request_id),
+    )
     empty_icon = "cloud_upload"
     empty_title = _("No upload yet")
     empty_text = _("A counter's schedule starts uploads; “Upload now” on a counter's page starts one at once.")
@@ -216,6 +243,10 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
 
     def prepare(self, request: HttpRequest, rows: Sequence[UploadJob]) -> None:
         """All columns come with the rows."""
+
+
+def _message(problem: Problem | None) -> Any:
+    return problem and problem.message
 
 
 def _version(uploads: Sequence[Upload]) -> str:
