@@ -35,6 +35,9 @@
     let before = null;
     window.addEventListener("opencommand", () => { before = document.activeElement; });
     document.addEventListener("keydown", (event) => {
+        if (event.key === "k" && (event.ctrlKey || event.metaKey) && !isWriting()) before = document.activeElement;
+    }, true);
+    document.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && event.target.id === "search-input-command") setTimeout(() => before?.focus?.(), 0);
     });
 
