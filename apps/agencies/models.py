@@ -1,6 +1,6 @@
 """Agencies (the tenants), the people in them with their roles, and API keys."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -213,7 +213,7 @@ class ApiKey(models.Model):
 
 
 class SavedFilterQuerySet(TenantQuerySet["SavedFilter"]):
-    def visible_to(self, actor: Actor | None) -> "SavedFilterQuerySet":
+    def visible_to(self, actor: Actor | None) -> Self:
         """Their own; and those for all of the agency, which may name any counter of it: none of these for who is
         limited to some. Platform staff who look at all agencies have such of that place, not those of each agency."""
         if actor is None or actor.kind != "person" or (actor.agencies is not None and not actor.agencies):
