@@ -143,8 +143,9 @@ def _cell_of(model_admin: Any, name: str) -> Cell:
 
 
 def _second(value: Any) -> Any:
-    """The theme draws a pair of (look, words) as a label."""
-    return value[1] if isinstance(value, tuple) and len(value) == 2 else value
+    """The theme draws a pair of (look, words) as a label; pages draw a dash where there is nothing."""
+    said = value[1] if isinstance(value, tuple) and len(value) == 2 else value
+    return "" if said in ("—", "–") else said
 
 
 def _in_csv(value: Any) -> str:

@@ -40,6 +40,7 @@ from apps.counters.templatetags.goalpost import badge, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.widgets import SuggestInput
+from apps.hooks import door
 from apps.hooks.admin_pages.addresses import AddressMixin
 
 LOG_SHOWN = 30
@@ -214,7 +215,10 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     sortable_by = ("name",)
     change_form_outer_before_template = "admin/alerts/channel_before.html"
     change_form_outer_after_template = "admin/alerts/channel_after.html"
-    export_cells = {"show_last": (Cell(_("Last sent"), lambda channel: channel.last_sent_at),)}
+    export_cells = {
+        "show_whom": (Cell(_("To whom"), lambda channel: whom(channel)),),
+        "show_last": (Cell(_("Last sent"), lambda channel: channel.last_sent_at),),
+    }
     empty_icon = "notifications"
     empty_title = _("Nobody is told of alerts yet")
     empty_text = _("Add a channel: an e-mail to people of the agency, a Telegram chat, or a webhook for a program.")
@@ -328,6 +332,13 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """All columns come with the rows."""
+
+
+def whom(channel: Channel) -> Any:
+    """Whom it reaches now: addresses, a chat, or an address without the secrets that stand in it."""
+    if channel.kind == ChannelKind.EMAIL:
+        return mail.recipients(channel)
+    return channel.chat_title or channel.chat_id if channel.kind == ChannelKind.TELEGRAM else door.shown(channel.url)
 
 
 def state_of(channel: Channel) -> str:
