@@ -13,10 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.views import ChangeList
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.filters import tenant_filters, visible
+from apps.agencies.merging import Parts, merged
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
 from apps.agencies.tenancy import counter_path_of
@@ -71,6 +73,25 @@ class TenantRules:
         return rows if ordered is None else rows.order_by(*ordered.query.order_by)
 
 
+class MergedChangeList(ChangeList):
+    """A page of a list is read part by part, where its admin names the parts."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        parts = self.model_admin.parts_of(request)
+        if parts is None:
+            return
+        whole = self.root_queryset
+        if not whole.query.select_related:
+            whole = self.apply_select_related(whole)
+        if self.multi_page and not (self.show_all and self.can_show_all):
+            start = (self.page_num - 1) * self.list_per_page
+            stop = start + self.list_per_page
+        else:
+            start, stop = 0, max(self.list_per_page, self.list_max_show_all)
+        self.result_list = merged(self.queryset, parts, start=start, stop=stop, whole=whole)
+
+
 class TenantAdmin(TenantRules, ModelAdmin):
     """The base of every model's pages."""
 
@@ -82,6 +103,13 @@ class TenantAdmin(TenantRules, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).visible_to(actor_of(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return MergedChangeList
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        """Of a list that may be long: what it is read by, see `merging`. None: it is read as it is."""
+        return None
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return tenant_filters(self.model, super().get_list_filter(request))

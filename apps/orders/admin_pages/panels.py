@@ -1,6 +1,6 @@
 """What orders add to the pages of counters and clients."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -28,12 +28,12 @@ def work_tiles(request: HttpRequest, counter: Counter) -> str:
     return render_to_string("admin/orders/tiles.html", context, request=request)
 
 
-def work_marks(counters: Iterable[Counter]) -> dict[int, list[Mark]]:
-    """For the list of counters: two queries for all of them."""
+def work_marks(works: Mapping[int, Any]) -> dict[int, list[Mark]]:
+    """For the list of counters: what each (primary key) has to do, as numbers.Work or whatever keeps the same."""
     found: dict[int, list[Mark]] = {}
     orders, holds = reverse("admin:orders_order_changelist"), reverse("admin:orders_heldchange_changelist")
     rejected = reverse("admin:orders_rejectedchange_changelist")
-    for pk, work in numbers.work_of([counter.pk for counter in counters]).items():
+    for pk, work in works.items():
         marks = []
         if work.waiting:
             text = ngettext("%(count)s waiting", "%(count)s waiting", work.waiting) % {"count": _shown(work.waiting)}
