@@ -16,4 +16,5 @@ def marks_of_work(counters: Iterable[Counter]) -> dict[int, list[Mark]]:
     keys = [counter.pk for counter in counters]
     found: dict[int, Any] = CounterNumbers.objects.filter(work_at__isnull=False).in_bulk(keys)
     uncounted = [key for key in keys if key not in found]
-    return work_marks({**found, **(numbers.work_of(uncounted) if uncounted else {})})
+    new = work_marks(numbers.work_of(uncounted), exact=False) if uncounted else {}
+    return {**work_marks(found, exact=True), **new}

@@ -14,6 +14,7 @@ from apps.clients.admin import identifier_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.counters.panels import Mark
+from apps.counters.templatetags.goalpost import number
 from apps.goals.board import resolvers
 from apps.orders import numbers
 from apps.orders.models import Order
@@ -28,8 +29,15 @@ def work_tiles(request: HttpRequest, counter: Counter) -> str:
     return render_to_string("admin/orders/tiles.html", context, request=request)
 
 
-def work_marks(works: Mapping[int, Any]) -> dict[int, list[Mark]]:
-    """For the list of counters: what each (primary key) has to do, as numbers.Work or whatever keeps the same."""
+def work_marks(works: Mapping[int, Any], *, exact: bool) -> dict[int, list[Mark]]:
+    """For the list of counters: what each (primary key) has to do, as numbers.Work or whatever keeps the same. `exact`:
+    it was counted to the end."""
+
+    def _shown(count: int) -> str:
+        if count < numbers.LIMIT or exact:
+            return number(count)
+        return _now("%(count)s or more") % {"count": count}
+
     found: dict[int, list[Mark]] = {}
     orders, holds = reverse("admin:orders_order_changelist"), reverse("admin:orders_heldchange_changelist")
     rejected = reverse("admin:orders_rejectedchange_changelist")
@@ -48,10 +56,6 @@ def work_marks(works: Mapping[int, Any]) -> dict[int, list[Mark]]:
             marks.append(Mark(text, "bad", "block", f"{rejected}?counter__id__exact={pk}"))
         found[pk] = marks
     return found
-
-
-def _shown(number: int) -> str:
-    return _now("%(count)s or more") % {"count": number} if number >= numbers.LIMIT else str(number)
 
 
 def orders_of_client(request: HttpRequest, client: Client) -> str:
