@@ -33,7 +33,7 @@ def work_marks(works: Mapping[int, Any], *, exact: bool) -> dict[int, list[Mark]
     """For the list of counters: what each (primary key) has to do, as numbers.Work or whatever keeps the same. `exact`:
     it was counted to the end."""
 
-    def _shown(count: int) -> str:
+    def shown(count: int) -> str:
         if count < numbers.LIMIT or exact:
             return number(count)
         return _now("%(count)s or more") % {"count": count}
@@ -44,15 +44,13 @@ def work_marks(works: Mapping[int, Any], *, exact: bool) -> dict[int, list[Mark]
     for pk, work in works.items():
         marks = []
         if work.waiting:
-            text = ngettext("%(count)s waiting", "%(count)s waiting", work.waiting) % {"count": _shown(work.waiting)}
+            text = ngettext("%(count)s waiting", "%(count)s waiting", work.waiting) % {"count": shown(work.waiting)}
             marks.append(Mark(text, "info", "schedule", f"{orders}?counter__id__exact={pk}&delivery=waiting"))
         if work.held:
-            text = ngettext("%(count)s held", "%(count)s held", work.held) % {"count": _shown(work.held)}
+            text = ngettext("%(count)s held", "%(count)s held", work.held) % {"count": shown(work.held)}
             marks.append(Mark(text, "warn", "pan_tool", f"{holds}?counter__id__exact={pk}"))
         if work.rejected:
-            text = ngettext("%(count)s rejected", "%(count)s rejected", work.rejected) % {
-                "count": _shown(work.rejected)
-            }
+            text = ngettext("%(count)s rejected", "%(count)s rejected", work.rejected) % {"count": shown(work.rejected)}
             marks.append(Mark(text, "bad", "block", f"{rejected}?counter__id__exact={pk}"))
         found[pk] = marks
     return found
