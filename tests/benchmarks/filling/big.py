@@ -135,7 +135,8 @@ SELECT n, slot.counter_id,
 FROM generate_series({first}, {last}) AS n JOIN bench_slot slot ON slot.id = mod(n, {slots})
 """
 
-# A hold passes or is looked after within a month or so; what Metrica refused stays refused.
+# A hold passes or is looked after within a month or so; what Metrica refused stays refused. OFFSET 0: what is drawn there
+# is worked out once, not anew wherever it is used.
 CHANGES = """
 INSERT INTO orders_statuschange (id, counter_id, order_id, seq, order_status, status_date_time, received_at, source,
                                  received_by, request_id, revenue, cost, currency, goals, products, attributes, changed,
@@ -156,7 +157,7 @@ SELECT pg_temp.key(received_at, n, seq, '8'), counter_id, n, seq, status, pg_tem
 FROM (
   SELECT facts.*,
     CASE WHEN paused AND age < interval '5 days' THEN 'held'
-         WHEN status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') AND age < interval '30 days' THEN 'held'
+         WHEN unmapped AND age < interval '30 days' THEN 'held'
          WHEN luck < 3 AND age < interval '200 days' THEN 'held'
          WHEN luck < 6 THEN 'rejected'
          WHEN luck < 12 THEN 'superseded'
@@ -165,17 +166,21 @@ FROM (
          WHEN age < interval '2 hours' THEN 'waiting'
          ELSE 'delivered' END AS delivery,
     CASE WHEN paused AND age < interval '5 days' THEN 'counter_paused'
-         WHEN status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') THEN 'unmapped_status'
+         WHEN unmapped THEN 'unmapped_status'
          ELSE (ARRAY['no_identifiers', 'by_hand', 'update_window_closed', 'future_date', 'client_refused'])[1 + pg_temp.dice(n, 62, 5)] END AS hold
   FROM (
-    SELECT n, seq, slot.counter_id, slot.paused, slot.waits, pg_temp.status(n, seq) AS status, pg_temp.received(n, seq) AS received_at,
-           pg_temp.until() - pg_temp.received(n, seq) AS age, pg_temp.dice(n * 4 + seq, 51, 1000) AS luck
-    FROM generate_series(1, 3) AS seq,
-         LATERAL generate_series(greatest({first} - (seq - 1) * {behind}, 1), {last} - (seq - 1) * {behind}) AS n
-         JOIN bench_slot slot ON slot.id = mod(n, {slots})
-    WHERE n <= {orders}
-    ORDER BY n + (seq - 1) * {behind}
+    SELECT drawn.*, pg_temp.until() - received_at AS age, status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') AS unmapped
+    FROM (
+      SELECT n, seq, slot.counter_id, slot.paused, slot.waits, pg_temp.status(n, seq) AS status,
+             pg_temp.received(n, seq) AS received_at, pg_temp.dice(n * 4 + seq, 51, 1000) AS luck
+      FROM generate_series({first}::bigint, {last}::bigint) AS came, generate_series(1, 3) AS seq,
+           LATERAL (SELECT came - (seq - 1) * {behind} AS n) AS number JOIN bench_slot slot ON slot.id = mod(n, {slots})
+      WHERE n BETWEEN 1 AND {orders}
+      OFFSET 0
+    ) drawn
+    OFFSET 0
   ) facts
+  OFFSET 0
 ) decided
 """
 
