@@ -67,6 +67,8 @@ def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int, 
         rebuilding = indexes.take_away(connection, big.TABLES, losing_keys=LOSING_KEYS)
         if not logged:
             indexes.keep_no_log(connection, big.TABLES)
+        for table in big.TABLES:  # the server's own looking through would only take turns with what is done here
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     _rows(lab, at_once)
     lab.say("rows")
     _side_by_side(lab, at_once, [_vacuum(table, lab) for table in _by_size(big.TABLES)])
@@ -75,6 +77,8 @@ def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int, 
     with lab.connection() as connection:
         for work in again:
             indexes.make_again(connection, work.after)
+        for table in big.TABLES:
+            connection.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
         connection.execute("DROP TABLE bench_slot, bench_counter")
         for table in _WITH_NUMBERS:
             connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), %s)", [orders])
