@@ -27,6 +27,10 @@ _WITH_NUMBERS = ("clients_client", "orders_order")  # keys that were given, not 
 _LARGEST_FIRST = ("orders_statuschange", "orders_order", "clients_contact", "clients_client")
 
 
+AS_ADVISED = ("jit = off", "random_page_cost = 1.1", "work_mem = '32MB'")
+"""What docs/operations.md advises for the database, as far as it can be set without the server's own file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """Opens connections that know the functions of `big`; says what is done and how long it took."""
@@ -77,6 +81,8 @@ def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int, 
     with lab.connection() as connection:
         for work in again:
             indexes.make_again(connection, work.after)
+        for setting in AS_ADVISED:
+            connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}')
         for table in big.TABLES:
             connection.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
         connection.execute("DROP TABLE bench_slot, bench_counter")
