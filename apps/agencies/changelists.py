@@ -11,34 +11,51 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
+from apps.agencies.merging import Parts, merged
+
 MOST_CHARACTERS = 2_000
 """Of parameters that are kept; a longer search is none that anybody wrote."""
 
 
 class TenantChangeList(ChangeList):
-    """The theme's. Where only its rows are asked for, no page of them is read."""
+    """The theme's. A page of it is read part by part, where its admin names the parts. Where only its rows are asked
+    for, no page of them is read."""
 
     result_list: Any
 
     def get_results(self, request: HttpRequest) -> None:
         if stays_unread(request):
             self.result_list = []
+            return
+        super().get_results(request)
+        parts = self.model_admin.parts_of(request)
+        if parts is None:
+            return
+        whole = self.root_queryset
+        if not whole.query.select_related:
+            whole = self.apply_select_related(whole)
+        if self.multi_page and not (self.show_all and self.can_show_all):
+            start = (self.page_num - 1) * self.list_per_page
+            stop = start + self.list_per_page
         else:
-            super().get_results(request)
+            start, stop = 0, max(self.list_per_page, self.list_max_show_all)
+        self.result_list = merged(self.queryset, parts, start=start, stop=stop, whole=whole)
 
 
 def stays_unread(request: HttpRequest) -> bool:
     return getattr(request, "list_stays_unread", False)
 
 
-def rows_of(model_admin: Any, request: HttpRequest, query: str) -> QuerySet[Any]:
-    """All rows that the list shows with these parameters, in its order. Raises IncorrectLookupParameters."""
+def rows_of(model_admin: Any, request: HttpRequest, query: str) -> tuple[QuerySet[Any], Parts | None]:
+    """All rows that the list shows with these parameters, in its order, and by what they are read. Raises
+    IncorrectLookupParameters."""
     asked: Any = copy(request)
     asked.GET = QueryDict(query, mutable=True)
     asked.list_stays_unread = True
     for name in (PAGE_VAR, ALL_VAR):
         asked.GET.pop(name, None)
-    return model_admin.get_changelist_instance(asked).queryset
+    rows = model_admin.get_changelist_instance(asked).queryset
+    return rows, model_admin.parts_of(asked)
 
 
 def known_parameters(model_admin: Any, request: HttpRequest, query: str) -> str:

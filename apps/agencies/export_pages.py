@@ -56,10 +56,11 @@ class ExportMixin:
             raise PermissionDenied
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         try:
-            rows = rows_of(self, request, request.GET.urlencode())
+            rows, parts = rows_of(self, request, request.GET.urlencode())
         except IncorrectLookupParameters:
             return HttpResponseRedirect(page)
-        export = Export(rows, cells_of(self, request), lambda chunk: self.prepare_export(request, chunk))
+        cells = cells_of(self, request)
+        export = Export(rows, parts, cells, lambda chunk: self.prepare_export(request, chunk))
         if kind == CSV:
             return self._sent(kind, StreamingHttpResponse(within(copy_context(), self._told(request, export))))
         most = min(settings.EXPORT_XLSX_ROWS, SHEET_ROWS - 1)

@@ -28,6 +28,7 @@ from openpyxl.cell.cell import ERROR_CODES, ILLEGAL_CHARACTERS_RE
 
 from apps.agencies import keyset
 from apps.agencies.cells import guarded
+from apps.agencies.merging import Parts
 
 CHUNK: Final = 1_000
 SHEET_ROWS: Final = 1_048_576
@@ -48,9 +49,11 @@ class Cell:
 
 @dataclass(slots=True)
 class Export:
-    """A list on its way into a file. `prepare` reads what the cells of a chunk need besides its rows."""
+    """A list on its way into a file. `parts`: see `merging`. `prepare` reads what the cells of a chunk
+    need besides its rows."""
 
     rows: QuerySet[Any]
+    parts: Parts | None
     cells: Sequence[Cell]
     prepare: Callable[[Sequence[Any]], None]
     written: int = field(default=0)
@@ -61,7 +64,7 @@ class Export:
 
     def lines(self) -> Iterator[list[list[Any]]]:
         """The plain values of all rows, a chunk at a time."""
-        for chunk in keyset.chunks(self.rows, CHUNK):
+        for chunk in keyset.chunks(self.rows, CHUNK, self.parts):
             self.prepare(chunk)
             yield [[plain(cell.read(row)) for cell in self.cells] for row in chunk]
             self.written += len(chunk)

@@ -13,21 +13,23 @@ from django.db import connections, models
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
+from apps.agencies.merging import Parts, merged
+
 M = TypeVar("M", bound=models.Model)
 
 NOTHING = Q(pk__in=[])
 
 
-def chunks(rows: QuerySet[M], size: int) -> Iterator[list[M]]:
+def chunks(rows: QuerySet[M], size: int, parts: Parts | None = None) -> Iterator[list[M]]:
     """The rows in their order, those that are the same in it by their key. One query a chunk, besides those that the
     queryset prefetches."""
     steps = _steps(rows)
     if steps[-1].path == "pk":
         rows = rows.order_by(*(rows.query.order_by or rows.model._meta.ordering), "pk")
-    chunk = list(rows[:size])
+    chunk = list(merged(rows, parts, stop=size))
     while chunk:
         yield chunk
-        chunk = list(rows.filter(_behind(steps, chunk[-1]))[:size]) if len(chunk) == size else []
+        chunk = list(merged(rows.filter(_behind(steps, chunk[-1])), parts, stop=size)) if len(chunk) == size else []
 
 
 @dataclass(frozen=True, slots=True)

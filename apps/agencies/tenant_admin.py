@@ -20,6 +20,7 @@ from apps.agencies.changelists import TenantChangeList
 from apps.agencies.export_pages import ExportMixin
 from apps.agencies.filter_pages import SavedFiltersMixin
 from apps.agencies.filters import tenant_filters, visible
+from apps.agencies.merging import Parts
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
 from apps.agencies.tenancy import counter_path_of
@@ -89,6 +90,10 @@ class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TenantChangeList]:
         return TenantChangeList
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        """Of a list that may be long: what it is read by, see `merging`. None: it is read as it is."""
+        return None
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return tenant_filters(self.model, super().get_list_filter(request))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -25,7 +25,8 @@ from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import PeriodFilter
-from apps.audit import triggers, verifying
+from apps.agencies.merging import Parts
+from apps.audit import known, triggers, verifying
 from apps.audit.models import AuditEntry, AuditLink
 
 
@@ -39,12 +40,33 @@ class _ByText(TextFilter):
         return queryset.filter(**{self.lookup: text}) if text else queryset
 
 
-class ByActor(_ByText):
-    title, parameter_name, lookup = _("who"), "actor", "actor_label__icontains"
+class _ByKnown(_ByText):
+    """A box for a part of one of the few words that the log has in a column."""
+
+    def fits(self, value: str, text: str) -> bool:
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        text = (self.value() or "").strip().replace("\x00", "").casefold()
+        if not text:
+            return queryset
+        agencies = actor_of(request).agencies
+        found = known.entries_with(self.lookup, lambda value: self.fits(value.casefold(), text), agencies=agencies)
+        return queryset.none() if found is None else queryset.filter(found)
 
 
-class ByAction(_ByText):
-    title, parameter_name, lookup = _("action"), "action", "action__istartswith"
+class ByActor(_ByKnown):
+    title, parameter_name, lookup = _("who"), "actor", "actor_label"
+
+    def fits(self, value: str, text: str) -> bool:
+        return text in value
+
+
+class ByAction(_ByKnown):
+    title, parameter_name, lookup = _("action"), "action", "action"
+
+    def fits(self, value: str, text: str) -> bool:
+        return value.startswith(text)
 
 
 class ByObjectType(_ByText):
@@ -67,8 +89,9 @@ class AuditEntryAdmin(TenantAdmin):
     list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "shown_request")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
-    search_fields = ("actor_label", "action", "object_label", "request_id")
-    search_help_text = _("Who, action, object or request id")
+    sortable_by = ("moment",)
+    search_fields = ("request_id",)
+    search_help_text = _("Who, action, beginning of an object's name, a whole object id or request id")
     ordering = ("-id",)
     export_cells = {
         "moment": (Cell(_("time"), lambda entry: entry.at),),
@@ -99,6 +122,29 @@ class AuditEntryAdmin(TenantAdmin):
         (_("Where from"), {"fields": ("source", "ip", "request_link")}),
         (_("Proof"), {"fields": ("sealed",)}),
     )
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Of a period the index has the entries by their time.
+        chosen = any(request.GET.get(f"at_{end}_0") for end in ("from", "to"))
+        return ("-at", "-id") if chosen else self.ordering
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        counters = actor_of(request).counters
+        return None if counters is None else Parts("counter", tuple(counters))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        term = search_term.strip().replace("\x00", "")
+        if not term:
+            return queryset, False
+        said, agencies = term.casefold(), actor_of(request).agencies
+        found = Q(request_id=term) | Q(object_id=term)
+        for spelling in dict.fromkeys([term, term[:1].upper() + term[1:], term.upper()]):
+            found |= Q(object_label__startswith=spelling)
+        for column in ("actor_label", "action"):
+            found |= known.entries_with(column, lambda value: said in value.casefold(), agencies=agencies) or Q()
+        return queryset.filter(found), False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         everywhere = request.actor.agency_id is None  # type: ignore[attr-defined]

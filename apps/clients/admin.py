@@ -16,10 +16,9 @@ from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
-from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui import exports
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin, draw
 
 KIND_LABELS = {
@@ -76,7 +75,7 @@ def _values_of(kind: str, label: Any) -> Cell:
     return Cell(label, lambda client: client.identifiers.get(kind))
 
 
-class ClientAdmin(PreparedListMixin, PageAdmin):
+class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     page_template = "admin/clients/client/page.html"
     list_display = ("show_client", "counter", "show_identifiers", "show_created")
     list_filter = ("counter",)
@@ -108,7 +107,8 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
         if not search_term.strip():
             return queryset, False
         term, actor = search.clean(search_term), actor_of(request)
-        counters = list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
+        counters = counters_in_view(request)
+        few(request)
         rows, digests = Client.objects.visible_to(actor), contacts.meant(term)
         found = search.find(rows, term, counters=counters, digests=digests) if term else set()
         return queryset.filter(pk__in=found), False

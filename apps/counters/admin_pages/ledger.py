@@ -17,7 +17,7 @@ from apps.agencies.exporting import Cell
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, state_badge
 from apps.counters.ui import exports
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
@@ -51,7 +51,7 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
     list_filter = (OutcomeFilter, "counter", "account")
     list_select_related = ("counter", "account")
     sortable_by = ()
-    search_fields = ("=request_id", "=subject")
+    search_fields = ("request_id", "subject")
     search_help_text = _("Request id or upload id, whole")
     export_cells = {
         "counter": exports.COUNTER,
@@ -83,6 +83,11 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCall]:
         rows = super().get_queryset(request).select_related("counter", "account", "agency")
         return rows.defer("request_body", "response_body") if self._is_list(request) else rows
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str
+    ) -> tuple[QuerySet[ApiCall], bool]:
+        return exactly(request, queryset, search_term, "request_id", "subject"), False
 
     def _is_list(self, request: HttpRequest) -> bool:
         """Whether rows are asked for, on the page or for a file, and not the page of one call."""

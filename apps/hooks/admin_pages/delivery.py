@@ -13,15 +13,17 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
+from apps.agencies.merging import Parts
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.templatetags.goalpost import duration, moment
 from apps.counters.ui.acts import Act, offer
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.hooks import door, payloads, services
 from apps.hooks.admin_pages.endpoint import state_look, why_not
-from apps.hooks.models import OPEN, Delivery
+from apps.hooks.models import OPEN, Delivery, Endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +83,7 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
     list_select_related = ("endpoint", "event__counter")
     sortable_by = ()
     ordering = ("-id",)
-    search_fields = ("=id", "=event__id")
+    search_fields = ("id", "event")
     search_help_text = _("Delivery or event id, whole")
     export_cells = {
         "show_created": (Cell(_("Happened"), lambda delivery: delivery.event.created_at),),
@@ -107,6 +109,19 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).select_related("endpoint__agency", "event__agency", "event__counter")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        return exactly(request, queryset, search_term, "id", "event"), False
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        agencies = actor_of(request).agencies
+        if agencies is None or getattr(request, "few_rows", False):
+            return None
+        # All of the agency: which messages of theirs one who is limited to counters sees, the rows say.
+        endpoints = Endpoint.objects.filter(agency__in=agencies).order_by().values_list("pk", flat=True)
+        return Parts("endpoint", tuple(endpoints))
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> dict[str, Any]:
         body = _body(obj)

@@ -35,7 +35,7 @@ from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.imports import services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
@@ -81,7 +81,7 @@ DISCARD = Act(
 )
 
 
-class ImportJobAdmin(PreparedListMixin, PageAdmin):
+class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/imports/importjob/page.html"
     list_display = ("show_file", "show_counter", "show_state", "show_rows", "show_problems", "show_took")

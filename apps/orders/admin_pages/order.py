@@ -26,7 +26,7 @@ from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
 from apps.counters.ui import exports
 from apps.counters.ui.filters import DayRangeFilter
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
 from apps.goals.models import StatusMapping
@@ -62,14 +62,16 @@ class WorkFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if self.value() == CLOSING:
-            orders: Any = queryset
-            return orders.expiring_within(days=CLOSING_DAYS).unsent()
-        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED):
+        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED, CLOSING):
             return queryset
-        counters = Counter.objects.visible_to(actor_of(request)).values("pk")
-        changes = StatusChange.objects.filter(delivery=self.value(), counter__in=counters)
-        return queryset.filter(pk__in=changes.order_by().values("order_id"))
+        # Few of all orders, found by their changes.
+        few(request)
+        states = [Delivery.WAITING, Delivery.HELD] if self.value() == CLOSING else [self.value()]
+        chosen = chosen_counter(request)
+        counters = counters_in_view(request) if chosen is None else (chosen,)
+        changes = StatusChange.objects.filter(delivery__in=states, counter__in=counters)
+        found: Any = queryset.filter(pk__in=changes.order_by().values("order_id"))
+        return found.expiring_within(days=CLOSING_DAYS).unsent() if self.value() == CLOSING else found
 
 
 class StatusFilter(DropdownFilter):
@@ -99,7 +101,7 @@ def _day(order: Order) -> date:
     return order.create_date_time.astimezone(order.counter.zone).date()
 
 
-class OrderAdmin(PreparedListMixin, PageAdmin):
+class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/orders/order/page.html"
     list_display = (
@@ -149,14 +151,22 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
         if actor_of(request).agencies is None:
             return rows
         # The same once more in a form whose size the database can foresee, so that it picks the right index.
-        return rows.filter(counter__in=list(Counter.objects.visible_to(actor_of(request)).values_list("pk", flat=True)))
+        return rows.filter(counter__in=counters_in_view(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Of a period the index has the orders by their creation.
+        chosen = any(request.GET.get(f"create_date_time_{end}") for end in ("from", "to"))
+        return ("-create_date_time", "-id") if chosen else self.ordering
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
         if not search_term.strip():
             return queryset, False
-        return search.matching(queryset, search_term, actor=actor_of(request)), False
+        found = search.matching(queryset, search_term, actor=actor_of(request))
+        if found.few:
+            few(request)
+        return found.orders, False
 
     def get_urls(self) -> list[URLPattern]:
         sent = path(

@@ -31,7 +31,7 @@ from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui import exports
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
@@ -108,7 +108,7 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
-class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
+class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
     page_template = "admin/uploads/uploadjob/page.html"
     list_display = (
         "show_created",
@@ -123,7 +123,7 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
     list_select_related = ("counter",)
     sortable_by = ()
     ordering = ("-id",)
-    search_fields = ("=request_id",)
+    search_fields = ("request_id",)
     search_help_text = _("Request id, whole")
     export_cells = {
         "counter": exports.COUNTER,
@@ -156,6 +156,11 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UploadJob]:
         return super().get_queryset(request).select_related("counter__account").defer("only_orders")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[UploadJob], search_term: str
+    ) -> tuple[QuerySet[UploadJob], bool]:
+        return exactly(request, queryset, search_term, "request_id"), False
 
     def get_urls(self) -> list[URLPattern]:
         download = path(
