@@ -1,11 +1,13 @@
 """R11 within an agency: who is limited to some of its counters meets nothing of the others and of the whole agency."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.test import Client as Browser
+from django.utils import timezone
 
 from apps.agencies import services
 from apps.agencies.models import ApiKey, Membership, Role
@@ -18,7 +20,9 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.orders.models import Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place, make_place
+from tests.admin.pages import words
 from tests.admin.test_outsiders import BLIND_QUESTIONS, OBJECTS, address, all_actions, everything, full, patterns  # noqa: F401
+from tests.dashboard.conftest import roll_up
 from tests.factories import SYSTEM, make_counter, make_member, make_membership
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +197,41 @@ def test_their_counters_page_names_its_account_and_leads_to_no_page_that_is_clos
     assert yours.account is not None
     assert yours.account.login in answer
     assert f"/admin/counters/metricaaccount/{yours.account_id}/" not in answer
+
+
+# ---- home ----
+
+
+def test_a_healthy_counter_has_no_trouble_on_their_board(both: Place, browser: Browser, login: Any):
+    yours = Counter.objects.get(name="Yours")
+    roll_up()
+    answer = browser.get("/admin/")
+    (line,) = answer.context["lines"]
+    assert (line.block, line.warning, line.trouble) == ("", None, 0)
+    assert line.counter.account == yours.account
+    text = words(answer)
+    assert answer.context["troubled"] == 0
+    assert "Counters 1 all is well" in text
+    assert "Not chosen" not in text
+    assert yours.account is not None
+    assert yours.account.login in text
+    assert "left" not in text, "the quota is the account's, whose page is closed"
+    assert "/counters/metricaaccount/" not in answer.content.decode()
+    assert list(browser.get("/admin/?problems=1").context["lines"]) == []
+    both.push("Y-1", "unheard of", counter=yours)
+    roll_up()
+    answer = browser.get("/admin/")
+    assert (answer.context["total"].held, answer.context["troubled"]) == (1, 1)
+    (theirs,) = (line for line in login(both.owner).get("/admin/").context["lines"] if line.counter == yours)
+    assert [line.trouble for line in answer.context["lines"]] == [theirs.trouble] == [2]
+
+
+def test_what_is_the_matter_with_its_account_they_are_told(both: Place, browser: Browser):
+    yours = Counter.objects.get(name="Yours")
+    MetricaAccount.objects.filter(pk=yours.account_id).update(token_expires_at=timezone.now() + timedelta(days=5))
+    (line,) = browser.get("/admin/").context["lines"]
+    assert (line.token_days, line.block, line.trouble) == (5, "", 1)
+    assert "token: 5 days" in words(browser.get("/admin/"))
+    MetricaAccount.objects.filter(pk=yours.account_id).update(state="disconnected")
+    (line,) = browser.get("/admin/").context["lines"]
+    assert (line.block, line.trouble) == ("account_disconnected", 5)
