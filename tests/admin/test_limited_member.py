@@ -12,7 +12,8 @@ from django.utils import timezone
 from apps.agencies import services
 from apps.agencies.models import ApiKey, Membership, Role
 from apps.agencies.tenancy import counter_path_of
-from apps.alerts.channels import mail
+from apps.alerts.models import Alert
+from apps.alerts.readers import readers
 from apps.alerts.services import save_channel
 from apps.audit import chain
 from apps.audit.models import AuditEntry
@@ -176,10 +177,16 @@ def test_the_limit_holds_in_its_agency_only(both: Place, login: Any):
 
 def test_alerts_of_other_counters_are_not_mailed_to_them(both: Place):
     member, yours = limited(both.agency), Counter.objects.get(name="Yours")
-    for counters, told in (([], False), ([both.counter], False), ([yours, both.counter], False), ([yours], True)):
-        name = f"to {len(counters)} {told} {counters}"[:90]
-        channel, _secret = save_channel(agency=both.agency, name=name, members=[member], counters=counters)
-        assert (member.user.email in mail.recipients(channel)) == told
+    everybody = Membership.objects.get(user=both.owner)
+    channel, _secret = save_channel(agency=both.agency, name="all", members=[member, everybody])
+    reader = {one.address: one for one in readers(channel)}
+    of_theirs = Alert(cause="holds_waiting", counter=yours)
+    of_others = Alert(cause="holds_waiting", counter=both.counter)
+    of_account = Alert(cause="token_expires", account=yours.account)
+    of_agency = Alert(cause="worker_silent")
+    for alert, told in ((of_theirs, True), (of_others, False), (of_account, False), (of_agency, False)):
+        assert reader[member.user.email].may_read(alert) == told
+        assert reader[both.owner.email].may_read(alert)
 
 
 def test_every_model_with_pages_knows_its_counters_or_is_closed():
