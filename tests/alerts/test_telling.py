@@ -310,7 +310,7 @@ def held_at(counter: Counter) -> Alert:
 def test_who_is_limited_to_counters_is_mailed_of_these_alone(
     shop: Shop, watch: Watch, trouble: Any, post_office: PostOffice, chosen: bool
 ):
-    """As on the pages: nothing of another counter, of an account, of the agency's workers; not even a number of them."""
+    """As on the pages: nothing of another counter, of an account, of the agency's workers, not even a number."""
     theirs = make_counter(watch.agency, name="Theirs")
     anna = limited_to(watch.agency, theirs)
     owner = make_membership(watch.agency, make_user("owner@north.example"))
