@@ -52,7 +52,7 @@ class PeriodFilter(RangeDateTimeFilter):
 
 
 _KINDS = ("exact", "in", "isnull", "gte", "gt", "lte", "lt")
-"""How the values of a filter's field are compared. Never by a part of a text: by guessing parts one finds out the whole."""
+"""How the values of a filter's field are compared. Never by a part of a text: that finds out the whole by guessing."""
 
 
 def is_offered(model: type[models.Model], filters: Any, lookup: str) -> bool:

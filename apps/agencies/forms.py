@@ -39,6 +39,7 @@ class MemberForm(forms.ModelForm):
         label=_("Counters"),
         choices=[(ALL, _("All counters, those that are added later too")), (THESE, _("Only those chosen below"))],
         initial=ALL,
+        required=False,
         help_text=_("An owner has all counters; managers and analysts can be limited to some."),
         widget=UnfoldAdminRadioSelectWidget,
     )
@@ -66,9 +67,14 @@ class MemberForm(forms.ModelForm):
 
     def clean(self) -> Any:
         values = super().clean() or {}
-        if values.get("reach") == ALL:
+        if "counter_ids" not in self.fields or {"reach", "counter_ids"} & set(self.errors):
+            return values
+        chosen = values.get("counter_ids")
+        # A program that does not say it may still name counters, or leave who has all of them as they are.
+        reach = values.get("reach") or (THESE if chosen or self.instance.counter_ids is not None else ALL)
+        if reach == ALL:
             values["counter_ids"] = None
-        elif "counter_ids" not in self.errors and values.get("reach") == THESE and not values.get("counter_ids"):
+        elif not chosen:
             message = _("Choose at least one counter, or all of them.")
             self.add_error("counter_ids", ValidationError(message, code="none_chosen"))
         return values

@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from apps.agencies import services
+from apps.agencies.invitations import invite
 from apps.agencies.models import ApiKey, Membership, Role
 from apps.agencies.tenancy import counter_path_of
 from apps.alerts.models import Alert
@@ -24,7 +25,7 @@ from tests.admin.conftest import Place, make_place
 from tests.admin.pages import words
 from tests.admin.test_outsiders import BLIND_QUESTIONS, OBJECTS, address, all_actions, everything, full, patterns  # noqa: F401
 from tests.dashboard.conftest import roll_up
-from tests.factories import SYSTEM, make_counter, make_member, make_membership
+from tests.factories import SYSTEM, make_counter, make_key, make_member, make_membership
 
 pytestmark = pytest.mark.django_db
 
@@ -140,19 +141,75 @@ def test_an_owner_names_the_counters_and_takes_the_limit_away(both: Place, login
     url = f"/admin/agencies/membership/{member.pk}/change/"
     page = owner.get(url).content.decode()
     assert "Yours · 60000001" in page
-    assert owner.post(url, {"role": "manager", "counter_ids": ["60000001"]}).status_code == 302
+    these = {"role": "manager", "reach": "these"}
+    assert owner.post(url, {**these, "counter_ids": ["60000001"]}).status_code == 302
     member.refresh_from_db()
     assert member.counter_ids == [60_000_001]
-    assert "60000001" in owner.get("/admin/agencies/membership/").content.decode()
+    assert "Yours · 60000001" in owner.get("/admin/agencies/membership/").content.decode()
     entry = AuditEntry.objects.get(action="member.counters_changed")
     assert (entry.before["counter_ids"], entry.after["counter_ids"]) == (None, [60_000_001])
     for wrong in (["1"], ["x"]):
-        assert owner.post(url, {"role": "manager", "counter_ids": wrong}).status_code == 200
-    answer = owner.post(url, {"role": "owner", "counter_ids": ["60000001"]})
+        assert owner.post(url, {**these, "counter_ids": wrong}).status_code == 200
+    answer = owner.post(url, {**these, "role": "owner", "counter_ids": ["60000001"]})
     assert "An owner has all counters" in answer.content.decode()
-    owner.post(url, {"role": "manager"})
+    owner.post(url, {"role": "manager", "reach": "all"})
     member.refresh_from_db()
     assert member.counter_ids is None
+
+
+def test_taking_the_last_counter_away_does_not_give_all(both: Place, login: Any):
+    """No box ticked is a mistake, not a wish; nor does a program that says nothing of it widen a limit."""
+    owner, member = login(both.owner), limited(both.agency)
+    url = f"/admin/agencies/membership/{member.pk}/change/"
+    assert owner.get(url).context["adminform"].form["reach"].value() == "these"
+    for given in ({"reach": "these"}, {}, {"reach": "everything"}):
+        answer = owner.post(url, {"role": "manager", **given})
+        assert answer.status_code == 200
+        errors = answer.context["adminform"].form.errors
+        assert set(errors) == ({"reach"} if given.get("reach") == "everything" else {"counter_ids"})
+        member.refresh_from_db()
+        assert member.counter_ids == [60_000_001]
+    with pytest.raises(ValidationError) as refusal:
+        limited_to_nothing: tuple[int, ...] = ()
+        services.change_member(actor=SYSTEM, member=member, role=Role.MANAGER, counter_ids=limited_to_nothing)
+    assert refusal.value.error_dict["counter_ids"][0].code == "none_chosen"
+    # "All" is what it says, whatever boxes are still ticked out of sight.
+    owner.post(url, {"role": "manager", "reach": "all", "counter_ids": ["60000001"]})
+    member.refresh_from_db()
+    assert member.counter_ids is None
+
+
+def test_lists_of_people_name_the_counters_at_one_price(
+    both: Place, login: Any, django_assert_num_queries: Any, django_assert_max_num_queries: Any
+):
+    numbers = []
+    for number in range(6):
+        numbers.append(60_000_100 + number)
+        make_counter(both.agency, name=f"Shop {number}", metrica_id=numbers[-1])
+    limited(both.agency)
+    owner = login(both.owner)
+    lists = ("/admin/agencies/membership/", "/admin/agencies/invitation/", "/admin/agencies/apikey/")
+    invite(actor=SYSTEM, agency=both.agency, email="a@two.example", role="analyst", counter_ids=[60_000_001])
+    make_key(both.agency, counter_ids=[60_000_001])
+    prices = []
+    for url in lists:
+        owner.get(url)
+        with django_assert_max_num_queries(30) as asked:
+            assert "Yours · 60000001" in words(owner.get(url))
+        prices.append(len(asked))
+    for number in range(5):
+        member = Membership.objects.get(user=make_member(both.agency, Role.ANALYST, f"many-{number}@two.example"))
+        services.change_member(actor=SYSTEM, member=member, role=Role.ANALYST, counter_ids=numbers)
+        invite(
+            actor=SYSTEM, agency=both.agency, email=f"m-{number}@two.example", role="analyst", counter_ids=[*numbers, 7]
+        )
+        make_key(both.agency, counter_ids=numbers)
+    for url, price in zip(lists, prices, strict=True):
+        with django_assert_num_queries(price):
+            text = words(owner.get(url))
+        assert "Shop 3 · 60000103 +" in text or "Shop 2 · 60000102 +" in text
+    page = words(login(both.analyst).get(f"{lists[0]}{member.pk}/change/"))
+    assert all(f"Shop {number} · {numbers[number]}" in page for number in range(6))
 
 
 def test_a_counter_that_is_gone_opens_nothing_and_stays_named(both: Place, login: Any):
