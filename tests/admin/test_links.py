@@ -161,7 +161,7 @@ def test_who_sees_no_accounts_is_not_asked_to_choose_one(troubled: Place, login:
     assert limited.get(url).status_code == 302
     page = words(limited.get(f"/admin/counters/counter/{alone.pk}/change/"))
     assert "Choose one below" not in page
-    assert "No Metrica account is chosen, so nothing can leave. Ask an owner" in page
+    assert "No account is chosen, so nothing can leave. Ask an owner" in page
 
 
 def test_where_there_is_no_account_to_choose_the_question_says_so(login: Any):

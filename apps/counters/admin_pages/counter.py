@@ -121,7 +121,7 @@ def next_step(counter: Counter, request: HttpRequest) -> tuple[str, str, str]:
         return why, _now("Resume"), reverse("admin:counters_counter_resume", args=[counter.pk])
     if reason == "account_disconnected" and counter.account is None:
         if not actor.can(Right.OPERATE) or not sees_accounts(request):
-            why = _now("No Metrica account is chosen, so nothing can leave.")
+            why = _now("No account is chosen, so nothing can leave.")
             return f"{why} {ask_owner(request, counter.agency_id)}", "", ""
         why = _now("No Metrica account is chosen, so nothing can leave. Choose one below and save.")
         return why, "", ""
