@@ -222,3 +222,33 @@ def test_owners_are_read_once_a_page(troubled: Place, login: Any, django_assert_
         manager.get(url)
     roles = [one for one in asked.captured_queries if '"agencies_membership"."role" = \'owner\'' in one["sql"]]
     assert len(roles) == 1
+
+
+# ---- a page that is a while old ----
+
+
+def test_a_dialog_of_what_is_done_already_leads_the_page_on(troubled: Place, login: Any):
+    """The window asks by itself: what it is led to would be drawn in it, and the message be lost there."""
+    manager = login(troubled.manager)
+    counter = Counter.objects.get(name="Paused")
+    url = f"/admin/counters/counter/{counter.pk}/pause/?next=/admin/counters/counter/"
+    answer = manager.get(url, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (200, "/admin/counters/counter/")
+    assert answer.content == b""
+    assert "This cannot be done any more" in words(manager.get("/admin/counters/counter/"))
+    assert manager.get(url).status_code == 302
+
+
+def test_a_refusal_says_what_it_is_and_leads_home(place: Place, other: Place, login: Any):
+    analyst = login(place.analyst)
+    for url, status, told in (
+        (f"/admin/counters/counter/{other.counter.pk}/pause/", 404, "This is not here"),
+        (f"/admin/counters/counter/{place.counter.pk}/pause/", 403, "This is not yours to do"),
+    ):
+        answer = analyst.get(url)
+        assert answer.status_code == status
+        page = answer.content.decode()
+        assert told in page
+        assert '<main id="dialog">' in page
+        assert 'href="/"' in page
+        assert "Zeta" not in page
