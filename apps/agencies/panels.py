@@ -1,6 +1,6 @@
 """What the apps below tell the pages of this one: agencies know nothing of counters, an owner chooses among them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,3 +26,5 @@ By indexes and cut off, as it is asked while one writes."""
 
 MOST_FOUND = 7
 """Of one kind: who means another writes more of it."""
+counters_named: list[Callable[[Mapping[int, Collection[int]]], Mapping[tuple[int, int], str]]] = []
+"""For agencies (primary keys) and numbers of counters of each: by both, what to call it. One query."""

@@ -1,7 +1,6 @@
 """The audit log to read: who, what, when, on what, under which request; before and after side by side."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -25,6 +24,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import PeriodFilter
+from apps.agencies.links import page_by_name
 from apps.agencies.merging import Parts
 from apps.audit import known, triggers, verifying
 from apps.audit.models import AuditEntry, AuditLink
@@ -200,6 +200,13 @@ class AuditEntryAdmin(TenantAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("agency", "link")
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
+        """With the address of what was done to, where it is still there and this person may open it."""
+        entry: Any = super().get_object(request, object_id, from_field)
+        if entry is not None and entry.object_id:
+            entry.object_url = page_by_name(request, entry.object_type, entry.object_id)
+        return entry
+
     @display(description=_("time"), ordering="at")
     def moment(self, entry: AuditEntry) -> str:
         return format_html('<span class="gp-nowrap">{}</span>', f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
@@ -215,7 +222,7 @@ class AuditEntryAdmin(TenantAdmin):
     @display(description=_("object"))
     def object_link(self, entry: AuditEntry) -> Any:
         name = f"{entry.object_label} · {entry.object_type} {entry.object_id}".strip(" ·")
-        url = _url(lambda: reverse(f"admin:{entry.object_type.replace('.', '_')}_change", args=[entry.object_id]))
+        url = getattr(entry, "object_url", "")
         return format_html('<a class="underline" href="{}">{}</a>', url, name) if url else name
 
     @display(description=_("request id"))
@@ -280,10 +287,3 @@ def _request(entry: AuditEntry, text: str) -> SafeString:
     log = reverse("admin:audit_auditentry_changelist")
     link = '<a class="gp-link gp-mono" href="{0}?{1}" title="{2}">{3}</a>'
     return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id, text)
-
-
-def _url(make: Callable[[], str]) -> str:
-    try:
-        return make()
-    except NoReverseMatch:
-        return ""

@@ -33,8 +33,9 @@ from apps.agencies.models import Agency, Membership
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.alerts import channels, services, telling
 from apps.alerts.causes import choices
-from apps.alerts.channels import NotSent, mail, telegram
+from apps.alerts.channels import NotSent, telegram
 from apps.alerts.models import AlertDelivery, Channel, ChannelKind, DeliveryState
+from apps.alerts.readers import recipients
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome
@@ -65,7 +66,10 @@ class ChannelForm(forms.ModelForm):
         label=_("People of the agency"),
         queryset=Membership.objects.none(),
         required=False,
-        help_text=_("They get it at the address of their login, for as long as they are in the agency."),
+        help_text=_(
+            "They get it at the address of their login, for as long as they are in the agency. Who is limited to some "
+            "counters is told of these alone."
+        ),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     addresses = forms.CharField(
@@ -315,7 +319,7 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     @display(description=_("To whom"))
     def show_whom(self, channel: Channel) -> str:
         if channel.kind == ChannelKind.EMAIL:
-            found = mail.recipients(channel)
+            found = recipients(channel)
             more = f" +{len(found) - 2}" if len(found) > 2 else ""
             return format_html('<span class="gp-wrap">{}{}</span>', ", ".join(found[:2]) or "—", more)
         if channel.kind == ChannelKind.TELEGRAM:

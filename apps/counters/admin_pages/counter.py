@@ -1,6 +1,7 @@
 """Counters: how each is delivered, what its statuses mean, what it waits for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
+from apps.agencies.links import ask_owner, page_of, sees_accounts
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import checkup, panels, services
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
@@ -109,13 +111,19 @@ RESUME = Act(
 offer(Counter, PAUSE, RESUME, PRODUCTS, SWITCH_ON)
 
 
-def next_step(counter: Counter) -> tuple[str, str, str]:
-    """Why nothing of the counter can go now, what to do about it, and the page where that is done."""
-    reason = services.block_reason(counter)
+def next_step(counter: Counter, request: HttpRequest) -> tuple[str, str, str]:
+    """Why nothing of the counter can go now, what to do about it, and the page where that is done; to who cannot do it
+    the first says whom to ask."""
+    reason, actor = services.block_reason(counter), actor_of(request)
     if reason == "counter_paused":
         why = _now("The counter is paused: %(reason)s") % {"reason": counter.pause_reason or "—"}
+        if not actor.can(Right.OPERATE):
+            return why, "", ""
         return why, _now("Resume"), reverse("admin:counters_counter_resume", args=[counter.pk])
     if reason == "account_disconnected" and counter.account is None:
+        if not actor.can(Right.OPERATE) or not sees_accounts(request):
+            why = _now("No account is chosen, so nothing can leave.")
+            return f"{why} {ask_owner(request, counter.agency_id)}", "", ""
         why = _now("No Metrica account is chosen, so nothing can leave. Choose one below and save.")
         return why, "", ""
     if reason == "account_disconnected":
@@ -124,11 +132,24 @@ def next_step(counter: Counter) -> tuple[str, str, str]:
             "login": counter.account.login,
             "reason": counter.account.state_reason,
         }
-        return why, _now("Connect it"), reverse("admin:counters_metricaaccount_change", args=[counter.account_id])
+        if actor.can(Right.ADMINISTER):
+            return why, _now("Connect it"), page_of(request, counter.account)
+        page = page_of(request, counter.account)
+        return f"{why} {ask_owner(request, counter.agency_id)}", _now("Open the account") if page else "", page
     if reason == "unknown_time_zone":
         why = _now("The time zone is unknown, so no time can be sent. Read it from Metrica, or write it below.")
         return why, "", ""
     return "", "", ""
+
+
+def _steps_for(request: HttpRequest, counter: Counter) -> list[checkup.Finding]:
+    """The set-up's steps; where one is not this person's to do, it says whom to ask."""
+    return [
+        step
+        if step.level == checkup.Level.DONE or step.is_for(actor_of(request))
+        else replace(step, step=ask_owner(request, counter.agency_id) if step.of_accounts else step.step, url="")
+        for step in checkup.findings([counter])[counter.pk]
+    ]
 
 
 class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
@@ -228,13 +249,13 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         counter = context.get("original")
         if counter is not None:
-            why, step, url = next_step(counter)
+            why, step, url = next_step(counter, request)
             context.update(
                 **traffic_of(counter.account),
                 tiles=draw(panels.counter_tiles, request, counter),
                 panels=draw(panels.counter_panels, request, counter),
                 may_operate=actor_of(request).can(Right.OPERATE),
-                steps=(steps := checkup.findings([counter])[counter.pk]),
+                steps=(steps := _steps_for(request, counter)),
                 steps_left=sum(step.level == checkup.Level.NEEDED for step in steps),
                 all_steps_done=all(step.level == checkup.Level.DONE for step in steps),
                 block_why=why,

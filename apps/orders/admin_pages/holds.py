@@ -80,7 +80,7 @@ class HeldChangeAdmin(WorkListAdmin):
                 if any(counts[value] for value in BY_STATUS) and reason in ("", *BY_STATUS)
                 else []
             ),
-            "held_counters": held_counters(by_counter, reason=reason),
+            "held_counters": held_counters(by_counter, reason=reason, request=request),
             "next": request.get_full_path(),
             "may_operate": self.has_operate_permission(request),
             **(extra_context or {}),

@@ -207,7 +207,7 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             row.type = meaning.type if meaning else ""
 
     def page_context(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        steps = story(obj)
+        steps = story(obj, request)
         return {
             "steps": steps,
             "picture": draw(steps),

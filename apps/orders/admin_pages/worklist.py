@@ -92,7 +92,7 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         may_operate = self.has_operate_permission(request)
         for row in rows:
-            row.fix = fix_for(row) if may_operate else None
+            row.fix = fix_for(row, request) if may_operate else None
             row.next = request.get_full_path()
 
     def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:

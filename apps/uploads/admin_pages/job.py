@@ -205,7 +205,7 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
         version = _version(uploads)
         changed = "part" not in request.GET or request.GET.get("seen") != version
         return {
-            "waves": _waves(uploads[:SHOWN_UPLOADS]) if changed else [],
+            "waves": _waves(uploads[:SHOWN_UPLOADS], request) if changed else [],
             "changed": changed,
             "version": version,
             "more_uploads": len(uploads) > SHOWN_UPLOADS,
@@ -260,7 +260,7 @@ def _version(uploads: Sequence[Upload]) -> str:
     return hashlib.sha256(repr(moving).encode()).hexdigest()[:16]
 
 
-def _waves(uploads: Sequence[Upload]) -> list[Wave]:
+def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
     calls: dict[Any, list[ApiCall]] = defaultdict(list)
     looks: dict[Any, list[ApiCall]] = defaultdict(list)
     for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
@@ -277,7 +277,7 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
         for change in changes.select_related("order")[:SHOWN_UPLOADS]:
-            rejected[change.upload_id].append((change, advice_for(change), fix_for(change)))
+            rejected[change.upload_id].append((change, advice_for(change), fix_for(change, request)))
         for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
             clients[client.upload_id].append(client)
     waves: dict[int, list[FileLine]] = defaultdict(list)
