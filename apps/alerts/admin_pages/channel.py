@@ -341,7 +341,7 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
 def whom(channel: Channel) -> Any:
     """Whom it reaches now: addresses, a chat, or an address without the secrets that stand in it."""
     if channel.kind == ChannelKind.EMAIL:
-        return mail.recipients(channel)
+        return recipients(channel)
     return channel.chat_title or channel.chat_id if channel.kind == ChannelKind.TELEGRAM else door.shown(channel.url)
 
 
