@@ -12,32 +12,14 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection as database
 from django.utils.translation import gettext as _
 
-from apps.agencies.models import Membership
 from apps.alerts.channels.outcome import NotSent, Sent
 from apps.alerts.messages import Message
 from apps.alerts.models import Channel
+from apps.alerts.readers import recipients
 from apps.metrica.text import Text
 
 DEADLINE = 60.0
 """Seconds for all recipients together; who has not got it by then gets it with the next attempt."""
-
-
-def recipients(channel: Channel) -> list[str]:
-    """The members' addresses as they are now, and the others; each once. No query where the members are read ahead.
-
-    A member who is limited to counters gets it only where the channel tells of these alone (R11).
-    """
-    members = [member for member in channel.members.all() if member.user.is_active]
-    if any(member.counter_ids is not None for member in members):
-        told_of = {counter.metrica_id for counter in channel.counters.all()}
-        members = [member for member in members if _may_read(member, told_of)]
-    people = [member.user.email for member in members]
-    return list(dict.fromkeys([*people, *channel.addresses]))
-
-
-def _may_read(member: Membership, told_of: set[int]) -> bool:
-    """`told_of`: numbers of the counters that the channel is for; none: all."""
-    return member.counter_ids is None or (bool(told_of) and told_of <= set(member.counter_ids))
 
 
 def problem(channel: Channel) -> Text:
@@ -45,15 +27,22 @@ def problem(channel: Channel) -> Text:
 
 
 def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
-    """Raises NotSent where nobody got it."""
+    """To each what is meant for them. Raises NotSent where nobody got it."""
+    reached = recipients(channel)
+    # Who has left the agency meanwhile gets nothing any more.
+    letters = {one: message.for_whom.get(one, message) for one in to or reached if one in reached}
+    wanted = {address: letter for address, letter in letters.items() if letter is not None}
+    if not wanted:
+        return Sent()  # of this those who are left may read nothing
 
     def mail_to(address: str) -> EmailMultiAlternatives:
-        mail = EmailMultiAlternatives(message.subject, message.text, to=[address])
-        if message.html:
-            mail.attach_alternative(message.html, "text/html")
+        letter = wanted[address]
+        mail = EmailMultiAlternatives(letter.subject, letter.text, to=[address])
+        if letter.html:
+            mail.attach_alternative(letter.html, "text/html")
         return mail
 
-    return post(list(to) or recipients(channel), mail_to)
+    return post(list(wanted), mail_to)
 
 
 def post(wanted: Sequence[str], mail_to: Callable[[str], EmailMultiAlternatives]) -> Sent:
