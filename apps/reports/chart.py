@@ -12,7 +12,7 @@ from apps.counters.templatetags.goalpost import number
 
 WIDTH: Final = 720
 HEIGHT: Final = 180
-_LEFT, _BOTTOM, _TOP = 44, 22, 8
+_LEFT, _BOTTOM, _TOP = 52, 26, 16
 _MOST_LABELS: Final = 8
 
 
@@ -82,10 +82,10 @@ def _n(value: float) -> str:
 
 
 def _round_up(most: int) -> int:
-    """A round number not below it: 1, 2, 4, 5, 10, 20, 40, 50, 100 …"""
+    """A round number not below it: 1, 2, 3, 4, 5, 6, 8, 10, 20, 30 …"""
     step = 1
     while True:
-        for factor in (1, 2, 4, 5):
+        for factor in (1, 2, 3, 4, 5, 6, 8):
             if factor * step >= most:
                 return factor * step
         step *= 10
