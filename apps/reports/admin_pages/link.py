@@ -110,7 +110,7 @@ class ReportLinkAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         new = ["counter"] if obj is None else []
         ends = ["days"] if obj is None else []
-        letter = ["weekly", ("weekday", "hour", "letter_language")]
+        letter = ["weekly", "weekday", "hour", "letter_language"]
         if obj is None or self.has_change_permission(request, obj):
             letter.append("emails")
         return [
