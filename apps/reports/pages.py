@@ -50,7 +50,8 @@ def for_everybody(view: View) -> View:
         answer.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
         return answer
 
-    return csp(POLICY)(guarded)
+    kept_to_it: View = csp(POLICY)(guarded)
+    return kept_to_it
 
 
 @for_everybody

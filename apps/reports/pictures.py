@@ -46,7 +46,8 @@ def as_data(content: bytes) -> str:
 def _taken_apart(content: bytes) -> bytes:
     if not content.startswith(_SIGNATURE):
         raise _Unusable
-    kept, names = [_SIGNATURE], []
+    kept = [_SIGNATURE]
+    names: list[bytes] = []
     packed: list[bytes] = []
     at = len(_SIGNATURE)
     while at < len(content) and (not names or names[-1] != b"IEND"):

@@ -20,7 +20,6 @@ from apps.audit import trace
 from apps.audit.services import record, snapshot
 from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
 from apps.counters.models import Counter
-from apps.metrica.text import Text
 from apps.reports import pictures
 from apps.reports.models import AgencyLook, Recipient, ReportLink
 from apps.reports.weeks import next_letter, told_by
@@ -310,7 +309,7 @@ def _fill(link: ReportLink, fields: Mapping[str, Any]) -> None:
 def _check(link: ReportLink) -> None:
     known = dict(settings.LANGUAGES)
     errors: dict[str, ValidationError] = {}
-    message: Text = _("Choose one of the languages.")
+    message = _("Choose one of the languages.")
     if link.language and link.language not in known:
         errors["language"] = ValidationError(message, code="unknown_language")
     if link.letter_language not in known:

@@ -217,7 +217,7 @@ class ReportLinkAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
 
 def _when(link: ReportLink) -> str:
-    return f"{link.get_weekday_display()}, {link.hour:02}:00" if link.weekly else ""  # type: ignore[attr-defined]
+    return f"{link.get_weekday_display()}, {link.hour:02}:00" if link.weekly else ""
 
 
 def _state_of(link: ReportLink) -> tuple[str, str, str]:
