@@ -11,7 +11,7 @@ from typing import Any, Final
 from csp.constants import NONCE, NONE, SELF
 from csp.decorators import csp
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
@@ -27,7 +27,7 @@ from apps.reports.models import ReportLink
 from apps.reports.numbers import report_of
 from apps.reports.periods import read
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 POLICY: Final = {
     "default-src": [NONE],
@@ -43,7 +43,7 @@ def for_everybody(view: View) -> View:
     """A page outside of the login: not too often, and with the headers that keep it to its reader."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = _slow_down(request) if limits.too_many(request) else view(request, *args, **kwargs)
         patch_cache_control(answer, no_store=True, private=True)
         answer.headers["Referrer-Policy"] = "no-referrer"
