@@ -1,6 +1,7 @@
 """Pages of lists that may hold millions of rows."""
 
 from django.core.paginator import Paginator
+from django.db import connections
 from django.db.models import QuerySet, Value
 from django.utils.functional import cached_property
 
@@ -15,7 +16,7 @@ class LimitedPaginator(Paginator):
         if not isinstance(self.object_list, QuerySet):
             return len(self.object_list)
         rows = self.object_list.order_by()
-        if not rows.query.distinct:
+        if connections[rows.db].vendor == "postgresql" and not rows.query.distinct:
             rows = rows.values(one=Value(1))  # no column of the row, so an index alone can answer
         return rows[: self.COUNT_LIMIT].count()
 
