@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, state_badge
+from apps.counters.ui import exports
 from apps.counters.ui.lists import PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.metrica import catalogue
@@ -51,6 +53,25 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
     sortable_by = ()
     search_fields = ("request_id", "subject")
     search_help_text = _("Request id or upload id, whole")
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_time": (Cell(_("Started"), lambda call: call.started_at),),
+        "show_call": (
+            Cell(_("Method"), lambda call: call.method),
+            Cell(_("Address"), lambda call: call.url),
+        ),
+        "show_outcome": (
+            Cell(_("Outcome"), lambda call: OUTCOMES.get(call.outcome, call.outcome)),
+            Cell(_("Error"), lambda call: call.error_code),
+        ),
+        "show_status": (Cell(_("HTTP status"), lambda call: call.status),),
+        "show_took": (Cell(_("Took, seconds"), lambda call: exports.seconds(call.started_at, call.finished_at)),),
+    }
+    export_keys = (
+        Cell(_("Metrica account"), lambda call: call.account and call.account.login),
+        Cell(_("Upload"), lambda call: call.subject),
+        Cell(_("Request id"), lambda call: call.request_id),
+    )
     empty_icon = "http"
     empty_title = _("No call to Metrica yet")
     empty_text = _("Every request that leaves for Metrica is written here, with its answer.")
@@ -69,8 +90,9 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
         return exactly(request, queryset, search_term, "request_id", "subject"), False
 
     def _is_list(self, request: HttpRequest) -> bool:
+        """Whether rows are asked for, on the page or for a file, and not the page of one call."""
         match = request.resolver_match
-        return match is not None and match.url_name == "counters_apicall_changelist"
+        return match is not None and "object_id" not in match.kwargs
 
     def page_context(self, request: HttpRequest, obj: ApiCall) -> dict[str, Any]:
         parts = urlsplit(obj.url)

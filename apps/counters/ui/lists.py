@@ -11,21 +11,20 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from apps.agencies.access import actor_of
+from apps.agencies.changelists import TenantChangeList, stays_unread
 from apps.agencies.merging import Parts
-from apps.agencies.tenant_admin import MergedChangeList
 from apps.counters.models import Counter
 
 _UNNARROWED = frozenset({PAGE_VAR, ALL_VAR, ERROR_FLAG})
 _LONGEST_KEY = 18
 
 
-class PreparedChangeList(MergedChangeList):
-    result_list: Any
-
+class PreparedChangeList(TenantChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.prepare(request, self.result_list)
+        if not stays_unread(request):
+            self.result_list = list(self.result_list)
+            self.model_admin.prepare(request, self.result_list)
 
 
 class PreparedListMixin:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.agencies.merging import Parts
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.templatetags.goalpost import duration, moment
@@ -84,6 +85,24 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
     ordering = ("-id",)
     search_fields = ("id", "event")
     search_help_text = _("Delivery or event id, whole")
+    export_cells = {
+        "show_created": (Cell(_("Happened"), lambda delivery: delivery.event.created_at),),
+        "show_event": (
+            Cell(_("Event"), lambda delivery: delivery.event.get_type_display()),
+            Cell(_("Counter"), lambda delivery: delivery.event.counter and delivery.event.counter.name),
+            Cell(_("Counter number"), lambda delivery: delivery.event.counter and delivery.event.counter.metrica_id),
+        ),
+        "show_state": (
+            Cell(_("State"), lambda delivery: delivery.get_state_display()),
+            Cell(_("What went wrong"), why_not),
+        ),
+        "show_status": (Cell(_("HTTP status"), lambda delivery: delivery.http_status),),
+        "show_took": (Cell(_("Took, seconds"), lambda delivery: delivery.seconds),),
+    }
+    export_keys = (
+        Cell(_("Delivery"), lambda delivery: delivery.pk),
+        Cell(_("Event id"), lambda delivery: delivery.event_id),
+    )
     empty_icon = "webhook"
     empty_title = _("Nothing was sent yet")
     empty_text = _("What happens is written here for each webhook that wants to know it.")

@@ -1,6 +1,7 @@
 """Orders: the list, one order with its timeline, and adding one by hand."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +20,22 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.clients.admin import identifier_rows
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
+from apps.counters.ui import exports
 from apps.counters.ui.filters import DayRangeFilter
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
 from apps.goals.models import StatusMapping
+from apps.metrica.vocabulary import OrderType
 from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
 from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
-from apps.orders.admin_pages.turning import UnreadList, turn
+from apps.orders.admin_pages.turning import turn
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.orders.numbers import CLOSING_DAYS
 from apps.orders.panels import order_bulk_acts, sent_rows
@@ -87,6 +91,16 @@ class StatusFilter(DropdownFilter):
         return queryset.filter(order_status=status) if (status := self.value()) else queryset
 
 
+def why_not(change: StatusChange | None) -> str:
+    """Why a change waits for a person, or what was said when it was refused."""
+    return "" if change is None else change.get_hold_reason_display() or change.reject_message
+
+
+def _day(order: Order) -> date:
+    """The CRM gave no time: the day on the counter's clock."""
+    return order.create_date_time.astimezone(order.counter.zone).date()
+
+
 class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/orders/order/page.html"
@@ -105,6 +119,29 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     list_disable_select_all = True
     search_fields = ("order_id",)
     search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
+    export_cells = {
+        "show_order": (Cell(_("Order"), lambda order: order.order_id), *exports.COUNTER),
+        "show_status": (
+            Cell(_("Status"), lambda order: order.order_status),
+            Cell(_("Order type"), lambda order: OrderType(order.type).label if order.type else _("Not mapped")),
+        ),
+        "show_delivery": (
+            Cell(_("Delivery"), lambda order: order.current_change and order.current_change.get_delivery_display()),
+            Cell(_("Why held or rejected"), lambda order: why_not(order.current_change)),
+        ),
+        "show_money": exports.money(_("Revenue"), lambda order: order.current_change),
+        "show_client": (
+            Cell(_("Client"), lambda order: order.client and order.client.name),
+            Cell(_("Client id"), lambda order: order.client and order.client.uniq_id),
+        ),
+        "show_created": (
+            Cell(
+                _("Created in the CRM"),
+                lambda order: _day(order) if order.create_date_only else order.create_date_time,
+            ),
+        ),
+        "show_received": (Cell(_("Last received"), lambda order: order.updated_at),),
+    }
     empty_icon = "receipt_long"
     empty_title = _("No order yet")
     empty_text = _("Orders come by the REST API, from a CSV file, or by hand. Add one to see how it travels.")
@@ -130,9 +167,6 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         if found.few:
             few(request)
         return found.orders, False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return UnreadList if getattr(request, "list_stays_unread", False) else super().get_changelist(request, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         sent = path(
@@ -173,7 +207,7 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             row.type = meaning.type if meaning else ""
 
     def page_context(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        steps = story(obj)
+        steps = story(obj, request)
         return {
             "steps": steps,
             "picture": draw(steps),

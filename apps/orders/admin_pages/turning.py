@@ -6,13 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
+from apps.agencies.changelists import rows_of
 from apps.agencies.merging import Parts, merged
-from apps.counters.ui.lists import PreparedChangeList
 from apps.orders.models import Order
 
 FILTERS = "_changelist_filters"
@@ -42,13 +41,6 @@ def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     return Turn(back=back, newer=page(newer), older=page(older), narrowed=bool(kept))
 
 
-class UnreadList(PreparedChangeList):
-    """The list's own search and filters, without a page of it being read."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        self.result_list = []
-
-
 def _next(rows: QuerySet[Order], order: Order, parts: Parts | None, *, up: bool) -> int | None:
     """The key of the order above or below in a list that is sorted by falling creation time, or by the key alone."""
     beyond, sign = ("gt", "") if up else ("lt", "-")
@@ -66,14 +58,12 @@ def _next(rows: QuerySet[Order], order: Order, parts: Parts | None, *, up: bool)
 def _rows(model_admin: Any, request: HttpRequest, kept: str) -> tuple[QuerySet[Order], Parts | None]:
     """The rows of the list that these parameters narrow, and what they are read by; of the whole list where they say
     nothing that it knows."""
-    asked: Any = copy(request)
-    asked.GET = QueryDict(kept, mutable=True)
-    asked.list_stays_unread = True
-    for name in (PAGE_VAR, ALL_VAR):
-        asked.GET.pop(name, None)
-    try:
-        rows = model_admin.get_changelist_instance(asked).queryset if kept else model_admin.get_queryset(request)
-    except IncorrectLookupParameters:
-        asked.GET = QueryDict()
-        rows = model_admin.get_queryset(request)
-    return rows.select_related(None), model_admin.parts_of(asked)
+    if kept:
+        try:
+            rows, parts = rows_of(model_admin, request, kept)
+            return rows.select_related(None), parts
+        except IncorrectLookupParameters:
+            pass
+    whole: Any = copy(request)
+    whole.GET = QueryDict()
+    return model_admin.get_queryset(request).select_related(None), model_admin.parts_of(whole)

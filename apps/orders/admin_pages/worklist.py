@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.agencies.paginator import ShortPaginator
 from apps.counters.templatetags.goalpost import moment, money, since
+from apps.counters.ui import exports
 from apps.counters.ui.acts import came_from
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view
 from apps.counters.ui.pages import PageAdmin
@@ -35,6 +37,20 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     ordering = ("-id",)
     search_fields = ("order_status",)
     search_help_text = _("Status or order id, whole")
+    export_cells = {
+        "show_order": (Cell(_("Order"), lambda change: change.order.order_id), *exports.COUNTER),
+        "show_status": (Cell(_("Status"), lambda change: change.order_status),),
+        "show_money": exports.money(_("Revenue")),
+        "show_happened": (
+            Cell(_("Happened"), lambda change: change.status_date_time),
+            Cell(_("Received"), lambda change: change.received_at),
+        ),
+        "show_fix": (),
+    }
+    export_keys = (
+        Cell(_("Client id"), lambda change: change.order.client and change.order.client.uniq_id),
+        Cell(_("Status change"), lambda change: change.pk),
+    )
     empty_icon = "task_alt"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -76,8 +92,11 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         may_operate = self.has_operate_permission(request)
         for row in rows:
-            row.fix = fix_for(row) if may_operate else None
+            row.fix = fix_for(row, request) if may_operate else None
             row.next = request.get_full_path()
+
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """All cells come with the rows; what to do about each stays on the page."""
 
     @display(description=_("Order"))
     def show_order(self, change: StatusChange) -> str:
