@@ -62,7 +62,7 @@ class ExportMixin:
         cells = cells_of(self, request)
         export = Export(rows, parts, cells, lambda chunk: self.prepare_export(request, chunk))
         if kind == CSV:
-            return self._sent(kind, StreamingHttpResponse(within(copy_context(), self._told(request, export))))
+            return self._as_file(kind, StreamingHttpResponse(within(copy_context(), self._told(request, export))))
         most = min(settings.EXPORT_XLSX_ROWS, SHEET_ROWS - 1)
         if rows.order_by().values_list("pk")[most : most + 1]:
             text = _("A sheet takes %(limit)s rows at most here, and this list has more: narrow it, or take it as CSV.")
@@ -70,7 +70,7 @@ class ExportMixin:
             return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
         file = xlsx_of(export, title=capfirst(str(self.opts.verbose_name_plural)))
         self._tell(request, kind, rows=export.written, complete=True)
-        return self._sent(kind, FileResponse(file))
+        return self._as_file(kind, FileResponse(file))
 
     def _told(self, request: HttpRequest, export: Export) -> Iterator[str]:
         """The CSV's pieces; the log is told before the first leaves, and at the end how many rows did."""
@@ -87,7 +87,7 @@ class ExportMixin:
         actor = actor_of(request)
         events.exported.send(sender=self.opts.model, actor=actor, agency_id=actor.agency_id, details=details)
 
-    def _sent(self, kind: str, response: HttpResponseBase) -> HttpResponseBase:
+    def _as_file(self, kind: str, response: HttpResponseBase) -> HttpResponseBase:
         name = f"{self.opts.model_name}-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
         response["Content-Type"] = CONTENT_TYPES[kind]
         response["Content-Disposition"] = f'attachment; filename="{name}"'
