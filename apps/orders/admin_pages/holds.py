@@ -15,6 +15,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge
+from apps.counters.ui.lists import counters_in_view
 from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
 from apps.orders.admin_pages.held_groups import BY_STATUS, held_counters, held_statuses
@@ -58,7 +59,10 @@ class HeldChangeAdmin(WorkListAdmin):
         chosen = request.GET.get("counter__id__exact", "")
         if chosen.isdecimal():
             counters = counters.filter(pk=chosen)
-        by_counter = numbers.held_by_reason(list(counters.values_list("pk", flat=True)))
+            keys = list(counters.values_list("pk", flat=True))
+        else:
+            keys = list(counters_in_view(request))
+        by_counter = numbers.held_by_reason(keys)
         counts = {reason: sum(one.get(reason, 0) for one in by_counter.values()) for reason in HoldReason.values}
         reason = request.GET.get("reason", "")
         base = f"?counter__id__exact={chosen}&" if chosen.isdecimal() else "?"
