@@ -22,6 +22,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
 from apps.clients.admin import identifier_rows
+from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
 from apps.counters.ui import exports
@@ -89,6 +90,14 @@ class StatusFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         return queryset.filter(order_status=status) if (status := self.value()) else queryset
+
+
+def _leaving(counters: QuerySet[Counter], chosen: Any) -> str:
+    """When an order of the chosen counter leaves; empty where none is chosen."""
+    if not str(chosen or "").isdecimal():
+        return ""
+    counter = counters.select_related("account").filter(pk=chosen).first()
+    return leaves(counter, changes=1) if counter else ""
 
 
 def why_not(change: StatusChange | None) -> str:
@@ -191,7 +200,8 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             "title": _now("Row sent: %(order)s") % {"order": order.order_id},
             "row": row,
             "zone": order.counter.zone,
-            "back": reverse("admin:orders_order_change", args=[order.pk]),
+            "back": reverse("admin:orders_order_change", args=[order.pk])
+            + (f"?{request.GET.urlencode()}" if request.GET else ""),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/sent.html", context)
@@ -243,6 +253,7 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             "form": form,
             "cancel_url": reverse("admin:orders_order_changelist"),
             "no_counters": not counters,
+            "leaving": _leaving(counters, form["counter"].value()),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/add.html", context)

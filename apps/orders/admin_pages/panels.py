@@ -13,11 +13,11 @@ from apps.clients import contacts
 from apps.clients.admin import identifier_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.counters.panels import Mark
+from apps.counters.panels import COUNTED_AT_MOST, Mark
 from apps.counters.templatetags.goalpost import number
 from apps.goals.board import resolvers
 from apps.orders import numbers
-from apps.orders.models import Order
+from apps.orders.models import Delivery, Order, StatusChange
 
 ORDERS_OF_CLIENT = 50
 
@@ -27,6 +27,12 @@ def work_tiles(request: HttpRequest, counter: Counter) -> str:
     work = numbers.work_of([counter.pk]).get(counter.pk, numbers.Work())
     context = {"counter": counter, "work": work, "limit": numbers.LIMIT}
     return render_to_string("admin/orders/tiles.html", context, request=request)
+
+
+def waiting_of(counter: Counter) -> int:
+    """How many changes would leave, of so many at most."""
+    waiting = StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).order_by()
+    return waiting[:COUNTED_AT_MOST].count()
 
 
 def work_marks(works: Mapping[int, Any], *, exact: bool) -> dict[int, list[Mark]]:

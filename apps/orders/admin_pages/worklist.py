@@ -118,4 +118,6 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     @display(description=_("Happened, received"))
     def show_happened(self, change: StatusChange) -> str:
         happened = moment(change.status_date_time, change.counter.zone)
-        return format_html('{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at))
+        return format_html(
+            '{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at, change.counter.zone)
+        )

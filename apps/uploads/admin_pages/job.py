@@ -37,6 +37,7 @@ from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
+from apps.uploads.admin_pages.calls import calls_of
 from apps.uploads.admin_pages.dry_run import CONTENT_TYPES, DryRunPages
 from apps.uploads.admin_pages.looked_up import LookedUp, looked_up
 from apps.uploads.admin_pages.rejected import rejected_list
@@ -44,7 +45,6 @@ from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadJob, Upload
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
-SHOWN_CALLS = 20
 _PIECE = 256 * 1024
 
 
@@ -261,12 +261,7 @@ def _version(uploads: Sequence[Upload]) -> str:
 
 
 def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
-    calls: dict[Any, list[ApiCall]] = defaultdict(list)
-    looks: dict[Any, list[ApiCall]] = defaultdict(list)
-    for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
-        mine = (looks if call.method == "GET" else calls)[call.subject]
-        if len(mine) < SHOWN_CALLS:
-            mine.append(call)
+    calls, looks = calls_of([upload.pk for upload in uploads])
     doubts = looked_up(uploads, looks)
     rejected: dict[Any, list[tuple[StatusChange, Advice, Fix | None]]] = defaultdict(list)
     parts: dict[Any, set[str]] = defaultdict(set)
