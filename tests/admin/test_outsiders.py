@@ -49,6 +49,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Client: lambda place: Client.objects.get(counter=place.counter),
     Order: lambda place: Order.objects.get(counter=place.counter, order_id=f"{place.mark}-1"),
+    StatusChange: lambda place: StatusChange.objects.get(order__order_id=f"{place.mark}-3"),
     RejectedChange: lambda place: RejectedChange.objects.get(counter=place.counter, delivery="rejected"),
     HeldChange: lambda place: HeldChange.objects.get(counter=place.counter, delivery="held"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
@@ -96,6 +97,7 @@ def full(place: Place) -> Place:
     place.job(order=order)
     refused = place.push(f"{place.mark}-3", "won", emails=[f"{place.mark.lower()}-3@mail.example"])
     refused.changes.update(delivery="rejected", reject_code="invalid_uploading", reject_message=f"{place.mark} no")
+    place.push(f"{place.mark}-5", "won")
     rows = f"id,create_date_time,order_status\n{place.mark}-4,never,new\n"
     job = imports.receive(counter=place.counter, name=f"{place.mark}.csv", content=io.BytesIO(rows.encode()))
     imports.start(job=job)
