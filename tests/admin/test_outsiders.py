@@ -27,6 +27,8 @@ from apps.imports import services as imports
 from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
+from apps.reports import services as reports
+from apps.reports.models import AgencyLook, Recipient, ReportLink
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place
 from tests.admin.pages import text_of
@@ -61,6 +63,8 @@ OBJECTS: dict[type[models.Model], Callable[[Place], models.Model]] = {
     Alert: lambda place: Alert.objects.get(agency=place.agency),
     Channel: lambda place: Channel.objects.get(agency=place.agency),
     AlertRules: lambda place: AlertRules.objects.get(agency=place.agency),
+    ReportLink: lambda place: ReportLink.objects.get(counter=place.counter),
+    AgencyLook: lambda place: AgencyLook.objects.get(agency=place.agency),
 }
 # Pages of the platform's own staff: an agency's owner is not let in at all.
 STAFF_ONLY = {Agency, User, Heartbeat}
@@ -108,6 +112,9 @@ def full(place: Place) -> Place:
     about = {"counter": place.counter, "subject": f"counter {place.counter.pk}", "label": str(place.counter)}
     facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
     Alert.objects.create(agency=place.agency, cause="holds_waiting", severity="warning", facts=facts, **about)
+    reader = f"reader@{place.mark.lower()}.example"
+    reports.create_link(counter=place.counter, name=f"{place.mark} client", days=30, weekly=True, emails=[reader])
+    reports.change_look(look=reports.look_of(place.agency), shown_name=f"{place.mark} looks", colour="#123456")
     for model in OBJECTS:
         save_for_all(place, model)
     return place
@@ -153,6 +160,7 @@ def everything() -> dict[str, Any]:
     watched = [
         *(MetricaAccount, Counter, Order, StatusChange, UploadJob, Upload, Membership, ApiKey, Goal, Client),
         *(MappingVersion, Comparison, ImportJob, Endpoint, Delivery, Alert, Channel, AlertRules, Invitation),
+        *(ReportLink, Recipient, AgencyLook),
         SavedFilter,
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in watched}
@@ -264,6 +272,7 @@ def test_choices_of_forms_offer_nothing_of_it(full: Place, other: Place, login: 
     for url in (
         "/admin/counters/counter/add/",
         "/admin/orders/order/add/",
+        "/admin/reports/reportlink/add/",
         f"/admin/counters/counter/{other.counter.pk}/change/",
     ):
         answer = browser.get(url)
@@ -285,6 +294,10 @@ def test_a_form_does_not_take_somebody_elses_things(full: Place, other: Place, l
     )
     assert answer.status_code == 200
     assert not Order.objects.filter(order_id="stolen").exists()
+    link = {"counter": full.counter.pk, "name": "stolen", "days": "30", "weekday": "0", "hour": "9"}
+    answer = browser.post("/admin/reports/reportlink/add/", {**link, "letter_language": "en"})
+    assert answer.status_code == 200
+    assert not ReportLink.objects.filter(name="stolen").exists()
 
 
 @pytest.mark.parametrize("model", [Endpoint, Channel], ids=lambda model: model.__name__)

@@ -14,6 +14,7 @@ from apps.goals.models import MappingVersion
 from apps.hooks.services import create_endpoint
 from apps.imports.services import receive
 from apps.orders.models import HeldChange, Order, StatusChange
+from apps.reports.services import create_link
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
 from tests.admin.pages import words
@@ -66,6 +67,10 @@ OPERATING = [
     ("alerts_alert", "mute"),
     ("alerts_alert", "unmute"),
     ("alerts_channel", "test"),
+    ("reports_reportlink", "send-now"),
+    ("reports_reportlink", "prolong"),
+    ("reports_reportlink", "new-address"),
+    ("reports_reportlink", "take-back"),
 ]
 ADMINISTERING = [
     ("counters_metricaaccount", "connect"),
@@ -105,6 +110,7 @@ def objects(place: Place) -> dict[str, Any]:
         "imports_importjob": receive(
             counter=place.counter, name="a.csv", content=io.BytesIO(b"id,create_date_time,order_status\n")
         ),
+        "reports_reportlink": create_link(counter=place.counter, name="Client", days=30, emails=["anna@shop.example"]),
         "dashboard_comparison": Comparison.objects.create(counter=place.counter),
     }
 
@@ -153,7 +159,11 @@ def test_an_analyst_reads_the_counter_and_cannot_save_it(place: Place, login: An
 
 
 @pytest.mark.parametrize(
-    "page", ["counters_counter_add", "counters_metricaaccount_add", "orders_order_add", "imports_importjob_add"]
+    "page",
+    [
+        *("counters_counter_add", "counters_metricaaccount_add", "orders_order_add", "imports_importjob_add"),
+        "reports_reportlink_add",
+    ],
 )
 def test_an_analyst_adds_nothing(place: Place, login: Any, page: str):
     browser = login(place.analyst)

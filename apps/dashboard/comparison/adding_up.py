@@ -63,8 +63,10 @@ class DaySum:
     counts: Tally[str] = field(default_factory=Tally)
     known: Tally[str] = field(default_factory=Tally)
     goals: Tally[str] = field(default_factory=Tally)
+    statuses: Tally[tuple[str, str]] = field(default_factory=Tally)  # by the type's column and the CRM status
     revenue: Decimal = Decimal(0)
     profit: Decimal = Decimal(0)
+    other_money: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # of other currencies
 
 
 def changed_days(*, counter: Counter, zone: ZoneInfo, since: datetime, first: date) -> set[date]:
@@ -206,22 +208,29 @@ def _add_order(whole: DaySum, timeline: list[_Change], *, meanings: "_Meanings",
     """
     reached: set[str] = set()
     kind: OrderType | None = None
+    status = ""
     for change in timeline:
         meant, goals = meanings.of(change)
-        kind = meant or kind
+        if meant is not None:
+            kind, status = meant, change.order_status
         reached |= goals
     if kind is None:
         return False
     whole.goals.update(reached)
     whole.counts[COUNT_OF_TYPE[kind]] += 1
+    whole.statuses[COUNT_OF_TYPE[kind], status] += 1
     newest = timeline[-1]
     if kind is not OrderType.PAID:
         return True
+    revenue = newest.revenue or Decimal(0)
+    profit = goal_income(price=None, revenue=newest.revenue, cost=newest.cost) or Decimal(0)
     if (newest.currency or currency) != currency:
         whole.counts["other_currency"] += 1
+        before = whole.other_money.get(newest.currency, (Decimal(0), Decimal(0)))
+        whole.other_money[newest.currency] = (before[0] + revenue, before[1] + profit)
         return True
-    whole.revenue += newest.revenue or 0
-    whole.profit += goal_income(price=None, revenue=newest.revenue, cost=newest.cost) or 0
+    whole.revenue += revenue
+    whole.profit += profit
     return True
 
 

@@ -112,6 +112,17 @@
         opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     });
 
+    // ---- "Copy" beside a field ----
+    document.addEventListener("click", (event) => {
+        const button = event.target.closest?.("[data-gp-copy]");
+        const field = button && document.getElementById(button.dataset.gpCopy);
+        if (!field) return;
+        const done = () => { button.textContent = button.dataset.gpCopied; };
+        field.select();
+        if (navigator.clipboard) navigator.clipboard.writeText(field.value).then(done, () => {});
+        else if (document.execCommand("copy")) done();
+    });
+
     // ---- A form is sent once ----
     document.addEventListener("submit", (event) => {
         const form = event.target;
