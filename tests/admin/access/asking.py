@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from apps.agencies.models import SignIn
 from tests.admin.access.who import Meets
 from tests.admin.access.world import World
+from tests.admin.pages import text_of
 
 _STATUSES = {403: Meets.FORBIDDEN, 404: Meets.NOT_THERE, 405: Meets.NO_METHOD}
 _LETS_IN = {200, 301, 302}
@@ -47,8 +48,7 @@ class Visitor:
 class Answer:
     def __init__(self, answer: Any, hidden: tuple[str, ...]) -> None:
         self.raw = answer
-        content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        self.text = content.decode(errors="replace")
+        self.text = text_of(answer)
         # What is told in a cookie or in the address that it leads to is told as well.
         said = "\n".join([self.text, *answer.headers.values(), str(answer.cookies)]).lower()
         self.leaks = [word for word in hidden if word in said]

@@ -16,7 +16,8 @@ from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.agencies.actor import system
-from tests.admin.access.table import ELSEWHERE
+from tests.admin.access.table import ARGUMENTS, ELSEWHERE, OBJECTS
+from tests.admin.access.world import Place, World
 
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _CHOICES = re.compile(r"\(\?P<app_label>([^)]*)\)")
@@ -70,6 +71,17 @@ def _addresses(entry: URLPattern, route: str) -> Iterator[Address]:
     else:
         # Django's own, without a name: a model's old addresses, and whatever is nowhere.
         yield Address(f"{group}_" if route.endswith("<path:object_id>/") else route, route, group)
+
+
+def object_of(model: str, place: Place) -> Any:
+    """The object of the place whose page is looked at."""
+    return OBJECTS[registered()[model].model](place)
+
+
+def values_of(world: World, group: str) -> dict[str, Any]:
+    """What is written into the addresses of a group: the things of `world.place`."""
+    values = {name: make(world, group) for name, make in ARGUMENTS.items()}
+    return {**values, "object_id": object_of(group, world.place).pk} if group in registered() else values
 
 
 def written(address: Address, values: dict[str, Any]) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from apps.agencies.models import ApiKey, Invitation, User
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, SavedFilter, User
 from apps.alerts.models import Alert, AlertRules, Channel
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
-from apps.counters.models import ApiCall
+from apps.counters.models import ApiCall, Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.hooks.models import Delivery, Endpoint
@@ -56,31 +56,31 @@ from tests.admin.access.world import Place, World
 
 # ---- what is asked for ----
 
-OBJECTS: dict[str, Callable[[Place], models.Model | None]] = {
-    "agencies_agency": lambda place: place.agency,
-    "agencies_apikey": lambda place: ApiKey.objects.get(agency=place.agency),
-    "agencies_invitation": lambda place: Invitation.objects.get(agency=place.agency),
-    "agencies_membership": lambda place: place.analyst.memberships.get(),
-    "agencies_user": lambda place: User.objects.get(pk=place.analyst.pk),
-    "alerts_alert": lambda place: Alert.objects.get(counter=place.counter),
-    "alerts_alertrules": lambda place: AlertRules.objects.get(agency=place.agency),
-    "alerts_channel": lambda place: Channel.objects.get(agency=place.agency),
-    "audit_auditentry": lambda place: AuditEntry.objects.get(counter=place.counter.metrica_id, action="change.held"),
-    "clients_client": lambda place: Client.objects.get(counter=place.counter),
-    "counters_apicall": lambda place: ApiCall.objects.get(counter=place.counter),
-    "counters_counter": lambda place: place.counter,
-    "counters_metricaaccount": lambda place: place.account,
-    "dashboard_comparison": lambda place: Comparison.objects.get(counter=place.counter),
-    "goals_goal": lambda place: Goal.objects.get(counter=place.counter),
-    "goals_mappingversion": lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
-    "hooks_delivery": lambda place: Delivery.objects.filter(event__counter=place.counter).first(),
-    "hooks_endpoint": lambda place: Endpoint.objects.get(agency=place.agency),
-    "imports_importjob": lambda place: ImportJob.objects.get(counter=place.counter),
-    "orders_heldchange": lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
-    "orders_order": lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
-    "orders_rejectedchange": lambda place: RejectedChange.objects.get(order__order_id=f"{place.mark}-3"),
-    "uploads_heartbeat": lambda place: Heartbeat.objects.get(name=f"worker {place.mark} 1"),
-    "uploads_uploadjob": lambda place: UploadJob.objects.get(counter=place.counter),
+OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
+    Agency: lambda place: place.agency,
+    ApiKey: lambda place: ApiKey.objects.get(agency=place.agency),
+    Invitation: lambda place: Invitation.objects.get(agency=place.agency),
+    Membership: lambda place: place.analyst.memberships.get(),
+    User: lambda place: User.objects.get(pk=place.analyst.pk),
+    Alert: lambda place: Alert.objects.get(counter=place.counter),
+    AlertRules: lambda place: AlertRules.objects.get(agency=place.agency),
+    Channel: lambda place: Channel.objects.get(agency=place.agency),
+    AuditEntry: lambda place: AuditEntry.objects.get(counter=place.counter.metrica_id, action="change.held"),
+    Client: lambda place: Client.objects.get(counter=place.counter),
+    ApiCall: lambda place: ApiCall.objects.get(counter=place.counter),
+    Counter: lambda place: place.counter,
+    MetricaAccount: lambda place: place.account,
+    Comparison: lambda place: Comparison.objects.get(counter=place.counter),
+    Goal: lambda place: Goal.objects.get(counter=place.counter),
+    MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
+    Delivery: lambda place: Delivery.objects.filter(event__counter=place.counter).first(),
+    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    ImportJob: lambda place: ImportJob.objects.get(counter=place.counter),
+    HeldChange: lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
+    Order: lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
+    RejectedChange: lambda place: RejectedChange.objects.get(order__order_id=f"{place.mark}-3"),
+    Heartbeat: lambda place: Heartbeat.objects.get(name=f"worker {place.mark} 1"),
+    UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
 }
 """For each model with pages: an object of the agency, at its counter where it has one."""
 
@@ -89,17 +89,24 @@ def _upload(world: World) -> Upload:
     return Upload.objects.get(job__counter=world.place.counter)
 
 
-ARGUMENTS: dict[str, Callable[[World], Any]] = {
-    "counter_id": lambda world: world.place.counter.pk,
-    "job_id": lambda world: _upload(world).job_id,
-    "upload_id": lambda world: _upload(world).pk,
-    "which": lambda world: "orders",
-    "secret": lambda world: world.invitation,
-    "uidb64": lambda world: world.first_password[0],
-    "token": lambda world: world.first_password[1],
-    "url": lambda world: "nowhere",
+def _saved_filter(world: World, model: str) -> int:
+    found = SavedFilter.objects.filter(agency=world.place.agency, list_name=model).first()
+    return found.pk if found else 0
+
+
+ARGUMENTS: dict[str, Callable[[World, str], Any]] = {
+    "counter_id": lambda world, model: world.place.counter.pk,
+    "job_id": lambda world, model: _upload(world).job_id,
+    "upload_id": lambda world, model: _upload(world).pk,
+    "which": lambda world, model: "orders",
+    "filter_id": _saved_filter,
+    "secret": lambda world, model: world.invitation,
+    "uidb64": lambda world, model: world.first_password[0],
+    "token": lambda world, model: world.first_password[1],
+    "url": lambda world, model: "nowhere",
 }
-"""What is written into an address for its arguments; `object_id` is the object of the model."""
+"""What is written into an address for its arguments, by the name of the model whose page it is; `object_id` is of
+OBJECTS."""
 
 ELSEWHERE = {
     "api/v1/": "by keys alone: tests/api/test_permissions.py",
@@ -113,11 +120,20 @@ ELSEWHERE = {
 
 # ---- addresses ----
 
+SAVE_FOR_THEMSELVES = ("outsider", "inside", "outside", "staff")
+
 
 def pages(name: str, *, lists: Who, page: Who, change: Who, add: Who = NOBODY, delete: Who = NEVER) -> dict[str, Line]:
-    """The addresses that every model has. `change`: who may post its form. Its history is there for who sees it."""
+    """The addresses that every model has. `change`: who may post its form. Its history is there for who sees it; who
+    sees the list may take it along, and save filters of it."""
     history = {SEE_WHOLE: READ_WHOLE, STAFF: STAFF_ONLY}.get(page, page)
+    # One that the owner has saved for all of the agency. Who is limited to counters, and staff, have their own.
+    strangers = {person: NOT_THERE for person in SAVE_FOR_THEMSELVES if getattr(lists, person) == OK}
     return {
+        f"{name}_export_csv": Line(lists, NO_WAY),
+        f"{name}_export_xlsx": Line(lists, NO_WAY),
+        f"{name}_filters": Line(lists, lists),
+        f"{name}_filter": Line(lists.but(**strangers), lists.but(**strangers)),
         f"{name}_changelist": Line(lists, lists),
         f"{name}_add": Line(add, add),
         f"{name}_change": Line(page, change),
@@ -213,7 +229,6 @@ ADDRESSES: dict[str, Line] = {
     ),
     # -- the log --
     **pages("audit_auditentry", lists=EVERYBODY, page=READ, change=NEVER),
-    "audit_auditentry_export": Line(EVERYBODY, NO_WAY),
     "audit_auditentry_verify": Line(UNLIMITED, UNLIMITED),
     # -- accounts, counters and their mapping --
     **pages("counters_metricaaccount", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
@@ -264,19 +279,24 @@ ADDRESSES: dict[str, Line] = {
     **acts("alerts_channel", ADMINISTER_WHOLE, "find-chat", "new-secret"),
 }
 
+PLATFORM = {
+    model for model in OBJECTS if ADDRESSES[f"{model._meta.label_lower.replace('.', '_')}_changelist"].get == STAFF
+}
+"""Models with pages of the platform's own staff."""
+
 # ---- actions in lists ----
 
 ACTIONS: dict[str, Action] = {
     "agencies_apikey.revoke_selected": Action(
-        DO.but(manager=NOTHING, inside=FORBIDDEN, outside=FORBIDDEN), OBJECTS["agencies_apikey"]
+        DO.but(manager=NOTHING, inside=FORBIDDEN, outside=FORBIDDEN), OBJECTS[ApiKey]
     ),
     "orders_order.upload_orders": Action(DO, lambda place: Order.objects.get(order_id=f"{place.mark}-5")),
     "orders_heldchange.release_changes": Action(
         DO, lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-6")
     ),
-    "orders_heldchange.reject_changes": Action(DO, OBJECTS["orders_heldchange"]),
-    "orders_rejectedchange.retry_rejected": Action(DO, OBJECTS["orders_rejectedchange"]),
-    "orders_rejectedchange.leave_rejected": Action(DO, OBJECTS["orders_rejectedchange"]),
+    "orders_heldchange.reject_changes": Action(DO, OBJECTS[HeldChange]),
+    "orders_rejectedchange.retry_rejected": Action(DO, OBJECTS[RejectedChange]),
+    "orders_rejectedchange.leave_rejected": Action(DO, OBJECTS[RejectedChange]),
 }
 
 # ---- filters of lists: each parameter, and values of which one at least finds something ----
@@ -295,7 +315,7 @@ def related(field: str, value: Callable[[Place], Any]) -> dict[str, Values]:
 
 
 def _entry(name: str) -> Callable[[Place], Any]:
-    return lambda place: getattr(OBJECTS["audit_auditentry"](place), name)
+    return lambda place: getattr(OBJECTS[AuditEntry](place), name)
 
 
 BY_COUNTER = related("counter", lambda place: place.counter.pk)
@@ -332,7 +352,7 @@ FILTERS: dict[str, dict[str, Values]] = {
     "goals_goal": BY_COUNTER,
     "goals_mappingversion": BY_COUNTER,
     "hooks_delivery": {
-        **related("endpoint", lambda place: OBJECTS["hooks_endpoint"](place).pk),  # type: ignore[union-attr]
+        **related("endpoint", lambda place: OBJECTS[Endpoint](place).pk),
         **among("state", "waiting", "delivered"),
         **among("event__type", "order.held", "test"),
     },
@@ -348,7 +368,7 @@ FILTERS: dict[str, dict[str, Values]] = {
     },
     "orders_rejectedchange": {
         "show": ("open", "overtaken", "left"),
-        "job": (lambda place: OBJECTS["uploads_uploadjob"](place).pk,),  # type: ignore[union-attr]
+        "job": (lambda place: OBJECTS[UploadJob](place).pk,),
         **BY_COUNTER,
     },
     "uploads_uploadjob": {

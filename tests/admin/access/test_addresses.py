@@ -36,7 +36,7 @@ def test_every_address_has_its_line():
 
 
 def test_every_model_with_pages_has_its_object():
-    missing = set(found.registered()) - set(OBJECTS)
+    missing = {model_admin.model for model_admin in found.registered().values()} - set(OBJECTS)
     assert not missing, f"say in OBJECTS which object of an agency these pages show: {missing}"
 
 
@@ -66,11 +66,7 @@ def test_who_gets_in(world: World, group: str):
 
 
 def _requests(world: World, group: str, person: str) -> Iterator[Request]:
-    values = {name: make(world) for name, make in ARGUMENTS.items()}
-    if group in OBJECTS:
-        obj = OBJECTS[group](world.place)
-        assert obj is not None, group
-        values["object_id"] = obj.pk
+    values = found.values_of(world, group)
     for address in found.addresses():
         if address.group == group:
             line: Line = ADDRESSES[address.key]

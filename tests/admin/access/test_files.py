@@ -45,5 +45,5 @@ def test_a_report_and_a_dry_run_are_files_that_really_are_there(world: World):
     counter = world.place.counter.pk
     draft = visitor.ask("GET", reverse("admin:uploads_uploadjob_dry_run_file", args=[counter, "orders"]))
     assert "Quokka-5" in draft.text
-    log = visitor.ask("GET", reverse("admin:audit_auditentry_export"))
+    log = visitor.ask("GET", reverse("admin:audit_auditentry_export_csv"))
     assert "Quokka" in log.text

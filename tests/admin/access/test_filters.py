@@ -7,7 +7,7 @@ import pytest
 from apps.agencies.tenancy import counter_path_of
 from tests.admin.access import found
 from tests.admin.access.asking import Answer, Visitor
-from tests.admin.access.table import ADDRESSES, AUTOCOMPLETES, FILTERS, OBJECTS
+from tests.admin.access.table import ADDRESSES, AUTOCOMPLETES, FILTERS
 from tests.admin.access.who import OK, PEOPLE
 from tests.admin.access.world import MARK, World, asked
 
@@ -34,7 +34,7 @@ def rows_of(model: str, world: World) -> set[Any]:
     """Keys of all that is the full agency's, and not at the counter of whoever is limited to the other one."""
     rows: Any = found.registered()[model].model._default_manager.all()
     if not hasattr(rows, "agency_path"):
-        return {OBJECTS[model](world.place).pk}  # type: ignore[union-attr]
+        return {found.object_of(model, world.place).pk}
     rows = rows.filter(**{rows.agency_path: world.place.agency.pk})
     path = counter_path_of(rows.model)
     if path:
@@ -92,8 +92,7 @@ def _shown(answer: Answer, theirs: set[Any], said: str) -> list[str]:
 def test_searches_find_ones_own(world: World, model: str):
     """By the name of a thing of the full agency, and by what stands in every text of it."""
     theirs, problems = rows_of(model, world), []
-    obj = OBJECTS[model](world.place)
-    assert obj is not None
+    obj = found.object_of(model, world.place)
     words = [str(obj), str(obj.pk), MARK, MARK.lower(), f"{MARK}-1", f"{MARK.lower()}@mail.example", f"{MARK}-client"]
     for person in readers_among(model, HIDDEN_FROM):
         stranger = Visitor(person, world)

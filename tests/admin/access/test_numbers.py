@@ -9,7 +9,7 @@ import pytest
 from apps.agencies.tenancy import counter_path_of
 from tests.admin.access import found
 from tests.admin.access.asking import Visitor, undone
-from tests.admin.access.table import ADDRESSES, ARGUMENTS, OBJECTS
+from tests.admin.access.table import ADDRESSES
 from tests.admin.access.who import NOBODY, OK, Line
 from tests.admin.access.world import YOURS, World, asked, fill, grow
 from tests.admin.pages import words
@@ -28,13 +28,12 @@ Page = tuple[str, str, Any]
 
 def pages_of(person: str, world: World) -> list[Page]:
     """(key, address, query) of all that the person may see: of the things of `world.place` where it is of something."""
-    values, pages = {name: make(world) for name, make in ARGUMENTS.items()}, []
+    pages = []
     for address in found.addresses():
         line, of_something = ADDRESSES[address.key], "<" in address.route
-        if of_something and (person == "outside" or address.group not in OBJECTS):
+        if of_something and (person == "outside" or address.group not in found.registered()):
             continue
-        if of_something:
-            values["object_id"] = OBJECTS[address.group](world.place).pk  # type: ignore[union-attr]
+        values = found.values_of(world, address.group) if of_something else {}
         may = getattr(line.get, "owner" if of_something else person) == OK
         if may and not line.tells and address.key not in LEFT_OUT:
             pages.append((address.key, found.written(address, values), asked(line.query, world)))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib import admin
+from django.db import models
 from django.test import Client as Browser
 from django.utils import timezone
 
 from apps.agencies.invitations import invite, send_again
-from apps.agencies.models import Invitation, Membership, Role, User
+from apps.agencies.models import Invitation, Membership, Role, SavedFilter, User
 from apps.agencies.services import change_member, password_link
 from apps.alerts.models import Alert
 from apps.alerts.services import rules_of, save_channel
@@ -66,7 +68,21 @@ def fill(place: Place) -> Place:
     about = {"counter": counter, "subject": f"counter {counter.pk}", "label": str(counter)}
     Alert.objects.create(agency=agency, cause="holds_waiting", severity="warning", facts=facts, **about)
     Heartbeat.objects.get_or_create(name=f"worker {mark} 1")
+    for model in admin.site._registry:
+        save_for_all(place, model)
     return place
+
+
+def save_for_all(place: Place, model: type[models.Model]) -> None:
+    """A filter of the model's list that the owner has saved for the whole agency."""
+    SavedFilter.objects.create(
+        agency=place.agency,
+        user=place.owner,
+        list_name=f"{model._meta.app_label}_{model._meta.model_name}",
+        name=f"{place.mark} filter",
+        query=f"q={place.mark}",
+        shared=True,
+    )
 
 
 def _press(user: User, url: str) -> None:
