@@ -1,6 +1,7 @@
 """Pages of lists that may hold millions of rows."""
 
 from django.core.paginator import Paginator
+from django.db import connections
 from django.db.models import QuerySet, Value
 from django.utils.functional import cached_property
 
@@ -16,7 +17,9 @@ class LimitedPaginator(Paginator):
             return len(self.object_list)
         rows = self.object_list.order_by()
         if not rows.query.distinct:
-            rows = rows.values(one=Value(1))  # no column of the row, so an index alone can answer
+            # No column of the row where the database takes that, so an index alone can answer.
+            bare = connections[rows.db].vendor == "postgresql"
+            rows = rows.values(one=Value(1)) if bare else rows.values("pk")
         return rows[: self.COUNT_LIMIT].count()
 
 
