@@ -29,8 +29,8 @@ def save(browser: Browser, name: str, query: str = "delivery=held", *, shared: b
     return browser.post(page, data, follow=True)
 
 
-def act(browser: Browser, name: str, do: str, **more: str) -> Any:
-    saved = SavedFilter.objects.get(name=name)
+def act(browser: Browser, which: str, do: str, **more: str) -> Any:
+    saved = SavedFilter.objects.get(name=which)
     return browser.post(f"{MENU}{saved.pk}/", {"do": do, **more})
 
 
@@ -326,10 +326,11 @@ def test_a_list_costs_no_query_more_for_them(place: Place, browser: Browser, dja
 
     with CaptureQueriesContext(connection) as before:
         browser.get(LIST)
+    number = len(before)
     save(browser, "Held", shared=True)
     save(browser, "Mine", "q=A")
     browser.get(f"{LIST}?q=")  # shows what was said of saving
-    with django_assert_num_queries(len(before)):
+    with django_assert_num_queries(number):
         browser.get(LIST)
 
 
