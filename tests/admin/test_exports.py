@@ -26,10 +26,10 @@ from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.orders.models import HeldChange, Order
 from apps.uploads.models import Heartbeat
+from tests.admin.access.table import OBJECTS, PLATFORM
 from tests.admin.conftest import Place
 from tests.admin.pages import csv_rows, messages, sheet, text_of
 from tests.admin.test_limited_member import both, limited  # noqa: F401
-from tests.admin.test_outsiders import OBJECTS, STAFF_ONLY, full  # noqa: F401
 from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -57,11 +57,11 @@ ROLES = ("owner", "manager", "analyst")
 
 
 @pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
-def test_each_role_takes_along_its_own_agency_and_nothing_else(full: Place, other: Place, login: Any, model: Any):  # noqa: F811
+def test_each_role_takes_along_its_own_agency_and_nothing_else(full: Place, other: Place, login: Any, model: Any):
     OBJECTS[model](full)
     for role, kind in itertools.product(ROLES, KINDS):
         insider, outsider = login(getattr(full, role)), login(getattr(other, role))
-        if model in STAFF_ONLY:
+        if model in PLATFORM:
             assert insider.get(address(model, kind)).status_code == 403
             continue
         text = text_of(insider.get(address(model, kind)))
@@ -88,7 +88,7 @@ def test_who_is_limited_to_counters_takes_these_along(both: Place, login: Any, m
         assert model not in (Order, HeldChange) or "Y-1" in text
 
 
-def test_staff_take_along_what_is_theirs_to_see(full: Place, other: Place, login: Any):  # noqa: F811
+def test_staff_take_along_what_is_theirs_to_see(full: Place, other: Place, login: Any):
     browser = login(make_staff())
     for model in OBJECTS:
         OBJECTS[model](full)
@@ -109,9 +109,9 @@ def test_strangers_are_led_to_the_login(client: Browser):
 
 
 @pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
-def test_cells_are_plain_and_both_files_say_the_same(full: Place, login: Any, model: Any):  # noqa: F811
+def test_cells_are_plain_and_both_files_say_the_same(full: Place, login: Any, model: Any):
     OBJECTS[model](full)
-    browser = login(make_staff() if model in STAFF_ONLY else full.owner)
+    browser = login(make_staff() if model in PLATFORM else full.owner)
     table = cells(browser.get(address(model)))
     titles = table[0]
     assert all(titles)
@@ -198,7 +198,7 @@ def test_it_is_the_list_with_its_search_filters_and_order(place: Place, browser:
 
 
 @pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
-def test_every_order_of_every_list_can_be_read_on(full: Place, login: Any, model: Any, monkeypatch: Any):  # noqa: F811
+def test_every_order_of_every_list_can_be_read_on(full: Place, login: Any, model: Any, monkeypatch: Any):
     monkeypatch.setattr(exporting, "CHUNK", 1)
     OBJECTS[model](full)
     browser = login(make_staff())
