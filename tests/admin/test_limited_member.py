@@ -251,7 +251,7 @@ def test_a_healthy_counter_has_no_trouble_on_their_board(both: Place, browser: B
     assert "Not chosen" not in text
     assert yours.account is not None
     assert yours.account.login in text
-    assert "left" not in text, "the quota is the account's, whose page is closed"
+    assert "calls left" not in text, "the quota is the account's, whose page is closed"
     assert "/counters/metricaaccount/" not in answer.content.decode()
     assert list(browser.get("/admin/?problems=1").context["lines"]) == []
     both.push("Y-1", "unheard of", counter=yours)
