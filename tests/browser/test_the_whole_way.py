@@ -319,7 +319,7 @@ def reads_its_timeline(walk: Walk) -> None:
     assert {reach["goal"] for reach in bought["reaches"]} == {"cdp_order_in_progress", "cdp_order_paid", "deal_won"}
     page.get_by_role("link", name=f"{walk.say('Upload')}: {walk.say('Passed')}").first.click()
     page.get_by_text(walk.say("Request and answer")).first.click()
-    walk.reads('"status": "PASSED"')
+    walk.reads('"api_validation_status": "PASSED"')
 
 
 def invites_a_manager_to_one_counter(walk: Walk, post_office: PostOffice) -> str:
