@@ -16,6 +16,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.forms import MemberForm, NewKeyForm
 from apps.agencies.invitation_admin import InvitationAdmin
+from apps.agencies.limits import LimitColumnMixin
 from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 from apps.agencies.tenant_admin import (
     OwnersAdmin,
@@ -46,7 +47,7 @@ admin.site.register(Invitation, InvitationAdmin)
 
 
 @admin.register(Membership)
-class MembershipAdmin(OwnersAdmin):
+class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
     """People. They come by invitation; who is removed keeps their login, and nothing here."""
 
     add_right = None
@@ -70,10 +71,6 @@ class MembershipAdmin(OwnersAdmin):
     def name(self, member: Membership) -> str:
         return member.user.name
 
-    @display(description=_("counters"))
-    def shown_counters(self, member: Membership) -> Any:
-        return _("all") if member.counter_ids is None else ", ".join(map(str, member.counter_ids))
-
     @display(description=_("last login"), ordering="user__last_login")
     def last_login(self, member: Membership) -> Any:
         return member.user.last_login
@@ -82,8 +79,8 @@ class MembershipAdmin(OwnersAdmin):
         return ("agency", *self.readonly_fields)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        limit = "counter_ids" if self.has_change_permission(request) else "shown_counters"
-        return (*self.agency_field(request), "email", "name", "role", limit, "last_login", "created_at")
+        limit = ("reach", "counter_ids") if self.has_change_permission(request) else ("shown_counters",)
+        return (*self.agency_field(request), "email", "name", "role", *limit, "last_login", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, form=MemberForm, **kwargs)
@@ -156,7 +153,7 @@ class MembershipAdmin(OwnersAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(OwnersAdmin):
+class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
     """Keys of CRMs. A key is shown once, on the page after it was made; afterwards one only sees its prefix."""
 
     change_right = None
@@ -172,10 +169,6 @@ class ApiKeyAdmin(OwnersAdmin):
     @display(description=_("scopes"))
     def shown_scopes(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
-
-    @display(description=_("counters"))
-    def shown_counters(self, key: ApiKey) -> Any:
-        return _("all") if key.counter_ids is None else ", ".join(map(str, key.counter_ids))
 
     @display(
         description=_("state"),

@@ -30,6 +30,9 @@ def check_role(role: str) -> None:
 def check_limit(role: str, counter_ids: list[int] | None) -> None:
     if counter_ids is None:
         return
+    if not counter_ids:
+        message = _("Choose at least one counter, or all of them.")
+        raise ValidationError(message, code="none_chosen")
     checked_counters(counter_ids)
     if role == Role.OWNER:
         message = _("An owner has all counters. Name none, or choose another role.")
@@ -37,8 +40,9 @@ def check_limit(role: str, counter_ids: list[int] | None) -> None:
 
 
 def limit_of(counter_ids: Iterable[int] | None) -> list[int] | None:
-    """The numbers as they are kept: each once, sorted; None, which is no limit, where none is named."""
-    return sorted(set(counter_ids or ())) or None
+    """The numbers as they are kept: each once, sorted. None is no limit; no number at all is a limit to nothing, which
+    `check_limit` refuses."""
+    return None if counter_ids is None else sorted(set(counter_ids))
 
 
 def checked_counters(counter_ids: Iterable[int] | None) -> list[int] | None:

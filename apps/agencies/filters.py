@@ -1,5 +1,6 @@
 """List filters that offer only what the actor may see (R11)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -48,6 +49,29 @@ class PeriodFilter(RangeDateTimeFilter):
             if moment := form.cleaned_data.get(f"{name}_{end}"):
                 queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
         return queryset
+
+
+_KINDS = ("exact", "in", "isnull", "gte", "gt", "lte", "lt")
+"""How the values of a filter's field are compared. Never by a part of a text: that finds out the whole by guessing."""
+
+
+def is_offered(model: type[models.Model], filters: Any, lookup: str) -> bool:
+    """Whether one of a list's filters asks for this in an address."""
+    for item in filters:
+        path = item[0] if isinstance(item, (tuple, list)) else item
+        if isinstance(path, str):
+            field = get_fields_from_path(model, path)[-1]
+            names = {path, *(f"{path}__{key}" for key in _keys(field))}
+            if lookup in names or any(lookup == f"{name}__{kind}" for name in names for kind in _KINDS):
+                return True
+        elif lookup == getattr(path, "parameter_name", None):
+            return True
+    return False
+
+
+def _keys(field: Any) -> Iterable[str]:
+    """What a relation may be compared by."""
+    return {"pk", field.target_field.name} if field.is_relation and hasattr(field, "target_field") else ()
 
 
 def tenant_filters(model: type[models.Model], filters: Any) -> list[Any]:

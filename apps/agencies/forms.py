@@ -14,6 +14,7 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -25,15 +26,28 @@ from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
 
 
-class MemberForm(forms.ModelForm):
-    """A person's role in the agency, and the counters that they are limited to."""
+ALL, THESE = "all", "these"
 
+
+class MemberForm(forms.ModelForm):
+    """A person's role in the agency, and the counters that they are limited to.
+
+    Whether there is a limit is asked for itself: taking away the last of the chosen counters is not to give all.
+    """
+
+    reach = forms.ChoiceField(
+        label=_("Counters"),
+        choices=[(ALL, _("All counters, those that are added later too")), (THESE, _("Only those chosen below"))],
+        initial=ALL,
+        required=False,
+        help_text=_("An owner has all counters; managers and analysts can be limited to some."),
+        widget=UnfoldAdminRadioSelectWidget,
+    )
     counter_ids = forms.TypedMultipleChoiceField(
         label=_("Only these counters"),
         required=False,
         coerce=int,
         empty_value=None,
-        help_text=_("For managers and analysts. None chosen: all of them, those that are added later too."),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
@@ -49,6 +63,21 @@ class MemberForm(forms.ModelForm):
             limit = self.instance.counter_ids or []
             field.choices = counter_choices(self.agency_id, also=limit)  # type: ignore[attr-defined]
             self.initial["counter_ids"] = limit
+            self.initial["reach"] = ALL if self.instance.counter_ids is None else THESE
+
+    def clean(self) -> Any:
+        values = super().clean() or {}
+        if "counter_ids" not in self.fields or {"reach", "counter_ids"} & set(self.errors):
+            return values
+        chosen = values.get("counter_ids")
+        # A program that does not say it may still name counters, or leave who has all of them as they are.
+        reach = values.get("reach") or (THESE if chosen or self.instance.counter_ids is not None else ALL)
+        if reach == ALL:
+            values["counter_ids"] = None
+        elif not chosen:
+            message = _("Choose at least one counter, or all of them.")
+            self.add_error("counter_ids", ValidationError(message, code="none_chosen"))
+        return values
 
 
 def counter_choices(agency_id: int | None, *, also: Iterable[int] = ()) -> list[tuple[int, str]]:
@@ -77,8 +106,8 @@ class InviteForm(MemberForm):
         else:
             fields["agency"].queryset = Agency.objects.visible_to(actor)
         if not fields["counter_ids"].choices:
-            del fields["counter_ids"]
-        self.order_fields(["agency", "email", "role", "counter_ids"])
+            del fields["counter_ids"], fields["reach"]
+        self.order_fields(["agency", "email", "role", "reach", "counter_ids"])
 
     def _post_clean(self) -> None:
         """The service checks the whole."""

@@ -15,13 +15,14 @@ from unfold.decorators import action, display
 from apps.agencies import invitation_mail, invitations, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.forms import InviteForm
+from apps.agencies.limits import LimitColumnMixin
 from apps.agencies.models import Invitation
 from apps.agencies.tenant_admin import OwnersAdmin, done
 
 PEOPLE = "admin:agencies_membership_changelist"
 
 
-class InvitationAdmin(OwnersAdmin):
+class InvitationAdmin(LimitColumnMixin, OwnersAdmin):
     change_right = None
     list_display = ("email", "role", "shown_counters", "state", "invited_by", "created_at", "expires_at")
     list_display_links = ("email",)
@@ -37,10 +38,6 @@ class InvitationAdmin(OwnersAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
-
-    @display(description=_("counters"))
-    def shown_counters(self, invitation: Invitation) -> Any:
-        return _("all") if invitation.counter_ids is None else ", ".join(map(str, invitation.counter_ids))
 
     @display(
         description=_("state"),

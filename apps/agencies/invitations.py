@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -37,15 +37,19 @@ def invite(
         counter_ids=lambda: check_limit(role, limit),
     )
     secret = secrets.token_urlsafe(32)
-    invitation = Invitation.objects.create(
-        agency=agency,
-        email=email,
-        role=role,
-        counter_ids=limit,
-        secret_hash=_hash_of(secret),
-        invited_by=actor.label,
-        expires_at=timezone.now() + GOOD_FOR,
-    )
+    try:
+        with transaction.atomic():
+            invitation = Invitation.objects.create(
+                agency=agency,
+                email=email,
+                role=role,
+                counter_ids=limit,
+                secret_hash=_hash_of(secret),
+                invited_by=actor.label,
+                expires_at=timezone.now() + GOOD_FOR,
+            )
+    except IntegrityError:  # another owner, or a second press, was a moment earlier
+        raise ValidationError({"email": _invited_already()}) from None
     tell("invitation.sent", actor, agency, invitation, after=_facts(invitation))
     return invitation, secret
 
@@ -145,8 +149,12 @@ def _check_email(agency: Agency, email: str) -> None:
     if Membership.objects.filter(agency=agency, user__email__iexact=email).exists():
         raise ValidationError(_("This person is in the agency already."), code="duplicate")
     if Invitation.objects.open().filter(agency=agency, email=email).exists():
-        message = _("This person is invited already. Send the invitation again, or withdraw it first.")
-        raise ValidationError(message, code="invited")
+        raise _invited_already()
+
+
+def _invited_already() -> ValidationError:
+    message = _("This person is invited already. Send the invitation again, or withdraw it first.")
+    return ValidationError(message, code="invited")
 
 
 def _facts(invitation: Invitation) -> Snapshot:

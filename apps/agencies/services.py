@@ -63,7 +63,7 @@ def add_member(
     name: str = "",
     counter_ids: Iterable[int] | None = None,
 ) -> Membership:
-    """Let a person into the agency. `counter_ids`: the counters that they are limited to; None or none: all.
+    """Let a person into the agency. `counter_ids`: the counters that they are limited to; None: all.
 
     Somebody who already has a login keeps it as it is: their password and name are never changed by an agency. A new
     person gets `password`, or none: then give them `password_link`. Raises ValidationError by field.
@@ -95,7 +95,7 @@ def add_member(
 def change_member(
     *, actor: Actor, member: Membership, role: str, counter_ids: Iterable[int] | None = None
 ) -> Membership:
-    """Give a member another role, or other counters to be limited to (None or none: all). The last owner stays one."""
+    """Give a member another role, or other counters to be limited to (None: all). The last owner stays one."""
     member = _locked(actor, member)
     limit = limit_of(counter_ids)
     check_fields(role=lambda: check_role(role), counter_ids=lambda: check_limit(role, limit))

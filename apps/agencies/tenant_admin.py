@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -17,7 +17,11 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
-from apps.agencies.filters import tenant_filters, visible
+from apps.agencies.changelists import TenantChangeList
+from apps.agencies.export_pages import ExportMixin
+from apps.agencies.filter_pages import SavedFiltersMixin
+from apps.agencies.filters import is_offered, tenant_filters, visible
+from apps.agencies.merging import Parts
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
 from apps.agencies.tenancy import counter_path_of
@@ -72,9 +76,10 @@ class TenantRules:
         return rows if ordered is None else rows.order_by(*ordered.query.order_by)
 
 
-class TenantAdmin(TenantRules, ModelAdmin):
+class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
     """The base of every model's pages."""
 
+    change_list_template = "admin/list.html"
     paginator = LimitedPaginator
     show_full_result_count = False
     list_per_page = 50
@@ -84,8 +89,29 @@ class TenantAdmin(TenantRules, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).visible_to(actor_of(request))
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TenantChangeList]:
+        return TenantChangeList
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        """Of a list that may be long: what it is read by, see `merging`. None: it is read as it is."""
+        return None
+
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return tenant_filters(self.model, super().get_list_filter(request))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Only what the list's filters offer. Django lets an address filter by any field of the model, and whoever
+        sees how many rows are left finds out by guessing what the pages hide; in the big tables it is slow as well.
+
+        What is no field is a word of a filter's own, or leads back to the list without it.
+        """
+        first = lookup.split("__", 1)[0]
+        if first != "pk" and first not in self.get_queryset(request).query.annotations:
+            try:
+                self.opts.get_field(first)
+            except FieldDoesNotExist:
+                return True
+        return is_offered(self.model, self.get_list_filter(request), lookup)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)

@@ -82,7 +82,8 @@ def keep(rules: AlertRules, *, found: list[tuple[str, Finding]], watched: set[st
 
 def mark_channels(rules: AlertRules, *, now: datetime) -> int:
     """Channels that have something to tell now. Returns how many. Some three queries a channel."""
-    channels = Channel.objects.filter(agency=rules.agency, is_active=True).prefetch_related("counters")
+    channels = Channel.objects.filter(agency=rules.agency, is_active=True)
+    channels = channels.prefetch_related("counters", "members__user")
     marked = [channel.pk for channel in channels if news.of(channel, rules=rules, now=now)]
     return Channel.objects.filter(pk__in=marked).update(due=True) if marked else 0
 

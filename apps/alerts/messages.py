@@ -1,6 +1,6 @@
 """The words of a message, in the channel's language and on its clock: for mail, for Telegram and for programs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,13 +45,14 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What leaves. `text`, `html` and `telegram` (the HTML that Telegram takes) say the same; `payload` is for
-    programs."""
+    programs. `for_whom`: by e-mail address what goes there in place of this; None: nothing."""
 
     subject: str
     text: str
     html: str = ""
     telegram: str = ""
     payload: dict[str, Any] = field(default_factory=dict)
+    for_whom: Mapping[str, "Message | None"] = field(default_factory=dict)
 
 
 def absolute(path: str) -> str:
@@ -59,8 +60,9 @@ def absolute(path: str) -> str:
     return f"{settings.SITE_URL}{path}" if settings.SITE_URL else ""
 
 
-def compose(channel: Channel, items: list[Item], *, now: datetime) -> Message:
-    """One message of all these. No query where the agency is at hand."""
+def compose(channel: Channel, items: list[Item], *, now: datetime, sees_channel: bool = True) -> Message:
+    """One message of all these. No query where the agency is at hand. `sees_channel`: whether the channel's page is
+    open to who gets it."""
     with translation.override(channel.language), timezone.override(ZoneInfo(channel.time_zone)):
         lines = [_line(item) for item in items[:SHOWN]]
         more = len(items) - len(lines)
@@ -70,7 +72,7 @@ def compose(channel: Channel, items: list[Item], *, now: datetime) -> Message:
             "more": _more(more),
             "all_url": absolute(reverse("admin:alerts_alert_changelist")),
             "footer": _footer(channel),
-            "channel_url": absolute(reverse("admin:alerts_channel_change", args=[channel.pk])),
+            "channel_url": _channel_url(channel) if sees_channel else "",
             "subject": subject,
         }
         return Message(
@@ -97,7 +99,7 @@ def compose_test(channel: Channel, *, now: datetime) -> Message:
         }
         sent = _("Sent on %(time)s (%(zone)s).") % {"time": when(now), "zone": channel.time_zone}
         context = {"lines": [], "notice": f"{sentence} {sent}", "footer": _footer(channel), "subject": subject}
-        context["channel_url"] = absolute(reverse("admin:alerts_channel_change", args=[channel.pk]))
+        context["channel_url"] = _channel_url(channel)
         return Message(
             subject=subject,
             text=_text(context),
@@ -166,6 +168,10 @@ def _subject(channel: Channel, items: list[Item]) -> str:
 def _one_line(subject: str) -> str:
     """As a mail's head takes it: names of counters come from elsewhere and may hold anything."""
     return " ".join(subject.split())[:300]
+
+
+def _channel_url(channel: Channel) -> str:
+    return absolute(reverse("admin:alerts_channel_change", args=[channel.pk]))
 
 
 def _more(number: int) -> str:

@@ -79,6 +79,10 @@ class AlertQuerySet(TenantQuerySet["Alert"]):
     def open(self) -> Self:
         return self.filter(closed_at=None)
 
+    def with_subjects(self) -> Self:
+        """With the counter or the account that each is about."""
+        return self.select_related("counter", "account")
+
     def worst_first(self) -> Self:
         """Urgent ones first, then the newest."""
         return self.order_by("severity", "-opened_at")

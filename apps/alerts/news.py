@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apps.alerts.models import Alert, AlertMute, AlertRules, Channel, Ending, Stage, Told
+from apps.alerts.readers import is_for_somebody
 
 MOST = 500
 """Open alerts that are looked at; the urgent ones and the newest come first."""
@@ -23,13 +24,13 @@ class Item:
 
 
 def of(channel: Channel, *, rules: AlertRules, now: datetime) -> list[Item]:
-    """The channel's news, the most urgent first. Three queries; the channel's counters are read ahead.
+    """The channel's news, the most urgent first. Three queries; the channel's counters and members are read ahead.
 
     In quiet hours only what breaks through; the rest is news at their end, if it is still true by then.
     """
     quiet = channel.is_quiet(now)
     items = []
-    still = list(Alert.objects.open().filter(agency=channel.agency_id).worst_first()[:MOST])
+    still = list(Alert.objects.open().filter(agency=channel.agency_id).with_subjects().worst_first()[:MOST])
     told = {one.alert_id: one for one in Told.objects.filter(channel=channel, alert__in=still)}
     muted = muted_of(channel.agency_id, now=now)
     again = now - timedelta(hours=rules.remind_hours)
@@ -47,8 +48,11 @@ def of(channel: Channel, *, rules: AlertRules, now: datetime) -> list[Item]:
             items.append(Item(alert, Stage.STILL))
     if not quiet:
         over = Told.objects.filter(channel=channel, alert__ending=Ending.OVER).exclude(stage=Stage.OVER)
-        items += [Item(one.alert, Stage.OVER) for one in over.select_related("alert").order_by("pk")[:MOST]]
-    return items
+        items += [
+            Item(one.alert, Stage.OVER)
+            for one in over.select_related("alert__counter", "alert__account").order_by("pk")[:MOST]
+        ]
+    return [item for item in items if is_for_somebody(channel, item.alert)]
 
 
 def muted_of(agency_id: int, *, now: datetime) -> set[tuple[str, str]]:

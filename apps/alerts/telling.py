@@ -2,7 +2,7 @@
 after. What failed goes again later, made anew by what is true then."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from django.utils.translation import gettext as _
 from apps.alerts import channels, messages, news
 from apps.alerts.channels import NotSent, Sent
 from apps.alerts.messages import Message
-from apps.alerts.models import Alert, AlertDelivery, AlertRules, Channel, DeliveryState, Told
+from apps.alerts.models import Alert, AlertDelivery, AlertRules, Channel, DeliveryState, Stage, Told
+from apps.alerts.news import Item
+from apps.alerts.readers import readers
 from apps.counters import clock, turns
 from apps.counters.turns import TurnLost
 from apps.hooks import waits
@@ -119,7 +121,7 @@ def _prepare(turn: Turn, channel: Channel) -> tuple[AlertDelivery, Message] | No
     if unfinished is not None and unfinished.left:
         # Others have this very mail already: the rest get the same.
         message = Message(unfinished.subject, unfinished.text, unfinished.html)
-        return _again(unfinished, now), message
+        return _again(unfinished, now), _for_each(channel, message, _items_of(unfinished), now)
     rules, _made = AlertRules.objects.get_or_create(agency=channel.agency)
     items = news.of(channel, rules=rules, now=now)
     keys = [item.key for item in items]
@@ -129,13 +131,31 @@ def _prepare(turn: Turn, channel: Channel) -> tuple[AlertDelivery, Message] | No
     if not items:
         turn.write(due=False, lease_until=None, not_before=None, failures=0)
         return None
-    message = messages.compose(channel, items, now=now)
+    message = _for_each(channel, messages.compose(channel, items, now=now), items, now)
     if unfinished is not None:
         return _again(unfinished, now), message
     delivery = AlertDelivery.objects.create(
         channel=channel, items=keys, subject=message.subject, text=message.text, html=message.html
     )
     return delivery, message
+
+
+def _for_each(channel: Channel, message: Message, items: Sequence[Item], now: datetime) -> Message:
+    """With a message of their own for members who may not read of all of it (R11)."""
+    for_whom: dict[str, Message | None] = {}
+    for reader in readers(channel):
+        if reader.counters is not None:
+            theirs = [item for item in items if reader.may_read(item.alert)]
+            for_whom[reader.address] = (
+                messages.compose(channel, theirs, now=now, sees_channel=False) if theirs else None
+            )
+    return replace(message, for_whom=for_whom) if for_whom else message
+
+
+def _items_of(delivery: AlertDelivery) -> list[Item]:
+    """What it told of, but for alerts whose counter or account was deleted meanwhile. One query."""
+    there = Alert.objects.with_subjects().in_bulk([item[0] for item in delivery.items])
+    return [Item(there[UUID(pk)], Stage(stage)) for pk, stage, _severity in delivery.items if UUID(pk) in there]
 
 
 def _unfinished(channel: Channel) -> AlertDelivery | None:

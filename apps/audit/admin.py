@@ -1,35 +1,33 @@
 """The audit log to read: who, what, when, on what, under which request; before and after side by side."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connection
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
+from apps.agencies.exporting import Cell
 from apps.agencies.filters import PeriodFilter
-from apps.audit import triggers, verifying
-from apps.audit.exporting import csv_of
+from apps.agencies.links import page_by_name
+from apps.agencies.merging import Parts
+from apps.audit import known, triggers, verifying
 from apps.audit.models import AuditEntry, AuditLink
-from apps.audit.services import record
 
 
 class _ByText(TextFilter):
@@ -42,12 +40,33 @@ class _ByText(TextFilter):
         return queryset.filter(**{self.lookup: text}) if text else queryset
 
 
-class ByActor(_ByText):
-    title, parameter_name, lookup = _("who"), "actor", "actor_label__icontains"
+class _ByKnown(_ByText):
+    """A box for a part of one of the few words that the log has in a column."""
+
+    def fits(self, value: str, text: str) -> bool:
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        text = (self.value() or "").strip().replace("\x00", "").casefold()
+        if not text:
+            return queryset
+        agencies = actor_of(request).agencies
+        found = known.entries_with(self.lookup, lambda value: self.fits(value.casefold(), text), agencies=agencies)
+        return queryset.none() if found is None else queryset.filter(found)
 
 
-class ByAction(_ByText):
-    title, parameter_name, lookup = _("action"), "action", "action__istartswith"
+class ByActor(_ByKnown):
+    title, parameter_name, lookup = _("who"), "actor", "actor_label"
+
+    def fits(self, value: str, text: str) -> bool:
+        return text in value
+
+
+class ByAction(_ByKnown):
+    title, parameter_name, lookup = _("action"), "action", "action"
+
+    def fits(self, value: str, text: str) -> bool:
+        return value.startswith(text)
 
 
 class ByObjectType(_ByText):
@@ -70,15 +89,62 @@ class AuditEntryAdmin(TenantAdmin):
     list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "shown_request")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
-    search_fields = ("actor_label", "action", "object_label", "request_id")
-    search_help_text = _("Who, action, object or request id")
+    sortable_by = ("moment",)
+    search_fields = ("request_id",)
+    search_help_text = _("Who, action, beginning of an object's name, a whole object id or request id")
     ordering = ("-id",)
+    export_cells = {
+        "moment": (Cell(_("time"), lambda entry: entry.at),),
+        "actor_label": (
+            Cell(_("who"), lambda entry: entry.actor_label),
+            Cell(_("kind of actor"), lambda entry: entry.actor_kind),
+        ),
+        "shown_object": (
+            Cell(_("object type"), lambda entry: entry.object_type),
+            Cell(_("object id"), lambda entry: entry.object_id),
+            Cell(_("object"), lambda entry: entry.object_label),
+        ),
+        "shown_request": (Cell(_("request id"), lambda entry: entry.request_id),),
+        "agency_name": (),
+    }
+    export_keys = (
+        Cell(_("agency"), lambda entry: entry.agency and entry.agency.slug),
+        Cell(_("counter"), lambda entry: entry.counter),
+        Cell(_("before"), lambda entry: entry.before),
+        Cell(_("after"), lambda entry: entry.after),
+        Cell(_("details"), lambda entry: entry.details or None),
+        Cell(_("place in the chain"), lambda entry: _link_of(entry) and _link_of(entry).position),
+        Cell(_("hash"), lambda entry: _link_of(entry) and _link_of(entry).hash),
+    )
     fieldsets = (
         (None, {"fields": ("moment", "agency_name", "actor_label", "actor_kind", "action", "object_link")}),
         (_("Before and after"), {"fields": ("difference", "shown_details")}),
         (_("Where from"), {"fields": ("source", "ip", "request_link")}),
         (_("Proof"), {"fields": ("sealed",)}),
     )
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Of a period the index has the entries by their time.
+        chosen = any(request.GET.get(f"at_{end}_0") for end in ("from", "to"))
+        return ("-at", "-id") if chosen else self.ordering
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        counters = actor_of(request).counters
+        return None if counters is None else Parts("counter", tuple(counters))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        term = search_term.strip().replace("\x00", "")
+        if not term:
+            return queryset, False
+        said, agencies = term.casefold(), actor_of(request).agencies
+        found = Q(request_id=term) | Q(object_id=term)
+        for spelling in dict.fromkeys([term, term[:1].upper() + term[1:], term.upper()]):
+            found |= Q(object_label__startswith=spelling)
+        for column in ("actor_label", "action"):
+            found |= known.entries_with(column, lambda value: said in value.casefold(), agencies=agencies) or Q()
+        return queryset.filter(found), False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         everywhere = request.actor.agency_id is None  # type: ignore[attr-defined]
@@ -90,7 +156,6 @@ class AuditEntryAdmin(TenantAdmin):
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
         return [
-            path("export/", guarded(require_safe(self.export)), name="audit_auditentry_export"),
             path("verify/", guarded(self.verify), name="audit_auditentry_verify"),
             *super().get_urls(),
         ]
@@ -98,30 +163,13 @@ class AuditEntryAdmin(TenantAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
-            given = f"?{request.GET.urlencode()}" if request.GET else ""
             checking = _button(_("Check the chain"), "verified_user", reverse("admin:audit_auditentry_verify"))
-            export = _button(_("Export as CSV"), "download", reverse("admin:audit_auditentry_export") + given)
-            response.context_data["actions_list"] = [*([checking] if self._sees_whole_log(request) else []), export]
+            response.context_data["actions_list"] = [checking] if self._sees_whole_log(request) else []
         return response
 
     def _sees_whole_log(self, request: HttpRequest) -> bool:
         """A chain is all of an agency's: whoever is limited to some counters has no part in it."""
         return self.has_view_permission(request) and actor_of(request).counters is None
-
-    def export(self, request: HttpRequest) -> HttpResponseBase:
-        """What the list shows with these filters, all of it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        try:
-            entries = self.get_changelist_instance(request).get_queryset(request)
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(reverse("admin:audit_auditentry_changelist"))
-        agency = actor_of(request).agency_id
-        record(action="audit.exported", agency=agency, details={"filters": request.GET.urlencode()[:1000]})
-        response = StreamingHttpResponse(csv_of(entries), content_type="text/csv; charset=utf-8")
-        name = f"audit-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
 
     def verify(self, request: HttpRequest) -> HttpResponse:
         """The page that checks the chain of the agency in view, a piece with each request."""
@@ -152,6 +200,13 @@ class AuditEntryAdmin(TenantAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("agency", "link")
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
+        """With the address of what was done to, where it is still there and this person may open it."""
+        entry: Any = super().get_object(request, object_id, from_field)
+        if entry is not None and entry.object_id:
+            entry.object_url = page_by_name(request, entry.object_type, entry.object_id)
+        return entry
+
     @display(description=_("time"), ordering="at")
     def moment(self, entry: AuditEntry) -> str:
         return format_html('<span class="gp-nowrap">{}</span>', f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
@@ -167,7 +222,7 @@ class AuditEntryAdmin(TenantAdmin):
     @display(description=_("object"))
     def object_link(self, entry: AuditEntry) -> Any:
         name = f"{entry.object_label} · {entry.object_type} {entry.object_id}".strip(" ·")
-        url = _url(lambda: reverse(f"admin:{entry.object_type.replace('.', '_')}_change", args=[entry.object_id]))
+        url = getattr(entry, "object_url", "")
         return format_html('<a class="underline" href="{}">{}</a>', url, name) if url else name
 
     @display(description=_("request id"))
@@ -201,6 +256,10 @@ class AuditEntryAdmin(TenantAdmin):
         return f"{link.position} · {link.hash}"
 
 
+def _link_of(entry: AuditEntry) -> Any:
+    return getattr(entry, "link", None)
+
+
 def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
     """Rows of (field, before, after, differs) for two objects as JSON; fields by name."""
     old, new = before or {}, after or {}
@@ -228,10 +287,3 @@ def _request(entry: AuditEntry, text: str) -> SafeString:
     log = reverse("admin:audit_auditentry_changelist")
     link = '<a class="gp-link gp-mono" href="{0}?{1}" title="{2}">{3}</a>'
     return format_html(link, log, urlencode({"request_id": entry.request_id}), entry.request_id, text)
-
-
-def _url(make: Callable[[], str]) -> str:
-    try:
-        return make()
-    except NoReverseMatch:
-        return ""

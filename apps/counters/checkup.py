@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.agencies.actor import Actor, Right
 from apps.counters.expiry import may_upload, warning_of
 from apps.counters.models import Counter
 from apps.counters.services import block_reason
@@ -26,7 +27,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step of one counter. `text`: how it stands; `step`: what to do about it, and `url` where."""
+    """One step of one counter. `text`: how it stands; `step`: what to do about it, and `url` where.
+
+    `right`: what it takes to do it; `of_accounts`: only who sees the agency's accounts can.
+    """
 
     code: str
     title: Text
@@ -34,6 +38,11 @@ class Finding:
     text: Text
     step: Text = ""
     url: str = ""
+    right: Right = Right.OPERATE
+    of_accounts: bool = False
+
+    def is_for(self, actor: Actor) -> bool:
+        return actor.can(self.right) and not (self.of_accounts and actor.counters is not None)
 
 
 Check = Callable[[Sequence[Counter]], Mapping[int, Sequence[Finding]]]
@@ -77,14 +86,18 @@ def _account_of(counter: Counter) -> Finding:
     if account is None:
         text = _("No account is chosen, so nothing can leave.")
         step = _("Choose the Yandex login whose token opens this counter.")
-        return Finding("account", title, Level.NEEDED, text, step, f"{page_of(counter)}#id_account")
-    url = reverse("admin:counters_metricaaccount_change", args=[account.pk])
+        return Finding("account", title, Level.NEEDED, text, step, f"{page_of(counter)}#id_account", of_accounts=True)
+    page = {
+        "url": reverse("admin:counters_metricaaccount_change", args=[account.pk]),
+        "right": Right.ADMINISTER,
+        "of_accounts": True,
+    }
     if may_upload(account) is False:
         text = _("The rights of %(login)s do not include uploading.") % {"login": account.login}
-        return Finding("account", title, Level.NEEDED, text, _("Connect it again and confirm that right."), url)
+        return Finding("account", title, Level.NEEDED, text, _("Connect it again and confirm that right."), **page)
     if warning := warning_of(account, timezone.now()):
         level = Level.NEEDED if warning.tone == "bad" else Level.HINT
-        return Finding("account", title, level, warning.text, _("Connect the account again."), url)
+        return Finding("account", title, level, warning.text, _("Connect the account again."), **page)
     if counter.permission == "view":
         text = _("%(login)s may only look at this counter, so it cannot upload.") % {"login": account.login}
         step = _("Let the counter's owner give this login the right to edit, then read the counter from Metrica again.")

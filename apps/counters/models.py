@@ -274,6 +274,7 @@ class ApiCall(models.Model):
                 fields=["agency", "-started_at"], name="apicall_agency_not_ok", condition=~models.Q(outcome="ok")
             ),
             models.Index(fields=["-id"], name="apicall_not_ok", condition=~models.Q(outcome="ok")),
+            models.Index(fields=["request_id"], name="apicall_request", condition=~models.Q(request_id="")),
         ]
 
     def __str__(self) -> str:

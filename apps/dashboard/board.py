@@ -58,7 +58,7 @@ class Line:
     numbers: CounterNumbers
     comparison: Comparison
     warning: AccountWarning | None
-    day: DayStanding | None
+    day: DayStanding | None  # of the account, where its page is open to the person
     block: str
     now: datetime
     shares: dict[str, Share] = field(default_factory=dict)
@@ -119,26 +119,28 @@ class Line:
 
 
 def lines_of(actor: Actor, accounts: Sequence[MetricaAccount], *, now: datetime) -> tuple[list[Line], bool]:
-    """All counters that the actor sees, by name, and whether there are more than are shown. Three queries."""
-    rows = Counter.objects.visible_to(actor).filter(agency__is_active=True).select_related("numbers", "agency")
+    """All counters that the actor sees, by name, and whether there are more than are shown. Three queries.
+
+    `accounts`: those whose pages the actor may open. Who is limited to counters sees none of them; how a counter stands
+    they are told all the same, by the account that it has.
+    """
+    rows = Counter.objects.visible_to(actor).filter(agency__is_active=True)
+    rows = rows.select_related("numbers", "agency", "account")
     counters = list(rows[: MOST_COUNTERS + 1])
     more, counters = len(counters) > MOST_COUNTERS, counters[:MOST_COUNTERS]
     compared = Comparison.objects.in_bulk([counter.pk for counter in counters])
-    by_key = {account.pk: account for account in accounts}
-    warnings = {account.pk: warning_of(account, now) for account in accounts}
     days = standings(accounts)
     lines = []
     for counter in counters:
-        account = by_key.get(counter.account_id) if counter.account_id else None
-        counter.account = account
+        account = counter.account
         known = getattr(counter, "numbers", None)
         lines.append(
             Line(
                 counter=counter,
                 numbers=known or CounterNumbers(counter=counter),
                 comparison=compared.get(counter.pk) or Comparison(),
-                warning=warnings[account.pk] if account else None,
-                day=days[account.pk] if account else None,
+                warning=warning_of(account, now) if account else None,
+                day=days.get(account.pk) if account else None,
                 block=block_reason(counter),
                 now=now,
             )

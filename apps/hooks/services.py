@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -153,16 +153,18 @@ def send_again_since(*, endpoint: Endpoint, since: datetime) -> int:
     """All that happened since then (aware) and is not waiting anyway, once more, each event once and in its old order,
     behind all that waits. Returns how many.
 
-    Written in parts, each committed on its own: it may be hundreds of thousands.
+    Written in parts, each committed on its own: it may be hundreds of thousands. Who asks for the same meanwhile, by a
+    second press of the button, gets what is left.
     """
-    happened = Q(event__created_at__gte=since, event__created_at__lt=timezone.now())
+    began = timezone.now()
+    happened = Q(event__created_at__gte=since, event__created_at__lt=began)
     told = Delivery.objects.filter(happened, endpoint=endpoint).exclude(event__type=EventType.TEST)
     waits = Exists(Delivery.objects.open().filter(endpoint=endpoint, event=OuterRef("event")))
-    events = told.exclude(waits).order_by("event_id").values_list("event_id", flat=True).distinct()
+    replays = Delivery.objects.filter(endpoint=endpoint, event=OuterRef("event"), is_replay=True)
+    asked = Exists(replays.filter(created_at__gte=began))
+    events = told.exclude(waits).exclude(asked).order_by("event_id").values_list("event_id", flat=True).distinct()
     done, after = 0, UUID(int=0)
-    while part := list(events.filter(event_id__gt=after)[:_REPLAYED_AT_ONCE]):
-        again = [Delivery(endpoint=endpoint, event_id=event_id, is_replay=True) for event_id in part]
-        Delivery.objects.bulk_create(again)
+    while part := _replay(endpoint, events.filter(event_id__gt=after)):
         done, after = done + len(part), part[-1]
     with transaction.atomic():
         record(
@@ -173,6 +175,15 @@ def send_again_since(*, endpoint: Endpoint, since: datetime) -> int:
         )
         rounds.wake_after_commit()
     return done
+
+
+@transaction.atomic
+def _replay(endpoint: Endpoint, events: "QuerySet[Delivery, UUID]") -> list[UUID]:
+    """The next of these, once more; by one at a time, so that each goes once."""
+    Endpoint.objects.select_for_update(no_key=True).filter(pk=endpoint.pk).first()
+    part = list(events[:_REPLAYED_AT_ONCE])
+    Delivery.objects.bulk_create([Delivery(endpoint=endpoint, event_id=one, is_replay=True) for one in part])
+    return part
 
 
 @transaction.atomic

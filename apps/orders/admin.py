@@ -26,7 +26,7 @@ from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, S
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
-from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, work_marks, work_tiles
+from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, work_tiles
 from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.checkup import orders_step
@@ -37,7 +37,6 @@ offer(Client, SEND_CLIENT, MERGE, ERASE)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT, REJECT_STATUS)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
-counter_pages.counter_marks.append(work_marks)
 counter_pages.counter_actions(SIMULATE, SET_ZONE, CHOOSE_ACCOUNT)
 checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(

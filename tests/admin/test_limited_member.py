@@ -1,16 +1,20 @@
 """R11 within an agency: who is limited to some of its counters meets nothing of the others and of the whole agency."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.test import Client as Browser
+from django.utils import timezone
 
 from apps.agencies import services
+from apps.agencies.invitations import invite
 from apps.agencies.models import ApiKey, Membership, Role
 from apps.agencies.tenancy import counter_path_of
-from apps.alerts.channels import mail
+from apps.alerts.models import Alert
+from apps.alerts.readers import readers
 from apps.alerts.services import save_channel
 from apps.audit import chain
 from apps.audit.models import AuditEntry
@@ -18,8 +22,10 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.orders.models import Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place, make_place
+from tests.admin.pages import text_of, words
 from tests.admin.test_outsiders import BLIND_QUESTIONS, OBJECTS, address, all_actions, everything, full, patterns  # noqa: F401
-from tests.factories import SYSTEM, make_counter, make_member, make_membership
+from tests.dashboard.conftest import roll_up
+from tests.factories import SYSTEM, make_counter, make_key, make_member, make_membership
 
 pytestmark = pytest.mark.django_db
 
@@ -59,8 +65,7 @@ def test_what_is_not_of_their_counters_is_not_there(both: Place, browser: Browse
                     allowed.add(200)  # the theme's question, which is asked before the object is looked for
                 assert answer.status_code in allowed, f"{method.__name__} {url}: {answer.status_code}"
             if answer.status_code == 200:
-                content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-                assert both.mark not in content.decode(), url
+                assert both.mark not in text_of(answer), url
     for query in ("", f"?q={both.mark}", f"?counter__id__exact={both.counter.pk}", "?delivery=held", "?all="):
         answer = browser.get(base + query, follow=True)
         assert answer.status_code == (200 if of_a_counter else 403), base + query
@@ -135,19 +140,75 @@ def test_an_owner_names_the_counters_and_takes_the_limit_away(both: Place, login
     url = f"/admin/agencies/membership/{member.pk}/change/"
     page = owner.get(url).content.decode()
     assert "Yours · 60000001" in page
-    assert owner.post(url, {"role": "manager", "counter_ids": ["60000001"]}).status_code == 302
+    these = {"role": "manager", "reach": "these"}
+    assert owner.post(url, {**these, "counter_ids": ["60000001"]}).status_code == 302
     member.refresh_from_db()
     assert member.counter_ids == [60_000_001]
-    assert "60000001" in owner.get("/admin/agencies/membership/").content.decode()
+    assert "Yours · 60000001" in owner.get("/admin/agencies/membership/").content.decode()
     entry = AuditEntry.objects.get(action="member.counters_changed")
     assert (entry.before["counter_ids"], entry.after["counter_ids"]) == (None, [60_000_001])
     for wrong in (["1"], ["x"]):
-        assert owner.post(url, {"role": "manager", "counter_ids": wrong}).status_code == 200
-    answer = owner.post(url, {"role": "owner", "counter_ids": ["60000001"]})
+        assert owner.post(url, {**these, "counter_ids": wrong}).status_code == 200
+    answer = owner.post(url, {**these, "role": "owner", "counter_ids": ["60000001"]})
     assert "An owner has all counters" in answer.content.decode()
-    owner.post(url, {"role": "manager"})
+    owner.post(url, {"role": "manager", "reach": "all"})
     member.refresh_from_db()
     assert member.counter_ids is None
+
+
+def test_taking_the_last_counter_away_does_not_give_all(both: Place, login: Any):
+    """No box ticked is a mistake, not a wish; nor does a program that says nothing of it widen a limit."""
+    owner, member = login(both.owner), limited(both.agency)
+    url = f"/admin/agencies/membership/{member.pk}/change/"
+    assert owner.get(url).context["adminform"].form["reach"].value() == "these"
+    for given in ({"reach": "these"}, {}, {"reach": "everything"}):
+        answer = owner.post(url, {"role": "manager", **given})
+        assert answer.status_code == 200
+        errors = answer.context["adminform"].form.errors
+        assert set(errors) == ({"reach"} if given.get("reach") == "everything" else {"counter_ids"})
+        member.refresh_from_db()
+        assert member.counter_ids == [60_000_001]
+    with pytest.raises(ValidationError) as refusal:
+        limited_to_nothing: tuple[int, ...] = ()
+        services.change_member(actor=SYSTEM, member=member, role=Role.MANAGER, counter_ids=limited_to_nothing)
+    assert refusal.value.error_dict["counter_ids"][0].code == "none_chosen"
+    # "All" is what it says, whatever boxes are still ticked out of sight.
+    owner.post(url, {"role": "manager", "reach": "all", "counter_ids": ["60000001"]})
+    member.refresh_from_db()
+    assert member.counter_ids is None
+
+
+def test_lists_of_people_name_the_counters_at_one_price(
+    both: Place, login: Any, django_assert_num_queries: Any, django_assert_max_num_queries: Any
+):
+    numbers = []
+    for number in range(6):
+        numbers.append(60_000_100 + number)
+        make_counter(both.agency, name=f"Shop {number}", metrica_id=numbers[-1])
+    limited(both.agency)
+    owner = login(both.owner)
+    lists = ("/admin/agencies/membership/", "/admin/agencies/invitation/", "/admin/agencies/apikey/")
+    invite(actor=SYSTEM, agency=both.agency, email="a@two.example", role="analyst", counter_ids=[60_000_001])
+    make_key(both.agency, counter_ids=[60_000_001])
+    prices = []
+    for url in lists:
+        owner.get(url)
+        with django_assert_max_num_queries(30) as asked:
+            assert "Yours · 60000001" in words(owner.get(url))
+        prices.append(len(asked))
+    for number in range(5):
+        member = Membership.objects.get(user=make_member(both.agency, Role.ANALYST, f"many-{number}@two.example"))
+        services.change_member(actor=SYSTEM, member=member, role=Role.ANALYST, counter_ids=numbers)
+        invite(
+            actor=SYSTEM, agency=both.agency, email=f"m-{number}@two.example", role="analyst", counter_ids=[*numbers, 7]
+        )
+        make_key(both.agency, counter_ids=numbers)
+    for url, price in zip(lists, prices, strict=True):
+        with django_assert_num_queries(price):
+            text = words(owner.get(url))
+        assert "Shop 3 · 60000103 +" in text or "Shop 2 · 60000102 +" in text
+    page = words(login(both.analyst).get(f"{lists[0]}{member.pk}/change/"))
+    assert all(f"Shop {number} · {numbers[number]}" in page for number in range(6))
 
 
 def test_a_counter_that_is_gone_opens_nothing_and_stays_named(both: Place, login: Any):
@@ -172,10 +233,16 @@ def test_the_limit_holds_in_its_agency_only(both: Place, login: Any):
 
 def test_alerts_of_other_counters_are_not_mailed_to_them(both: Place):
     member, yours = limited(both.agency), Counter.objects.get(name="Yours")
-    for counters, told in (([], False), ([both.counter], False), ([yours, both.counter], False), ([yours], True)):
-        name = f"to {len(counters)} {told} {counters}"[:90]
-        channel, _secret = save_channel(agency=both.agency, name=name, members=[member], counters=counters)
-        assert (member.user.email in mail.recipients(channel)) == told
+    everybody = Membership.objects.get(user=both.owner)
+    channel, _secret = save_channel(agency=both.agency, name="all", members=[member, everybody])
+    reader = {one.address: one for one in readers(channel)}
+    of_theirs = Alert(cause="holds_waiting", counter=yours)
+    of_others = Alert(cause="holds_waiting", counter=both.counter)
+    of_account = Alert(cause="token_expires", account=yours.account)
+    of_agency = Alert(cause="worker_silent")
+    for alert, told in ((of_theirs, True), (of_others, False), (of_account, False), (of_agency, False)):
+        assert reader[member.user.email].may_read(alert) == told
+        assert reader[both.owner.email].may_read(alert)
 
 
 def test_every_model_with_pages_knows_its_counters_or_is_closed():
@@ -193,3 +260,41 @@ def test_their_counters_page_names_its_account_and_leads_to_no_page_that_is_clos
     assert yours.account is not None
     assert yours.account.login in answer
     assert f"/admin/counters/metricaaccount/{yours.account_id}/" not in answer
+
+
+# ---- home ----
+
+
+def test_a_healthy_counter_has_no_trouble_on_their_board(both: Place, browser: Browser, login: Any):
+    yours = Counter.objects.get(name="Yours")
+    roll_up()
+    answer = browser.get("/admin/")
+    (line,) = answer.context["lines"]
+    assert (line.block, line.warning, line.trouble) == ("", None, 0)
+    assert line.counter.account == yours.account
+    text = words(answer)
+    assert answer.context["troubled"] == 0
+    assert "Counters 1 all is well" in text
+    assert "Not chosen" not in text
+    assert yours.account is not None
+    assert yours.account.login in text
+    assert "left" not in text, "the quota is the account's, whose page is closed"
+    assert "/counters/metricaaccount/" not in answer.content.decode()
+    assert list(browser.get("/admin/?problems=1").context["lines"]) == []
+    both.push("Y-1", "unheard of", counter=yours)
+    roll_up()
+    answer = browser.get("/admin/")
+    assert (answer.context["total"].held, answer.context["troubled"]) == (1, 1)
+    (theirs,) = (line for line in login(both.owner).get("/admin/").context["lines"] if line.counter == yours)
+    assert [line.trouble for line in answer.context["lines"]] == [theirs.trouble] == [2]
+
+
+def test_what_is_the_matter_with_its_account_they_are_told(both: Place, browser: Browser):
+    yours = Counter.objects.get(name="Yours")
+    MetricaAccount.objects.filter(pk=yours.account_id).update(token_expires_at=timezone.now() + timedelta(days=5))
+    (line,) = browser.get("/admin/").context["lines"]
+    assert (line.token_days, line.block, line.trouble) == (5, "", 1)
+    assert "token: 5 days" in words(browser.get("/admin/"))
+    MetricaAccount.objects.filter(pk=yours.account_id).update(state="disconnected")
+    (line,) = browser.get("/admin/").context["lines"]
+    assert (line.block, line.trouble) == ("account_disconnected", 5)

@@ -103,6 +103,22 @@ def test_the_neighbours_are_only_ones_own(place: Place, other: Place, browser: B
         assert str(theirs.pk) not in (turn.newer + turn.older).replace("_changelist_filters", ""), filters
 
 
+def test_of_a_period_the_neighbours_are_those_by_creation(place: Place, browser: Browser):
+    """The list of a period is sorted by when orders were created, whenever they came."""
+    made = {}
+    for name, hours in (("LATE", 5), ("EARLY", 1), ("MIDDLE", 3), ("SAME", 3)):
+        moment = (place.began + timedelta(hours=hours)).isoformat()
+        made[name] = place.push(name, "won", create_date_time=moment, status_date_time=moment)
+    day = place.began.date()
+    period = {"create_date_time_from": str(day), "create_date_time_to": str(day + timedelta(days=1))}
+    listed = [order.order_id for order in browser.get(LIST, period).context["cl"].result_list]
+    assert listed == ["LATE", "SAME", "MIDDLE", "EARLY"]
+    for above, name, below in zip(["", *listed], listed, [*listed[1:], ""], strict=False):
+        turn = browser.get(page(made[name]), kept(**period)).context["turn"]
+        assert turn.newer.startswith(page(made[above])) if above else not turn.newer, name
+        assert turn.older.startswith(page(made[below])) if below else not turn.older, name
+
+
 # ---- the row that was sent ----
 
 

@@ -59,7 +59,7 @@ def link_in(text: str) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_an_invitation_goes_by_mail_with_the_sites_own_address(client: Client, owner: User, post: list[Any]):
     Counter.objects.create(agency=owner.memberships.get().agency, metrica_id=101, name="Shop")
-    data = {"email": "Anna@north.example", "role": "manager", "counter_ids": ["101"]}
+    data = {"email": "Anna@north.example", "role": "manager", "reach": "these", "counter_ids": ["101"]}
     answer = client.post(INVITE, data, headers={"Host": "localhost"}, follow=True)
     assert "on its way to anna@north.example" in answer.content.decode()
     assert "anna@north.example" in client.get(PEOPLE).content.decode()
@@ -183,8 +183,9 @@ def test_the_page_says_what_is_wrong_and_the_link_stays_good(north: Agency, chan
         ({"email": "owner@north.example"}, "email"),
         ({"email": "asked@north.example"}, "email"),
         ({"role": "king"}, "role"),
-        ({"counter_ids": ["102"]}, "counter_ids"),
-        ({"role": "owner", "counter_ids": ["101"]}, "counter_ids"),
+        ({"reach": "these", "counter_ids": ["102"]}, "counter_ids"),
+        ({"reach": "these"}, "counter_ids"),
+        ({"role": "owner", "reach": "these", "counter_ids": ["101"]}, "counter_ids"),
     ],
 )
 def test_the_form_says_what_is_wrong_where_it_is(
@@ -193,10 +194,21 @@ def test_the_form_says_what_is_wrong_where_it_is(
     Counter.objects.create(agency=north, metrica_id=101, name="Shop")
     Counter.objects.create(agency=make_agency(), metrica_id=102, name="Theirs")
     asked(north, "asked@north.example")
-    answer = client.post(INVITE, {"email": "anna@north.example", "role": "manager", **changes})
+    answer = client.post(INVITE, {"email": "anna@north.example", "role": "manager", "reach": "all", **changes})
     assert list(answer.context["form"].errors) == [field]
     assert Invitation.objects.count() == 1
     assert "Theirs" not in answer.content.decode()
+
+
+def test_two_owners_who_ask_the_same_person_at_once(
+    client: Client, owner: User, north: Agency, monkeypatch: pytest.MonkeyPatch
+):
+    """Both looked before either had written: the second reads that the person is invited."""
+    monkeypatch.setattr(invitations, "_check_email", lambda agency, email: None)
+    asked(north)
+    answer = client.post(INVITE, {"email": "anna@north.example", "role": "manager"})
+    assert "invited already" in str(answer.context["form"].errors["email"])
+    assert Invitation.objects.count() == 1
 
 
 def test_an_agency_in_the_post_is_not_listened_to(client: Client, owner: User, north: Agency):

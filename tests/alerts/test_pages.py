@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 from django.utils.html import escape
 
+from apps.agencies.services import change_member
 from apps.alerts import looking, services
 from apps.alerts.causes import CAUSES
 from apps.alerts.channels import telegram as telegram_channel
@@ -23,6 +24,7 @@ from apps.uploads import heartbeats
 from tests.admin.conftest import Place, browser, login, other, place
 from tests.admin.pages import errors, form_data, messages, words
 from tests.alerts.conftest import PostOffice, Telegram, Watch, post_office, receiver, telegram
+from tests.factories import SYSTEM
 from tests.hooks.receiver import Receiver
 
 __all__ = ["browser", "login", "other", "place", "post_office", "receiver", "telegram"]
@@ -45,6 +47,21 @@ def alert(place: Place) -> Alert:
 def add(browser: Browser, kind: str, **fields: Any) -> Any:
     page = f"{CHANNELS}add/?kind={kind}"
     return browser.post(page, {**form_data(browser, page, name="Duty"), **fields})
+
+
+def test_the_list_of_channels_costs_the_same_with_limited_members(
+    place: Place, browser: Browser, django_assert_num_queries: Any, django_assert_max_num_queries: Any
+):
+    member = place.manager.memberships.get()
+    change_member(actor=SYSTEM, member=member, role="manager", counter_ids=[place.counter.metrica_id])
+    services.save_channel(agency=place.agency, name="One", members=[member], counters=[place.counter])
+    browser.get(CHANNELS)
+    with django_assert_max_num_queries(30) as asked:
+        assert place.manager.email in words(browser.get(CHANNELS))
+    for number in range(6):
+        services.save_channel(agency=place.agency, name=f"More {number}", members=[member], counters=[place.counter])
+    with django_assert_num_queries(len(asked)):
+        browser.get(CHANNELS)
 
 
 # ---- home and the list ----

@@ -11,6 +11,8 @@ from django.core.management import call_command
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from apps.agencies.models import Role
+from apps.agencies.services import change_member
 from apps.alerts import looking, news, services, telling, tick
 from apps.alerts.channels import telegram as telegram_channel
 from apps.alerts.models import Alert, AlertDelivery, Channel, DeliveryState, Stage, Told
@@ -21,7 +23,7 @@ from apps.hooks import signing
 from apps.orders import holds
 from apps.uploads import heartbeats, tasks
 from tests.alerts.conftest import SITE, PostOffice, Telegram, Watch, part
-from tests.factories import make_counter, make_membership, make_user
+from tests.factories import SYSTEM, make_counter, make_membership, make_user
 from tests.hooks.receiver import Receiver
 from tests.uploads.conftest import Shop
 
@@ -291,6 +293,75 @@ def test_members_get_it_for_as_long_as_they_are_members(
     watch.look()
     assert watch.tell(channel)
     assert [letter["To"] for letter in post_office.letters[3:]] == ["anna@north.example", "duty@north.example"]
+
+
+def limited_to(agency: Any, counter: Counter, email: str = "anna@north.example") -> Any:
+    member = make_membership(agency, make_user(email), Role.MANAGER)
+    return change_member(actor=SYSTEM, member=member, role=Role.MANAGER, counter_ids=[counter.metrica_id])
+
+
+def held_at(counter: Counter) -> Alert:
+    about = {"counter": counter, "subject": f"counter {counter.pk}", "label": str(counter)}
+    facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
+    return Alert.objects.create(agency=counter.agency, cause="holds_waiting", severity="warning", facts=facts, **about)
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["all counters", "only theirs"])
+def test_who_is_limited_to_counters_is_mailed_of_these_alone(
+    shop: Shop, watch: Watch, trouble: Any, post_office: PostOffice, chosen: bool
+):
+    """As on the pages: nothing of another counter, of an account, of the agency's workers, not even a number."""
+    theirs = make_counter(watch.agency, name="Theirs")
+    anna = limited_to(watch.agency, theirs)
+    owner = make_membership(watch.agency, make_user("owner@north.example"))
+    channel = watch.channel(members=[anna, owner], counters=[theirs] if chosen else [])
+    heartbeats.beat("worker red 7")
+    trouble()
+    watch.look(later=timedelta(minutes=11))
+    held_at(theirs)
+    assert watch.tell(channel)
+    letters = {letter["To"]: letter for letter in post_office.letters}
+    assert letters["owner@north.example"]["Subject"] == f"[Goalpost] North Agency: {2 if chosen else 3} new alerts"
+    mine = letters["anna@north.example"]
+    assert mine["Subject"] == f"[Goalpost] Status changes are held: {theirs}"
+    for kind in ("plain", "html"):
+        text = part(mine, kind)
+        assert str(theirs.metrica_id) in text
+        assert str(shop.counter.metrica_id) not in text
+        assert "worker" not in text.lower()
+        assert f"/alerts/channel/{channel.pk}/" not in text, "the channel's page is closed to them"
+
+
+def test_of_what_nobody_there_may_read_no_mail_is_made(shop: Shop, watch: Watch, trouble: Any, post_office: PostOffice):
+    theirs = make_counter(watch.agency, name="Theirs")
+    channel = watch.channel(members=[limited_to(watch.agency, theirs)])
+    trouble()
+    assert not watch.tell(channel)
+    assert not AlertDelivery.objects.exists()
+    held_at(theirs)
+    assert watch.tell(channel)
+    (letter,) = post_office.letters
+    assert letter["To"] == "anna@north.example"
+    assert not watch.tell(channel)
+
+
+def test_who_is_limited_and_was_put_off_gets_their_own_mail_later(
+    shop: Shop, watch: Watch, trouble: Any, post_office: PostOffice
+):
+    theirs = make_counter(watch.agency, name="Theirs")
+    anna, boris = limited_to(watch.agency, theirs), limited_to(watch.agency, theirs, "boris@north.example")
+    channel = watch.channel(members=[anna, boris], addresses=["duty@north.example"])
+    trouble()
+    held_at(theirs)
+    post_office.refuse = {one.user.email: "451 come back later" for one in (anna, boris)}
+    assert watch.tell(channel)
+    assert len(post_office.letters) == 1
+    post_office.refuse = {}
+    boris.delete()
+    assert telling.tell(again(channel).pk)
+    assert [letter["To"] for letter in post_office.letters[1:]] == ["anna@north.example"]
+    assert str(theirs.metrica_id) in post_office.text()
+    assert str(shop.counter.metrica_id) not in post_office.text()
 
 
 def test_a_refused_address_is_named_and_the_others_get_it(

@@ -1,5 +1,6 @@
 """Messages reach their endpoint in order and at least once, whatever befalls it or the worker."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from apps.uploads import scheduler
 from tests.factories import make_agency, make_counter
 from tests.hooks.conftest import Hook, read, send
 from tests.hooks.receiver import Came, Receiver
+from tests.threads import Thread
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -302,20 +304,53 @@ def test_a_great_many_are_sent_again_in_parts_each_committed_on_its_own(
     send()
     hook.receiver.came.clear()
     parts: list[int] = []
-    real = Delivery.objects.bulk_create
+    real = services._replay
 
-    def bulk_create(rows: Any, **options: Any) -> Any:
+    def replay(endpoint: Endpoint, events: Any) -> Any:
         assert not connection.in_atomic_block
-        parts.append(len(rows))
-        made = real(rows, **options)
+        made = real(endpoint, events)
+        parts.append(len(made))
         send()
         return made
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(Delivery.objects), "bulk_create", lambda _self, rows, **options: bulk_create(rows))
+        patched.setattr(services, "_replay", replay)
         assert services.send_again_since(endpoint=hook.endpoint, since=timezone.now() - timedelta(days=1)) == 5
-    assert parts == [2, 2, 1]
+    assert parts == [2, 2, 1, 0]
     assert ids(hook.receiver.came) == happened
+
+
+def test_two_presses_at_once_send_all_again_once(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_REPLAYED_AT_ONCE", 2)
+    happened = happen(hook, 9)
+    send()
+    both = threading.Barrier(2)
+    real = services._replay
+
+    def replay(endpoint: Endpoint, events: Any) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return real(endpoint, events)
+
+    monkeypatch.setattr(services, "_replay", replay)
+    since = timezone.now() - timedelta(days=1)
+    presses = [Thread(lambda: services.send_again_since(endpoint=hook.endpoint, since=since)) for _press in range(2)]
+    assert sum(press.result() for press in presses) == 9
+    replays = Delivery.objects.filter(endpoint=hook.endpoint, is_replay=True)
+    assert sorted(str(one) for one in replays.values_list("event", flat=True)) == sorted(happened)
+
+
+def test_a_second_press_does_not_repeat_what_the_first_has_sent_already(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was pressed while the first was at work, and waited for it."""
+    happen(hook, 3)
+    send()
+    since, pressed = timezone.now() - timedelta(days=1), timezone.now()
+    assert services.send_again_since(endpoint=hook.endpoint, since=since) == 3
+    send()
+    monkeypatch.setattr(services.timezone, "now", lambda: pressed)
+    assert services.send_again_since(endpoint=hook.endpoint, since=since) == 0
 
 
 def test_a_test_goes_at_once_and_is_tried_once(hook: Hook) -> None:

@@ -9,32 +9,14 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection as database
 from django.utils.translation import gettext as _
 
-from apps.agencies.models import Membership
 from apps.alerts.channels.outcome import NotSent, Sent
 from apps.alerts.messages import Message
 from apps.alerts.models import Channel
+from apps.alerts.readers import recipients
 from apps.metrica.text import Text
 
 DEADLINE = 60.0
 """Seconds for all recipients together; who has not got it by then gets it with the next attempt."""
-
-
-def recipients(channel: Channel) -> list[str]:
-    """The members' addresses as they are now, and the others; each once. No query where the members are read ahead.
-
-    A member who is limited to counters gets it only where the channel tells of these alone (R11).
-    """
-    members = [member for member in channel.members.all() if member.user.is_active]
-    if any(member.counter_ids is not None for member in members):
-        told_of = {counter.metrica_id for counter in channel.counters.all()}
-        members = [member for member in members if _may_read(member, told_of)]
-    people = [member.user.email for member in members]
-    return list(dict.fromkeys([*people, *channel.addresses]))
-
-
-def _may_read(member: Membership, told_of: set[int]) -> bool:
-    """`told_of`: numbers of the counters that the channel is for; none: all."""
-    return member.counter_ids is None or (bool(told_of) and told_of <= set(member.counter_ids))
 
 
 def problem(channel: Channel) -> Text:
@@ -42,10 +24,15 @@ def problem(channel: Channel) -> Text:
 
 
 def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
-    """Raises NotSent where nobody got it."""
+    """To each what is meant for them. Raises NotSent where nobody got it."""
     if database.in_atomic_block:
         raise RuntimeError("Mail must not leave inside a transaction.")
-    wanted = list(to) or recipients(channel)
+    reached = recipients(channel)
+    # Who has left the agency meanwhile gets nothing any more.
+    letters = {one: message.for_whom.get(one, message) for one in to or reached if one in reached}
+    wanted = {address: letter for address, letter in letters.items() if letter is not None}
+    if not wanted:
+        return Sent()  # of this those who are left may read nothing
     left, refused, got = [], [], 0
     trouble: Exception | None = None  # with the server, so that nobody further is tried
     said: Exception | None = None  # to one mail; the next may be taken
@@ -53,14 +40,14 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     server = get_connection()
     try:
         server.open()
-        for address in wanted:
+        for address, letter in wanted.items():
             if trouble is not None or time.monotonic() > deadline:
                 left.append(address)
                 continue
-            mail = EmailMultiAlternatives(message.subject, message.text, to=[address], connection=server)
+            mail = EmailMultiAlternatives(letter.subject, letter.text, to=[address], connection=server)
             mail.extra_headers = {"Auto-Submitted": "auto-generated"}
-            if message.html:
-                mail.attach_alternative(message.html, "text/html")
+            if letter.html:
+                mail.attach_alternative(letter.html, "text/html")
             try:
                 mail.send()
                 got += 1

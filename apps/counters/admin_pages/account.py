@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSingleDateWidge
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import services, yandex
 from apps.counters.admin_pages.connecting import ConnectingMixin
@@ -207,6 +208,19 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
     search_help_text = _("Yandex login")
     sortable_by = ("login",)
     change_form_outer_before_template = "admin/counters/metricaaccount/before.html"
+    export_cells = {
+        "show_state": (
+            Cell(_("State"), lambda account: account.get_state_display()),
+            Cell(_("Why"), lambda account: account.state_reason),
+        ),
+        "show_counters": (Cell(_("Counters"), lambda account: account.counters_count),),
+        "show_rights": (Cell(_("Uploading"), rights_text),),
+        "show_expiry": (
+            Cell(_("Token expires"), lambda account: account.token_expires_at),
+            Cell(_("Renews itself"), lambda account: account.renews_itself),
+        ),
+        "show_last_ok": (Cell(_("Last good call"), lambda account: account.last_ok_at),),
+    }
     empty_icon = "key"
     empty_title = _("No Metrica account is connected yet")
     empty_text = _("Connect the Yandex login that has the counters: without it nothing can be delivered.")

@@ -1,6 +1,7 @@
 """Counters: how each is delivered, what its statuses mean, what it waits for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -16,6 +17,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
+from apps.agencies.links import ask_owner, page_of, sees_accounts
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters import checkup, panels, services
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
@@ -108,13 +111,19 @@ RESUME = Act(
 offer(Counter, PAUSE, RESUME, PRODUCTS, SWITCH_ON)
 
 
-def next_step(counter: Counter) -> tuple[str, str, str]:
-    """Why nothing of the counter can go now, what to do about it, and the page where that is done."""
-    reason = services.block_reason(counter)
+def next_step(counter: Counter, request: HttpRequest) -> tuple[str, str, str]:
+    """Why nothing of the counter can go now, what to do about it, and the page where that is done; to who cannot do it
+    the first says whom to ask."""
+    reason, actor = services.block_reason(counter), actor_of(request)
     if reason == "counter_paused":
         why = _now("The counter is paused: %(reason)s") % {"reason": counter.pause_reason or "—"}
+        if not actor.can(Right.OPERATE):
+            return why, "", ""
         return why, _now("Resume"), reverse("admin:counters_counter_resume", args=[counter.pk])
     if reason == "account_disconnected" and counter.account is None:
+        if not actor.can(Right.OPERATE) or not sees_accounts(request):
+            why = _now("No account is chosen, so nothing can leave.")
+            return f"{why} {ask_owner(request, counter.agency_id)}", "", ""
         why = _now("No Metrica account is chosen, so nothing can leave. Choose one below and save.")
         return why, "", ""
     if reason == "account_disconnected":
@@ -123,11 +132,24 @@ def next_step(counter: Counter) -> tuple[str, str, str]:
             "login": counter.account.login,
             "reason": counter.account.state_reason,
         }
-        return why, _now("Connect it"), reverse("admin:counters_metricaaccount_change", args=[counter.account_id])
+        if actor.can(Right.ADMINISTER):
+            return why, _now("Connect it"), page_of(request, counter.account)
+        page = page_of(request, counter.account)
+        return f"{why} {ask_owner(request, counter.agency_id)}", _now("Open the account") if page else "", page
     if reason == "unknown_time_zone":
         why = _now("The time zone is unknown, so no time can be sent. Read it from Metrica, or write it below.")
         return why, "", ""
     return "", "", ""
+
+
+def _steps_for(request: HttpRequest, counter: Counter) -> list[checkup.Finding]:
+    """The set-up's steps; where one is not this person's to do, it says whom to ask."""
+    return [
+        step
+        if step.level == checkup.Level.DONE or step.is_for(actor_of(request))
+        else replace(step, step=ask_owner(request, counter.agency_id) if step.of_accounts else step.step, url="")
+        for step in checkup.findings([counter])[counter.pk]
+    ]
 
 
 class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
@@ -145,6 +167,29 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     change_form_template = "admin/counters/counter/change_form.html"
     compressed_fields = False
     warn_unsaved_form = True
+    export_cells = {
+        "show_counter": (
+            Cell(_("Counter"), lambda counter: counter.name),
+            Cell(_("Counter number"), lambda counter: counter.metrica_id),
+            Cell(_("Site"), lambda counter: counter.site),
+        ),
+        "show_account": (
+            Cell(_("Metrica account"), lambda counter: counter.account and counter.account.login),
+            Cell(_("State of the account"), lambda counter: counter.account and counter.account.get_state_display()),
+            Cell(_("Paused since"), lambda counter: counter.paused_at),
+            Cell(_("Why paused"), lambda counter: counter.pause_reason),
+        ),
+        "show_schedule": (
+            Cell(_("Schedule"), lambda counter: counter.schedule),
+            Cell(_("Time zone"), lambda counter: counter.time_zone),
+        ),
+        "show_mode": (
+            Cell(_("Mode"), lambda counter: counter.get_mode_display()),
+            Cell(_("What is delivered"), lambda counter: counter.get_delivery_display()),
+        ),
+        "show_marks": (Cell(_("Work"), lambda counter: [mark.text for mark in counter.marks]),),
+        "show_last_passed": (Cell(_("Last passed upload"), lambda counter: counter.last_passed_at),),
+    }
     empty_icon = "speed"
     empty_title = _("No counter yet")
     empty_text = _("Add the Metrica counter whose orders are to be delivered. Its number stands in Metrica's settings.")
@@ -204,13 +249,13 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         counter = context.get("original")
         if counter is not None:
-            why, step, url = next_step(counter)
+            why, step, url = next_step(counter, request)
             context.update(
                 **traffic_of(counter.account),
                 tiles=draw(panels.counter_tiles, request, counter),
                 panels=draw(panels.counter_panels, request, counter),
                 may_operate=actor_of(request).can(Right.OPERATE),
-                steps=(steps := checkup.findings([counter])[counter.pk]),
+                steps=(steps := _steps_for(request, counter)),
                 steps_left=sum(step.level == checkup.Level.NEEDED for step in steps),
                 all_steps_done=all(step.level == checkup.Level.DONE for step in steps),
                 block_why=why,

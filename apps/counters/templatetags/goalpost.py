@@ -12,6 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.agencies.links import ask_owner as whom_to_ask
+from apps.agencies.links import page_of
 from apps.metrica.vocabulary import OrderType, SystemGoal
 
 register = template.Library()
@@ -170,6 +174,22 @@ def type_badge(order_type: str | None) -> SafeString:
         return badge(_("Not mapped"), "warn", "help")
     known = OrderType(order_type)
     return badge(known.label, TONE_OF_TYPE[known])
+
+
+@register.simple_tag(takes_context=True)
+def link_to(context: Any, obj: Any, text: Any = "") -> str:
+    """The object's name as a link to its page, where whoever looks may open it."""
+    url, name = page_of(context["request"], obj), text or obj
+    return format_html('<a class="gp-link" href="{}">{}</a>', url, name) if url else format_html("{}", name)
+
+
+@register.simple_tag(takes_context=True)
+def ask_owner(context: Any, agency_id: int | None = None) -> str:
+    """Whom to ask for what only owners may do; without an agency, of the one in view. Empty for who may themselves."""
+    actor = actor_of(context["request"])
+    if actor.can(Right.ADMINISTER):
+        return ""
+    return whom_to_ask(context["request"], agency_id or actor.agency_id)
 
 
 @register.filter

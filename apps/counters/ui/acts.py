@@ -23,6 +23,7 @@ from unfold.enums import ActionVariant
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.tenant_admin import done
 from apps.metrica.errors import MetricaError
 from apps.metrica.text import Text
 
@@ -157,7 +158,7 @@ class ActingMixin:
             raise PermissionDenied
         if not act.is_offered(request, obj):
             messages.warning(request, _("This cannot be done any more: meanwhile something has changed."))
-            return HttpResponseRedirect(self.after_act(request, obj))
+            return done(request, self.after_act(request, obj))
         initial = dict(act.initial(request, obj)) if act.initial else {}
         form = act.form(request.POST if request.method == "POST" else None, request=request, obj=obj, initial=initial)
         if request.method == "POST" and form.is_valid():

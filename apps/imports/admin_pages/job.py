@@ -30,10 +30,12 @@ from unfold.decorators import display
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.cells import bare
+from apps.agencies.exporting import Cell
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
+from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.imports import services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
@@ -79,7 +81,7 @@ DISCARD = Act(
 )
 
 
-class ImportJobAdmin(PreparedListMixin, PageAdmin):
+class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/imports/importjob/page.html"
     list_display = ("show_file", "show_counter", "show_state", "show_rows", "show_problems", "show_took")
@@ -89,6 +91,23 @@ class ImportJobAdmin(PreparedListMixin, PageAdmin):
     ordering = ("-id",)
     search_fields = ("name", "=request_id")
     search_help_text = _("Name of the file, or a whole request id")
+    export_cells = {
+        "show_file": (Cell(_("File"), lambda job: job.name), Cell(_("Created"), lambda job: job.created_at)),
+        "show_counter": (*exports.COUNTER, Cell(_("Who"), lambda job: job.requested_by)),
+        "show_state": (
+            Cell(_("State"), lambda job: job.get_state_display()),
+            Cell(_("What went wrong"), lambda job: _wrong(job)),
+        ),
+        "show_rows": (
+            Cell(_("Rows"), lambda job: job.rows),
+            Cell(_("New orders"), lambda job: job.created),
+            Cell(_("Changed orders"), lambda job: job.updated),
+            Cell(_("Unchanged"), lambda job: job.unchanged),
+        ),
+        "show_problems": (Cell(_("Rejected"), lambda job: job.rejected),),
+        "show_took": (Cell(_("Took, seconds"), lambda job: exports.seconds(job.started_at, job.finished_at)),),
+    }
+    export_keys = (Cell(_("Import"), lambda job: job.pk), Cell(_("Request id"), lambda job: job.request_id))
     empty_icon = "upload_file"
     empty_title = _("No import yet")
     empty_text = _("Bring a CSV or an Excel workbook with orders. You see how it will be read before anything is kept.")
@@ -277,6 +296,11 @@ class ImportJobAdmin(PreparedListMixin, PageAdmin):
 
     def prepare(self, request: HttpRequest, rows: Sequence[ImportJob]) -> None:
         """All columns come with the rows."""
+
+
+def _wrong(job: ImportJob) -> Any:
+    problem = describe(job.error_code, job.error_message)
+    return problem and problem.message
 
 
 def _percent(job: ImportJob) -> int:

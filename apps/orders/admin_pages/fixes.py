@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.agencies.links import ask_owner, page_of, sees_accounts
 from apps.counters.models import Counter
 from apps.metrica.text import Text
 from apps.orders.hold_advice import sentence
@@ -28,25 +32,27 @@ def _act(name: str, change: StatusChange) -> str:
     return reverse(f"admin:orders_heldchange_{name}", args=[change.pk])
 
 
-def fix_for_counter(counter: Counter, reason: str) -> Fix:
+def fix_for_counter(counter: Counter, reason: str, request: HttpRequest) -> Fix:
     """The next step for all that a counter holds because nothing of it can go (see COUNTER_REASONS). Needs
-    `counter.account`."""
+    `counter.account`. What only an owner can do the others read whom to ask for."""
     text = sentence(reason)
     if reason == HoldReason.COUNTER_PAUSED:
         return Fix(text, _("Resume the counter"), _counter_act("resume", counter), "play_arrow")
     if reason == HoldReason.UNKNOWN_TIME_ZONE:
         return Fix(text, _("Set the time zone"), _counter_act("set_zone", counter), "schedule")
-    if counter.account_id is None:
+    if counter.account_id is None and sees_accounts(request):
         return Fix(text, _("Choose an account"), _counter_act("choose_account", counter), "link")
-    page = reverse("admin:counters_metricaaccount_change", args=[counter.account_id])
-    return Fix(text, _("Connect the account"), page, "link", asks=False)
+    if actor_of(request).can(Right.ADMINISTER):
+        return Fix(text, _("Connect the account"), page_of(request, counter.account), "link", asks=False)
+    text = f"{text} {ask_owner(request, counter.agency_id)}".strip()
+    return Fix(text, _("Open the account"), page_of(request, counter.account), "link", asks=False)
 
 
 def _counter_act(name: str, counter: Counter) -> str:
     return reverse(f"admin:counters_counter_{name}", args=[counter.pk])
 
 
-def fix_for(change: StatusChange) -> Fix | None:
+def fix_for(change: StatusChange, request: HttpRequest) -> Fix | None:
     """The next step for a held or rejected change; None where the change needs nobody. Needs `change.counter`
     and `change.order`."""
     if change.delivery == Delivery.REJECTED:
@@ -65,7 +71,7 @@ def fix_for(change: StatusChange) -> Fix | None:
     reason = change.hold_reason
     text = sentence(reason)
     if reason in COUNTER_REASONS:
-        return fix_for_counter(change.counter, reason)
+        return fix_for_counter(change.counter, reason, request)
     if reason in (HoldReason.UNMAPPED_STATUS, HoldReason.STATUS_WITHOUT_GOAL):
         return Fix(text, _("Map the status"), _act("map", change), "account_tree")
     if reason == HoldReason.NO_IDENTIFIERS:

@@ -18,6 +18,8 @@ from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
+from apps.agencies.links import ask_owner, sees_accounts
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import update_counter
 from apps.counters.ui.acts import Act, ActForm
@@ -81,7 +83,9 @@ class HeldCounter:
     fix: Fix
 
 
-def held_counters(by_counter: Mapping[int, Mapping[str, int]], *, reason: str) -> list[HeldCounter]:
+def held_counters(
+    by_counter: Mapping[int, Mapping[str, int]], *, reason: str, request: HttpRequest
+) -> list[HeldCounter]:
     """Of those that hold something, the ones with most first; `reason`: that one alone. One query; none for none."""
     reasons = [one.value for one in COUNTER_REASONS if reason in ("", one.value)]
     found = [
@@ -97,7 +101,7 @@ def held_counters(by_counter: Mapping[int, Mapping[str, int]], *, reason: str) -
             HoldReason(why).label,
             count,
             count >= numbers.LIMIT,
-            fix_for_counter(counters[counter], why),
+            fix_for_counter(counters[counter], why, request),
         )
         for count, counter, why in found
     ]
@@ -150,18 +154,25 @@ SET_ZONE = Act(
     shown=lambda request, counter: not counter.time_zone,
     in_header=False,
 )
+
+
+def _ask_account(request: HttpRequest, counter: Counter) -> str:
+    if not actor_of(request).can(Right.ADMINISTER) and not _accounts(request, counter).exists():
+        nothing = _now("No Metrica account is connected yet, so there is none to choose.")
+        return f"{nothing} {ask_owner(request, counter.agency_id)}"
+    text = _now("Whose token opens %(counter)s at Metrica? A new one is connected under “Metrica accounts”.")
+    return text % {"counter": counter}
+
+
 CHOOSE_ACCOUNT = Act(
     name="choose_account",
     title=_("Choose an account"),
     icon="link",
-    question=lambda request, counter: (
-        _now("Whose token opens %(counter)s at Metrica? A new one is connected under “Metrica accounts”.")
-        % {"counter": counter}
-    ),
+    question=_ask_account,
     form=AccountForm,
     do=_choose_account,
     button=_("Save and release"),
-    shown=lambda request, counter: counter.account_id is None,
+    shown=lambda request, counter: counter.account_id is None and sees_accounts(request),
     in_header=False,
 )
 

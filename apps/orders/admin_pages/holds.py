@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge
 from apps.orders import numbers
@@ -43,6 +44,10 @@ class HeldChangeAdmin(WorkListAdmin):
     list_display = ("show_order", "show_status", "show_reason", "show_money", "show_happened", "show_fix")
     list_filter = (ReasonFilter, "counter")
     list_before_template = "admin/orders/heldchange/before.html"
+    export_cells = {
+        **WorkListAdmin.export_cells,
+        "show_reason": (Cell(_("Why held"), lambda change: change.get_hold_reason_display()),),
+    }
     actions = (RELEASE_MANY.as_action(), REJECT_MANY.as_action())
     empty_title = _("Nothing is held")
     empty_text = _("Every status change is on its way or delivered. What needs a person will appear here.")
@@ -75,7 +80,7 @@ class HeldChangeAdmin(WorkListAdmin):
                 if any(counts[value] for value in BY_STATUS) and reason in ("", *BY_STATUS)
                 else []
             ),
-            "held_counters": held_counters(by_counter, reason=reason),
+            "held_counters": held_counters(by_counter, reason=reason, request=request),
             "next": request.get_full_path(),
             "may_operate": self.has_operate_permission(request),
             **(extra_context or {}),

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.exporting import Cell
 from apps.orders.admin_pages.correcting import LEAVE_MANY, RETRY_MANY
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import GIVEN_UP, Delivery, RejectedChange
@@ -49,6 +50,14 @@ class RejectedChangeAdmin(WorkListAdmin):
     list_display = ("show_order", "show_status", "show_why", "show_money", "show_happened", "show_fix")
     list_filter = (ShowFilter, "counter")
     list_before_template = "admin/orders/rejectedchange/before.html"
+    export_cells = {
+        **WorkListAdmin.export_cells,
+        "show_why": (
+            Cell(_("Why rejected"), lambda change: change.reject_message),
+            Cell(_("What it means"), lambda change: advice_for(change).means),
+            Cell(_("What to do"), lambda change: advice_for(change).next_step),
+        ),
+    }
     actions = (RETRY_MANY.as_action(), LEAVE_MANY.as_action())
     empty_title = _("Nothing is rejected")
     empty_text = _("What Metrica does not take, with its reason and what to do, will appear here.")

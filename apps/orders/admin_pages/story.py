@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -138,7 +139,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
     return Verdict("info", "info", _now("Metrica has nothing of this order yet."))
 
 
-def story(order: Order) -> list[Step]:
+def story(order: Order, request: HttpRequest) -> list[Step]:
     """The order's changes, newest first. Five queries however long the timeline is."""
     changes: list[Any] = list(timeline(order).with_overtaken())
     resolver = Resolver.for_counter(order.counter)
@@ -160,7 +161,7 @@ def story(order: Order) -> list[Step]:
                 is_current=change.pk == order.current_change_id,
                 came_late=False,
                 differences=differences(before, change, FIELD_LABELS) if before is not None else [],
-                fix=fix_for(change),
+                fix=fix_for(change, request),
                 advice=advice_for(change) if change.delivery == Delivery.REJECTED else None,
                 upload=upload,
                 resends=resends.get(change.pk, []),

@@ -25,11 +25,13 @@ from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.clients.models import Client
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui import exports
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
@@ -106,7 +108,7 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
-class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
+class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
     page_template = "admin/uploads/uploadjob/page.html"
     list_display = (
         "show_created",
@@ -121,14 +123,44 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
     list_select_related = ("counter",)
     sortable_by = ()
     ordering = ("-id",)
-    search_fields = ("=request_id",)
+    search_fields = ("request_id",)
     search_help_text = _("Request id, whole")
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_created": (Cell(_("Created"), lambda job: job.created_at),),
+        "show_state": (
+            Cell(_("State"), lambda job: job.get_state_display()),
+            Cell(_("What went wrong"), lambda job: _message(describe(job.error_code))),
+        ),
+        "show_changes": (
+            Cell(_("Delivered"), lambda job: job.delivered),
+            Cell(_("Status changes"), lambda job: job.changes),
+        ),
+        "show_problems": (
+            Cell(_("Held"), lambda job: job.held),
+            Cell(_("Rejected"), lambda job: job.rejected),
+        ),
+        "show_trigger": (
+            Cell(_("Started by"), lambda job: job.get_trigger_display()),
+            Cell(_("Who"), lambda job: job.asked_by),
+        ),
+        "show_took": (Cell(_("Took, seconds"), lambda job: exports.seconds(job.started_at, job.finished_at)),),
+    }
+    export_keys = (
+        Cell(_("Upload job"), lambda job: job.pk),
+        Cell(_("Request id"), lambda job: job.request_id),
+    )
     empty_icon = "cloud_upload"
     empty_title = _("No upload yet")
     empty_text = _("A counter's schedule starts uploads; “Upload now” on a counter's page starts one at once.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UploadJob]:
         return super().get_queryset(request).select_related("counter__account").defer("only_orders")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[UploadJob], search_term: str
+    ) -> tuple[QuerySet[UploadJob], bool]:
+        return exactly(request, queryset, search_term, "request_id"), False
 
     def get_urls(self) -> list[URLPattern]:
         download = path(
@@ -173,7 +205,7 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
         version = _version(uploads)
         changed = "part" not in request.GET or request.GET.get("seen") != version
         return {
-            "waves": _waves(uploads[:SHOWN_UPLOADS]) if changed else [],
+            "waves": _waves(uploads[:SHOWN_UPLOADS], request) if changed else [],
             "changed": changed,
             "version": version,
             "more_uploads": len(uploads) > SHOWN_UPLOADS,
@@ -218,13 +250,17 @@ class UploadJobAdmin(DryRunPages, PreparedListMixin, PageAdmin):
         """All columns come with the rows."""
 
 
+def _message(problem: Problem | None) -> Any:
+    return problem and problem.message
+
+
 def _version(uploads: Sequence[Upload]) -> str:
     """Differs when the files have to be drawn anew."""
     moving = [(str(one.pk), one.state, one.rows, one.attempts, one.lookups, str(one.not_before)) for one in uploads]
     return hashlib.sha256(repr(moving).encode()).hexdigest()[:16]
 
 
-def _waves(uploads: Sequence[Upload]) -> list[Wave]:
+def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
     calls: dict[Any, list[ApiCall]] = defaultdict(list)
     looks: dict[Any, list[ApiCall]] = defaultdict(list)
     for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
@@ -241,7 +277,7 @@ def _waves(uploads: Sequence[Upload]) -> list[Wave]:
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
         for change in changes.select_related("order")[:SHOWN_UPLOADS]:
-            rejected[change.upload_id].append((change, advice_for(change), fix_for(change)))
+            rejected[change.upload_id].append((change, advice_for(change), fix_for(change, request)))
         for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
             clients[client.upload_id].append(client)
     waves: dict[int, list[FileLine]] = defaultdict(list)

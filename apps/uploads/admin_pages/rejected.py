@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from apps.agencies.access import actor_of
 from apps.counters.ui.acts import Act
+from apps.counters.ui.lists import few
 from apps.uploads import services
 from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob
 
@@ -35,6 +36,7 @@ class JobFilter(SimpleListFilter):
         job: Any = self.value()
         if not job:
             return queryset
+        few(request)
         uploads = Upload.objects.visible_to(actor_of(request))
         try:
             return queryset.filter(upload_id__in=uploads.filter(job=job).values("pk"))

@@ -121,4 +121,22 @@
         if (form.dataset.sent) { event.preventDefault(); return; }
         form.dataset.sent = "1";
     });
+    // "Back" brings a page as it was left, its forms sent: they may be sent anew.
+    window.addEventListener("pageshow", (event) => {
+        if (!event.persisted) return;
+        document.querySelectorAll("form[data-sent]").forEach((form) => { delete form.dataset.sent; });
+    });
+
+    // ---- A dialog that is refused says why: the theme opens it all the same, and it would be empty ----
+    document.addEventListener("htmx:responseError", (event) => {
+        const { target, xhr } = event.detail;
+        if (target?.id !== "modal-content") return;
+        const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+        const told = document.createElement("div");
+        told.setAttribute("role", "alert");
+        const dialog = page.getElementById("dialog");
+        if (dialog) told.append(...dialog.children);
+        else told.textContent = `${xhr.status} ${page.title || xhr.statusText}`;
+        target.replaceChildren(told);
+    });
 })();
