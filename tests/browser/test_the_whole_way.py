@@ -336,6 +336,7 @@ def invites_a_manager_to_one_counter(walk: Walk, post_office: PostOffice) -> str
     walk.press("Invite a person")
     page.fill("[name=email]", f"manager@{walk.language}.example")
     page.select_option("[name=role]", "manager")
+    page.locator("[name=reach][value=these]").check()
     page.locator(f"[name=counter_ids][value='{walk.counter}']").check()
     walk.press("Invite", role="button", exact=True)
     walk.reads(walk.say("The invitation is on its way to %(email)s.", email=f"manager@{walk.language}.example"))
