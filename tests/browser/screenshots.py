@@ -105,7 +105,7 @@ def shoot(session: chromium.Session, name: str, view: View, width: int) -> int:
     page.wait_for_timeout(400)
     picture = page.locator(view.part).screenshot() if view.part else page.screenshot()
     path = DIRECTORY / f"{name}.webp"
-    Image.open(BytesIO(picture)).convert("RGB").save(path, "WEBP", quality=80, method=6)
+    Image.open(BytesIO(picture)).convert("RGB").save(path, "WEBP", quality=70, method=6)
     page.set_viewport_size({"width": DESK, "height": LEAST_HEIGHT[DESK]})
     return path.stat().st_size
 

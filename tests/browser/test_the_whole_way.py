@@ -303,6 +303,7 @@ def finds_an_order_by_a_badly_written_phone(walk: Walk) -> None:
     walk.press("Orders", exact=True)
     walk.page.fill("#searchbar", "8 (903) 123 45 67")
     walk.page.keyboard.press("Enter")
+    walk.page.wait_for_url("**/admin/orders/order/?*q=*")
     walk.page.wait_for_load_state("networkidle")
     assert walk.page.locator("#result_list tbody tr.data-row").count() == 1
     walk.page.get_by_role("link", name="K-1").click()
