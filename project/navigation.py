@@ -47,7 +47,11 @@ UNFOLD: dict[str, Any] = {
     "COLORS": {"primary": _INDIGO},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("goalpost/favicon.svg")}],
     "STYLES": [lambda request: static("goalpost/goalpost.css")],
-    "SCRIPTS": [lambda request: static("goalpost/goalpost.js"), lambda request: static("goalpost/keys.js")],
+    "SCRIPTS": [
+        lambda request: static("goalpost/goalpost.js"),
+        lambda request: static("goalpost/keys.js"),
+        lambda request: static("goalpost/reach.js"),
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

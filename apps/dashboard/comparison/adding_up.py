@@ -19,6 +19,7 @@ from apps.dashboard.models import DayFigures, Side
 from apps.goals.resolve import Meaning, Resolver
 from apps.metrica.rules import BINDING_WINDOW, GoalPrice, goal_income, reached_goals
 from apps.metrica.vocabulary import OrderType
+from apps.orders.identified import KINDS_OF, in_json
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads.models import Upload, UploadState
 
@@ -38,11 +39,7 @@ COUNT_OF_TYPE = {
     OrderType.SPAM: "spam",
     OrderType.OTHER: "other",
 }
-IDENTIFIED_BY = {
-    "with_client_id": ("client_ids",),
-    "with_phone": ("phones", "phones_md5"),
-    "with_email": ("emails", "emails_md5"),
-}
+IDENTIFIED_BY = {f"with_{sort}": kinds for sort, kinds in KINDS_OF.items()}
 """Orders that have an identifier of these kinds, of their own or of their client's."""
 
 
@@ -201,8 +198,7 @@ def _add_chunk(
 
 def _has(kinds: Iterable[str], identifiers: str | None) -> bool:
     """Whether the JSON text has an identifier of one of the kinds."""
-    # A list that holds a text; within a text the quotation mark would be escaped.
-    return identifiers is not None and any(f'"{kind}": ["' in identifiers for kind in kinds)
+    return identifiers is not None and any(in_json(kind) in identifiers for kind in kinds)
 
 
 def _add_order(whole: DaySum, timeline: list[_Change], *, meanings: "_Meanings", currency: str) -> bool:

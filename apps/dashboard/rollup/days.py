@@ -3,13 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from apps.agencies.ids import first_key
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.dashboard.comparison.adding_up import (
@@ -208,6 +208,6 @@ def _creation_days(orders: QuerySet[Order], zone: ZoneInfo) -> Iterable[date]:
 
 def _passed(counter: Counter, *, since: datetime) -> QuerySet[Upload]:
     """Files of the counter that passed since then; jobs long before are not looked through."""
-    began = UUID(int=int((since - _LONGEST_JOB).timestamp() * 1000) << 80)
+    began = first_key(since - _LONGEST_JOB)
     passed = Upload.objects.filter(state=UploadState.PASSED, finished_at__gte=since)
     return passed.filter(job__counter=counter, job_id__gte=began)
