@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.core.signals import request_finished
-from django.db import close_old_connections, models
+from django.db import models
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -70,7 +69,9 @@ def test_each_role_takes_along_its_own_agency_and_nothing_else(full: Place, othe
         for query in ("", f"?q={full.mark}", f"?counter__id__exact={full.counter.pk}"):
             answer = outsider.get(address(model, kind) + query, follow=True)
             assert answer.status_code in (200, 400)  # 400: what this list does not filter by
-            assert full.mark not in text_of(answer) or not answer.streaming, query
+            # What they asked for stands in their own log.
+            lines = [line for line in text_of(answer).splitlines() if "list.export" not in line]
+            assert not answer.streaming or full.mark not in "".join(lines), query
 
 
 @pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
@@ -299,9 +300,7 @@ def test_a_reader_who_leaves_is_told_of_as_well(place: Place, browser: Browser, 
     pieces = iter(answer.streaming_content)
     for _piece in range(4):
         next(pieces)
-    request_finished.disconnect(close_old_connections)  # the test's own connection stays
-    answer.close()
-    request_finished.connect(close_old_connections)
+    answer._resource_closers[0]()  # as a server does; the whole answer would take the test's connection along
     entry = AuditEntry.objects.get(action="list.exported")
     assert (entry.details["complete"], entry.details["rows"]) == (False, 2)
 
