@@ -26,4 +26,4 @@ class LimitedPaginator(Paginator):
 class ShortPaginator(LimitedPaginator):
     """For lists of which each row is looked at for itself before it counts."""
 
-    COUNT_LIMIT = 1_000
+    COUNT_LIMIT = 250

@@ -22,6 +22,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import CountersFilter, DayRangeFilter
+from apps.agencies.paginator import LimitedPaginator
 from apps.clients.admin import identifier_rows
 from apps.counters.leaving import leaves
 from apps.counters.models import Counter
@@ -52,6 +53,9 @@ from apps.orders.timeline import window
 
 CLOSING = "closing"
 
+MOST_WITH_WORK = LimitedPaginator.COUNT_LIMIT
+"""Orders of which something waits, is held or was rejected: the newest of them are looked at."""
+
 MOST_STATUSES = 300
 """That are offered to choose from; any other is found by the search."""
 
@@ -79,7 +83,9 @@ class WorkFilter(DropdownFilter):
         chosen = chosen_counter(request)
         counters = counters_in_view(request) if chosen is None else (chosen,)
         changes = StatusChange.objects.filter(delivery__in=states, counter__in=counters)
-        found: Any = queryset.filter(pk__in=changes.order_by().values("order_id"))
+        # As many as the list goes to. The limit also has PostgreSQL begin here rather than at all of the orders.
+        newest = changes.order_by("-order_id").values("order_id").distinct()[:MOST_WITH_WORK]
+        found: Any = queryset.filter(pk__in=newest)
         return found.expiring_within(days=CLOSING_DAYS).unsent() if self.value() == CLOSING else found
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.exporting import Cell
+from apps.agencies.paginator import ShortPaginator
 from apps.orders.admin_pages.correcting import LEAVE_MANY, RETRY_MANY
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import GIVEN_UP, Delivery, RejectedChange
@@ -53,6 +54,7 @@ class ShowFilter(SimpleListFilter):
 
 
 class RejectedChangeAdmin(WorkListAdmin):
+    paginator = ShortPaginator
     listed = Delivery.REJECTED
     list_display = ("show_order", "show_status", "show_why", "show_money", "show_happened", "show_fix")
     list_filter = (ShowFilter, "counter")

@@ -14,7 +14,6 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
-from apps.agencies.paginator import ShortPaginator
 from apps.counters.templatetags.goalpost import moment, money, since
 from apps.counters.ui import exports
 from apps.counters.ui.acts import came_from
@@ -31,7 +30,6 @@ def place_in_timeline(change: StatusChange) -> str:
 class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     """Changes in the state `listed`, or in any, the newest first, with the fix beside each."""
 
-    paginator = ShortPaginator
     listed: ClassVar[Delivery | None] = None
     list_display_links = None
     sortable_by = ()

@@ -123,8 +123,9 @@ def _visit(browser: Browser, headers: dict[str, str], who: str, address: Address
 def _report(found: list[Visits], missing: list[str], *, limit: int, all: bool, pin: bool) -> int:
     pinned: dict[str, int] = json.loads(PINNED.read_text()) if PINNED.exists() else {}
     if pin:
-        kept = {visits.name: max(visits.queries, default=0) for visits in found if not visits.problem}
-        pinned |= {name: max(number, pinned.get(name, 0)) for name, number in kept.items()}
+        for visits in found:  # several have one name: the first, a middle and the last choice of a long filter
+            if not visits.problem:
+                pinned[visits.name] = max(max(visits.queries, default=0), pinned.get(visits.name, 0))
         PINNED.write_text(json.dumps(pinned, ensure_ascii=False, indent=0, sort_keys=True) + "\n")
     slow = [visits for visits in found if visits.share(0.95) > limit or visits.problem]
     more = [visits for visits in found if pinned and max(visits.queries, default=0) > pinned.get(visits.name, -1)]
