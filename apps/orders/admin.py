@@ -21,6 +21,7 @@ from apps.orders.admin_pages.acts import (
     RETRY,
     SEND_CLIENT,
 )
+from apps.orders.admin_pages.changes import StatusChangeAdmin
 from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, SET_ZONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
@@ -30,7 +31,7 @@ from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_clie
 from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.checkup import orders_step
-from apps.orders.models import HeldChange, Order, RejectedChange
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY, RELEASE_ORDER, HOLD)
 offer(Client, SEND_CLIENT, MERGE, ERASE)
@@ -46,5 +47,6 @@ mapping_editor.draft_buttons.append(
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
 client_panels.extend([orders_of_client, identifiers_of_client])
 admin.site.register(Order, OrderAdmin)
+admin.site.register(StatusChange, StatusChangeAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)
 admin.site.register(RejectedChange, RejectedChangeAdmin)

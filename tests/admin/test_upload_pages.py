@@ -37,11 +37,11 @@ def download(upload: Upload) -> str:
 
 def test_the_list_tells_what_came_of_each(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.job()
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         browser.get(LIST)
     place.job(state="failed", error_code="invalid_token", delivered=0, rejected=3)
     place.job(state="running", delivered=0)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         text = words(browser.get(LIST))
     for expected in ("Succeeded", "Failed", "Running", "Mine person", "Mine shop"):
         assert expected in text

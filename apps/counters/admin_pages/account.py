@@ -37,6 +37,7 @@ from apps.metrica.errors import AuthorizationError
 from apps.metrica.oauth import Scope
 
 TOKEN_HELP = _("The OAuth token of this login. It is kept encrypted and nobody sees it again, you included.")
+SHOWN_COUNTERS = 50
 ADDRESS_HELP = _("Left empty: Yandex Metrica itself. Another address is for the built-in sandbox and for tests.")
 
 
@@ -265,7 +266,9 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
         account = context.get("original")
         if account is not None:
             context.update(traffic_of(account))
-            context["counters"] = account.counters.order_by("name")[:50]
+            context["counters"] = account.counters.order_by("name")[:SHOWN_COUNTERS]
+            context["counters_count"] = account.counters.count()
+            context["counters_url"] = f"{reverse('admin:counters_counter_changelist')}?account__id__exact={account.pk}"
             context["warning"] = warning_of(account, timezone.now())
             context["renewal_text"] = renewal_text(account)
             context["rights_text"] = rights_text(account)

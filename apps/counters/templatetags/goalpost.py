@@ -125,6 +125,14 @@ def number(value: int | None) -> str:
     return "—" if value is None else formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
+@register.filter
+def counted(value: int, limit: int) -> str:
+    """A number whose counting stopped at `limit`: `12`, or `1,000 or more`."""
+    if value < limit:
+        return number(value)
+    return ngettext("%(shown)s or more", "%(shown)s or more", value) % {"shown": number(value)}
+
+
 @register.simple_tag
 def badge(text: Any, tone: str = "quiet", icon: str = "", hint: Any = "") -> SafeString:
     """A coloured word. `tone`: good, info, warn, bad, accent, quiet."""

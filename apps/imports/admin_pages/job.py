@@ -5,6 +5,7 @@ import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -323,8 +324,11 @@ def _percent(job: ImportJob) -> int:
 
 
 def _held_url(job: ImportJob, reason: str) -> str:
-    page = reverse("admin:orders_heldchange_changelist")
-    return f"{page}?counter__id__exact={job.counter_id}&reason={reason}"
+    """Those of them that are held still. What an import brought has its request's id."""
+    query = {"counter__id__exact": job.counter_id, "reason": reason}
+    if job.request_id:
+        query["request_id"] = job.request_id
+    return f"{reverse('admin:orders_heldchange_changelist')}?{urlencode(query)}"
 
 
 def _sentences(refusal: UnusableFile | ValidationError) -> list[str]:

@@ -21,12 +21,12 @@ from unfold.decorators import display
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
+from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.clients.admin import identifier_rows
 from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
 from apps.counters.ui import exports
-from apps.counters.ui.filters import DayRangeFilter
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
@@ -34,6 +34,14 @@ from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
 from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
+from apps.orders.admin_pages.order_filters import (
+    LOOKING,
+    ClientFilter,
+    GoalFilter,
+    SentAsFilter,
+    WithoutFilter,
+    looked_at,
+)
 from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
 from apps.orders.admin_pages.turning import turn
@@ -122,12 +130,19 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         "show_created",
         "show_received",
     )
-    list_filter = ("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter))
+    list_filter = (
+        *("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter), CountersFilter, ClientFilter),
+        # These look through what the ones before them leave.
+        *(WithoutFilter, SentAsFilter, GoalFilter),
+    )
+    list_before_template = "admin/orders/order/before.html"
     sortable_by = ()
     ordering = ("-id",)
     list_disable_select_all = True
     search_fields = ("order_id",)
-    search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
+    search_help_text = _(
+        "A whole e-mail, phone or ClientID, a whole status; or the beginning of an order id, a client id or a name"
+    )
     export_cells = {
         "show_order": (Cell(_("Order"), lambda order: order.order_id), *exports.COUNTER),
         "show_status": (
@@ -205,6 +220,11 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/sent.html", context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        looks = any(request.GET.get(name) for name in LOOKING)
+        shown = {"looked_at": looked_at(request) if looks else 0}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]

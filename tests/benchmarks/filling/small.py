@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.agencies.keys import hash_of, prefix_of
-from apps.agencies.models import Agency, ApiKey, Invitation, Membership, Role, SignIn, User
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, Role, SavedFilter, SignIn, User
 from apps.alerts.models import AlertMute, AlertRules, Channel
 from apps.counters.models import AccountState, AttributeEntity, Counter, CustomAttribute, MetricaAccount, Mode, Product
 from apps.dashboard.models import Comparison, CounterNumbers, RollUp
@@ -171,6 +171,14 @@ def _people(agencies: list[Agency], began: datetime) -> None:
         )
         for number, agency in enumerate(agencies, start=1)
         for place in range(8)
+    )
+    SavedFilter.objects.bulk_create(
+        SavedFilter(
+            agency=agency, user=made[owner_of(number)], list_name=name, name=query, query=query, shared=place == 0
+        )
+        for number, agency in enumerate(agencies, start=1)
+        for name in ("orders_order", "audit_auditentry")
+        for place, query in enumerate(("q=D-1", "q=D-2", "q=D-3"))
     )
     SignIn.objects.bulk_create(
         SignIn(user=user, session_key=f"made-up-{user.pk}-{place}", agent=f"Firefox {place}, Linux")
