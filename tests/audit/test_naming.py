@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 LOG = "/admin/audit/auditentry/"
 APPS = Path(__file__).parents[2] / "apps"
 CODE = re.compile(r"[a-z_]+\.[a-z_]+")
-RECORDERS = {"record", "tell", "_tell", "_record", "_together", "_tell_agencies"}
+RECORDERS = {"record", "tell", "_tell", "_tell_of", "_record", "_together", "_tell_agencies"}
 """Whatever writes an entry, or hands an action on to what does."""
 
 
