@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.agencies.models import SignIn
 from apps.alerts.models import Channel
 from apps.clients.models import Client
 from apps.counters.models import Counter
@@ -157,7 +158,8 @@ def test_nothing_is_made_or_changed_across_agencies_by_fields_of_a_form(world: W
 
 
 def test_nobody_ends_the_session_of_another(world: World):
-    session = Visitor("owner", world).sign_in
+    session, stranger = Visitor("owner", world).sign_in, Visitor("outsider", world)
     before = everything()
-    assert Visitor("outsider", world).ask("POST", "/admin/profile/sessions/", {"session": session.pk}).met == NOT_THERE
+    assert stranger.ask("POST", "/admin/profile/sessions/", {"session": session.pk}).met == NOT_THERE
+    assert SignIn.objects.filter(pk=session.pk).exists()
     assert not changed(before)
