@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "apps.imports",
     "apps.api",
     "apps.dashboard",
+    "apps.reports",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("apps.sandbox")
@@ -291,6 +292,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# A workbook is written before the first byte of it leaves; longer lists go as CSV, whose first row leaves at once.
+EXPORT_XLSX_ROWS = setting("EXPORT_XLSX_ROWS", int, 100_000)
 
 # A bulk request of 10,000 orders with contacts and products stays well below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024

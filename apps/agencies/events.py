@@ -14,6 +14,10 @@ Snapshot = dict[str, Any]
 # after (dict | None), actor (Actor).
 acted = Signal()
 
+# Sent when a list leaves as a file: with `rows` among the details at the end, without them where it only begins. With:
+# actor (Actor), agency_id (int | None), details (dict).
+exported = Signal()
+
 
 def tell(
     action: str,

@@ -1,6 +1,6 @@
 """Agencies (the tenants), the people in them with their roles, and API keys."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.agencies.actor import Actor
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 
 
@@ -35,6 +36,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(_("language"), max_length=5, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # Keys of the saved filters with which their lists open for this person. Here, where every request reads it anyway:
+    # a list of somebody who has none costs no query more.
+    start_filters = models.JSONField(default=list, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     objects: ClassVar[UserManager] = UserManager()
@@ -206,3 +210,41 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class SavedFilterQuerySet(TenantQuerySet["SavedFilter"]):
+    def visible_to(self, actor: Actor | None) -> Self:
+        """Their own; and those for all of the agency, which may name any counter of it: none of these for who is
+        limited to some. Platform staff who look at all agencies have such of that place, not those of each agency."""
+        if actor is None or actor.kind != "person" or (actor.agencies is not None and not actor.agencies):
+            return self.none()
+        whose = models.Q(user=actor.id)
+        if actor.counters is None:
+            whose |= models.Q(shared=True)
+        return self.filter(whose, agency=actor.agency_id)
+
+
+class SavedFilter(models.Model):
+    """Search, filters and order of a list of the admin under a name; a person's own, or for all of the agency."""
+
+    agency = models.ForeignKey(
+        Agency, models.CASCADE, null=True, blank=True, related_name="saved_filters", verbose_name=_("agency")
+    )
+    user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters", verbose_name=_("person"))
+    list_name = models.CharField(_("list"), max_length=100)  # as the admin's addresses name it: orders_order
+    name = models.CharField(_("name"), max_length=100)
+    query = models.CharField(_("parameters"), max_length=2000)
+    shared = models.BooleanField(_("for the whole agency"), default=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = tenant_manager(base=SavedFilterQuerySet)
+
+    class Meta:
+        verbose_name = _("saved filter")
+        verbose_name_plural = _("saved filters")
+        constraints = [
+            models.UniqueConstraint(fields=["agency", "user", "list_name", "name"], name="saved_filter_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -11,12 +11,17 @@ from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, Validati
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.changelists import TenantChangeList
+from apps.agencies.export_pages import ExportMixin
+from apps.agencies.filter_pages import SavedFiltersMixin
 from apps.agencies.filters import is_offered, tenant_filters, visible
+from apps.agencies.merging import Parts
 from apps.agencies.models import Agency
 from apps.agencies.paginator import LimitedPaginator
 from apps.agencies.tenancy import counter_path_of
@@ -71,9 +76,10 @@ class TenantRules:
         return rows if ordered is None else rows.order_by(*ordered.query.order_by)
 
 
-class TenantAdmin(TenantRules, ModelAdmin):
+class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
     """The base of every model's pages."""
 
+    change_list_template = "admin/list.html"
     paginator = LimitedPaginator
     show_full_result_count = False
     list_per_page = 50
@@ -82,6 +88,13 @@ class TenantAdmin(TenantRules, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).visible_to(actor_of(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TenantChangeList]:
+        return TenantChangeList
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        """Of a list that may be long: what it is read by, see `merging`. None: it is read as it is."""
+        return None
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return tenant_filters(self.model, super().get_list_filter(request))
@@ -206,6 +219,14 @@ class TenantTabularInline(TenantRules, TabularInline):
 
     extra = 0
     show_change_link = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """The head of a column is no label of the fields below it: each says by itself what it is."""
+        formset = super().get_formset(request, obj, **kwargs)
+        for field in formset.form.base_fields.values():
+            if field.label:
+                field.widget.attrs.setdefault("aria-label", capfirst(field.label))
+        return formset
 
 
 class TenantStackedInline(TenantRules, StackedInline):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from apps.agencies.merging import Parts, merged
 from apps.api.problems import bad_request
 
 DEFAULT_LIMIT = 100
@@ -80,15 +81,17 @@ def page(
     shape: Callable[[list[M]], list[Shape]],
     key: Callable[[str], Any] = int,
     sorting: Sorting = NEWEST_FIRST,
+    parts: Parts | None = None,
 ) -> Page:
     """`limit` rows after the cursor, the newest first if not told otherwise. One query besides those of `shape`.
 
-    `key` reads the primary key's text: int, or uuid.UUID. Raises a Problem (400) for a bad cursor or limit.
+    `key` reads the primary key's text: int, or uuid.UUID. `parts`: what a list of many counters is read by. Raises a
+    Problem (400) for a bad cursor or limit.
     """
     limit = _limit(parameters.get("limit"))
     if "cursor" in parameters:
         rows = sorting.after(rows, parameters["cursor"], key)
-    found = list(rows.order_by(*sorting.columns())[: limit + 1])
+    found = list(merged(rows.order_by(*sorting.columns()), parts, stop=limit + 1))
     more = len(found) > limit
     found = found[:limit]
     address = replace_query_param(request.build_absolute_uri(), "cursor", sorting.cursor(found[-1])) if more else None

@@ -11,10 +11,11 @@ class AuditConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out
         from django_structlog.signals import bind_extra_request_metadata
 
-        from apps.agencies.events import acted
+        from apps.agencies.events import acted, exported
         from apps.audit import receivers
 
         acted.connect(receivers.write_down, dispatch_uid="audit")
+        exported.connect(receivers.write_export, dispatch_uid="audit")
         bind_extra_request_metadata.connect(receivers.name_request_in_log, dispatch_uid="audit")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="audit")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="audit")

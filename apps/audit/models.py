@@ -48,7 +48,14 @@ class AuditEntry(models.Model):
                 name="audit_counter_newest",
                 condition=models.Q(counter__isnull=False),
             ),
+            models.Index(fields=["agency", "actor_label", "-id"], name="audit_by_actor"),
+            models.Index(fields=["agency", "action", "-id"], name="audit_by_action"),
+            models.Index(fields=["agency", "-at"], name="audit_agency_time"),
+            models.Index(fields=["-at"], name="audit_time"),
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
+            models.Index(fields=["object_id"], name="audit_object_id"),
+            # Compared by bytes, as its beginning is looked for.
+            models.Index(fields=["object_label"], name="audit_object_label", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["request_id"], name="audit_request"),
         ]
 

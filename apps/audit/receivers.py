@@ -62,3 +62,8 @@ def write_down(
     **_: Any,
 ) -> None:
     record(action=action, agency=agency, obj=obj, before=before, after=after, actor=actor)
+
+
+def write_export(*, actor: Actor, agency_id: int | None, details: Mapping[str, Any], **_: Any) -> None:
+    action = "list.exported" if "rows" in details else "list.export_begun"
+    record(action=action, agency=agency_id, details=details, actor=actor)

@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
-from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui import exports
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin, draw
 
 KIND_LABELS = {
@@ -70,7 +71,11 @@ def identifier_rows(identifiers: Mapping[str, Sequence[str]]) -> list[Identifier
     ]
 
 
-class ClientAdmin(PreparedListMixin, PageAdmin):
+def _values_of(kind: str, label: Any) -> Cell:
+    return Cell(label, lambda client: client.identifiers.get(kind))
+
+
+class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     page_template = "admin/clients/client/page.html"
     list_display = ("show_client", "counter", "show_identifiers", "show_created")
     list_filter = ("counter",)
@@ -78,7 +83,18 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("uniq_id",)
-    search_help_text = _("Client id, name, e-mail, phone or ClientID")
+    search_help_text = _(
+        "A whole e-mail, phone or ClientID; or the beginning of a client id or of a name, in capitals or not"
+    )
+    export_cells = {
+        "show_client": (
+            Cell(_("Client"), lambda client: client.name),
+            Cell(_("Client id"), lambda client: client.uniq_id),
+        ),
+        "counter": exports.COUNTER,
+        "show_identifiers": tuple(_values_of(kind, label) for kind, label in KIND_LABELS.items()),
+        "show_created": (Cell(_("Since"), lambda client: client.created_at),),
+    }
     empty_icon = "group"
     empty_title = _("No client yet")
     empty_text = _("Clients come with their orders: every order that names a client id adds one.")
@@ -93,7 +109,8 @@ class ClientAdmin(PreparedListMixin, PageAdmin):
         if not search_term.strip():
             return queryset, False
         term, actor = search.clean(search_term), actor_of(request)
-        counters = list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
+        counters = counters_in_view(request)
+        few(request)
         rows, digests = Client.objects.visible_to(actor), contacts.meant(term)
         found = search.find(rows, term, counters=counters, digests=digests) if term else set()
         return queryset.filter(pk__in=found), False

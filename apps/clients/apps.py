@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class ClientsConfig(AppConfig):
     name = "apps.clients"
     verbose_name = _("Clients")
+
+    def ready(self) -> None:
+        from apps.agencies.panels import finders
+        from apps.clients.finding import clients_found
+
+        finders.append(clients_found)

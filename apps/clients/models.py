@@ -72,6 +72,7 @@ class Client(models.Model):
             models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
             models.Index(fields=["counter", "name"], name="client_by_name", condition=~Q(name="")),
             models.Index(fields=["merged_into"], name="client_merged", condition=Q(merged_into__isnull=False)),
+            models.Index(fields=["counter", "id"], name="client_newest", condition=Q(merged_into__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,9 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
 
     def ready(self) -> None:
+        from apps.agencies.panels import finders
         from apps.counters.events import counter_changed
+        from apps.orders.finding import orders_found
 
+        finders.append(orders_found)
         counter_changed.connect(_review_holds_later, dispatch_uid="orders.review_holds")

@@ -75,7 +75,13 @@ class Order(models.Model):
     )
     order_id = models.CharField(_("order id"), max_length=255)
     client = models.ForeignKey(
-        Client, models.SET_NULL, null=True, blank=True, related_name="orders", verbose_name=_("client")
+        Client,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="orders",
+        db_index=False,
+        verbose_name=_("client"),
     )
     create_date_time = models.DateTimeField(_("created in the CRM"))
     create_date_only = models.BooleanField(default=False, editable=False)  # the CRM gave a date without a time
@@ -106,9 +112,10 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["counter", "id"], name="order_newest"),
             models.Index(fields=["counter", "order_status", "id"], name="order_by_status"),
-            models.Index(fields=["counter", "create_date_time"], name="order_by_creation"),
+            models.Index(fields=["counter", "create_date_time", "id"], name="order_created"),
             models.Index(fields=["counter", "updated_at", "id"], name="order_by_update"),
             models.Index(fields=["counter", "id"], name="order_resend_due", condition=Q(resend_due=True)),
+            models.Index(fields=["client", "id"], name="order_of_client", condition=Q(client__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -218,8 +225,14 @@ class StatusChange(models.Model):
                 name="change_waiting",
                 condition=Q(delivery="waiting"),
             ),
-            models.Index(fields=["counter", "hold_reason"], name="change_held", condition=Q(delivery="held")),
-            models.Index(fields=["counter"], name="change_rejected", condition=Q(delivery="rejected")),
+            # Work lists, the newest first: of a counter, of one for a reason, of all.
+            models.Index(fields=["counter", "id", "order"], name="change_held_newest", condition=Q(delivery="held")),
+            models.Index(fields=["counter", "hold_reason", "id"], name="change_held_why", condition=Q(delivery="held")),
+            models.Index(fields=["id"], name="change_held_all", condition=Q(delivery="held")),
+            models.Index(
+                fields=["counter", "id", "order"], name="change_rejected_newest", condition=Q(delivery="rejected")
+            ),
+            models.Index(fields=["id"], name="change_rejected_all", condition=Q(delivery="rejected")),
             models.Index(fields=["counter"], name="change_superseded", condition=Q(delivery="superseded")),
             models.Index(fields=["upload_id"], name="change_upload", condition=Q(upload_id__isnull=False)),
         ]

@@ -1,10 +1,12 @@
 """Finding orders by what people have at hand: the start of an id, a client, a contact, a status."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from apps.agencies.actor import Actor
+from apps.agencies.merging import Parts, merged
 from apps.clients import contacts
 from apps.clients import search as client_search
 from apps.clients.models import Client
@@ -44,17 +46,26 @@ def counters_of(actor: Actor) -> list[int]:
     return list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
 
 
-def matching(orders: QuerySet[Order], term: str, *, actor: Actor) -> QuerySet[Order]:
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """`few`: they are known by their keys."""
+
+    orders: QuerySet[Order]
+    few: bool
+
+
+def matching(orders: QuerySet[Order], term: str, *, actor: Actor) -> Matching:
     """The orders meant, those at a status of that name among them: all of these, if nothing else is meant."""
     found = find(orders.select_related(None), term, actor=actor)
     counters = counters_of(actor)
     statuses = _statuses_meant(clean(term), actor=actor, counters=counters)
     if not statuses:
-        return orders.filter(pk__in=found)
+        return Matching(orders.filter(pk__in=found), few=True)
     standing = orders.filter(counter__in=counters, order_status__in=statuses)
     if not found:
-        return standing
-    return orders.filter(pk__in={*found, *standing.order_by("-pk").values_list("pk", flat=True)[:LIMIT]})
+        return Matching(standing, few=False)
+    newest = merged(standing.order_by("-pk"), Parts("counter", tuple(counters)), stop=LIMIT)
+    return Matching(orders.filter(pk__in={*found, *newest.values_list("pk", flat=True)}), few=True)
 
 
 def _statuses_meant(term: str, *, actor: Actor, counters: Collection[int]) -> set[str]:

@@ -113,6 +113,10 @@ class UploadJob(models.Model):
                 fields=["state", "not_before"], name="job_unfinished", condition=Q(state__in=["queued", "running"])
             ),
             models.Index(fields=["counter", "-id"], name="job_newest"),
+            # The few that somebody looks for among the many that the schedule started and that went well.
+            models.Index(fields=["counter", "state", "-id"], name="job_not_well", condition=~Q(state="succeeded")),
+            models.Index(fields=["counter", "trigger", "-id"], name="job_asked_for", condition=~Q(trigger="schedule")),
+            models.Index(fields=["request_id"], name="job_request", condition=~Q(request_id="")),
         ]
 
     def __str__(self) -> str:

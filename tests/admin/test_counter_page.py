@@ -9,10 +9,12 @@ from django.urls import reverse
 from apps.audit.models import AuditEntry
 from apps.counters import services
 from apps.counters.models import Counter
+from apps.dashboard.models import CounterNumbers
 from apps.goals.models import Goal, StatusMapping
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
 from tests.admin.pages import errors, form_data, messages, words
+from tests.dashboard.conftest import roll_up
 from tests.factories import make_counter
 
 pytestmark = pytest.mark.django_db
@@ -49,13 +51,26 @@ def test_the_list_tells_how_each_counter_stands(place: Place, browser: Browser):
 
 def test_the_list_costs_the_same_for_many_counters(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.push("A-1", "new", "unknown")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         browser.get(LIST)
     for number in range(5):
         counter = make_counter(place.agency, account=place.account, name=f"More {number}")
         place.push(f"B-{number}", "unknown", counter=counter)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert "More 4" in words(browser.get(LIST))
+    roll_up()
+    with django_assert_num_queries(7):
+        assert "1 held" in words(browser.get(LIST))
+
+
+def test_the_list_tells_what_the_roll_up_has_counted(place: Place, browser: Browser):
+    """However much waits, the list does not count it anew."""
+    place.push("A-1", "new")
+    roll_up()
+    CounterNumbers.objects.update(waiting=1234567, held=5000)
+    text = words(browser.get(LIST))
+    assert "1,234,567 waiting" in text
+    assert "5,000 held" in text
 
 
 def test_an_empty_list_says_what_to_do(login: Any, db: None):
@@ -69,7 +84,7 @@ def test_an_empty_list_says_what_to_do(login: Any, db: None):
 def test_the_page_shows_numbers_mapping_and_forecast(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.push("A-1", "new", "won")
     place.push("A-2", "unknown")
-    with django_assert_num_queries(25):  # one of them reads the ledger, as long as the login has made no call
+    with django_assert_num_queries(26):  # one of them reads the ledger, as long as the login has made no call
         answer = browser.get(page(place.counter))
     text = words(answer)
     assert "Waiting 2" in text

@@ -23,7 +23,6 @@ from apps.counters.services import pause
 from apps.hooks.models import Delivery
 from tests.admin.conftest import Place
 from tests.admin.pages import words
-from tests.admin.test_outsiders import full  # noqa: F401
 from tests.factories import SYSTEM, make_account, make_agency, make_counter, make_member
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +32,7 @@ OF_A_KIND = 3
 
 
 @pytest.fixture
-def troubled(full: Place) -> Place:  # noqa: F811
+def troubled(full: Place) -> Place:
     """An agency with one of everything, and a counter in every trouble that a page offers a way out of."""
     agency = full.agency
     gone = make_counter(agency, name="Gone account")

@@ -148,7 +148,7 @@ def test_the_timeline_tells_the_whole_story(place: Place, browser: Browser, djan
     place.job(order=order)
     later = (place.began + timedelta(hours=5)).isoformat()
     place.push("A-1", "unknown", status_date_time=later, emails=["new@example.com"], revenue="7000")
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(17):
         answer = browser.get(page(order))
     text = words(answer).replace("\N{NO-BREAK SPACE}", " ")
     assert "Not all of it is delivered: the status is not mapped." in text
@@ -168,9 +168,9 @@ def test_the_timeline_tells_the_whole_story(place: Place, browser: Browser, djan
 def test_the_page_costs_the_same_for_a_long_timeline(place: Place, browser: Browser, django_assert_num_queries: Any):
     short = place.push("A-1", "new")
     long = place.push("A-2", *["new", "won"] * 20)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(16):
         browser.get(page(short))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(16):
         assert len(browser.get(page(long)).context["steps"]) == 40
 
 

@@ -48,7 +48,7 @@ def test_each_row_says_what_metrica_said_what_it_means_and_what_to_do(
 ):
     change = reject(place, "R-1", field="emails", said="Invalid e-mail")
     browser.get(LIST)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         answer = browser.get(LIST)
     text = words(answer)
     for expected in ("Metrica does not take an e-mail address of the order.", "Invalid e-mail", "Correct it here"):
@@ -56,7 +56,7 @@ def test_each_row_says_what_metrica_said_what_it_means_and_what_to_do(
     assert act(change, "correct") in answer.content.decode()
     for number in range(2, 7):
         reject(place, f"R-{number}")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(listed(browser.get(LIST))) == 6
 
 

@@ -121,3 +121,17 @@ def test_the_page_loads_nothing_from_elsewhere(client, db):
     assert len(files) >= 3 and all(finders.find(file) for file in files)
     assert "/api/v1/schema/" in html
     assert client.get("/api/v1/schema/").status_code == 200
+
+
+def test_it_is_written_once_for_each_format(client, db):
+    def read(**headers):
+        answer = client.get("/api/v1/schema/", headers=headers)
+        assert answer.status_code == 200
+        return answer.headers["Content-Type"].split(";")[0], answer.content
+
+    kind, yaml = read(accept="application/vnd.oai.openapi")
+    other_kind, as_json = read(accept="application/json")
+    assert (kind, other_kind) == ("application/vnd.oai.openapi", "application/json")
+    assert read(accept="application/vnd.oai.openapi") == (kind, yaml)
+    assert read(accept="application/json") == (other_kind, as_json)
+    assert json.loads(as_json)["openapi"].startswith("3.")

@@ -16,10 +16,12 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.alerts import messages, services
 from apps.alerts.causes import choices, title_of
 from apps.alerts.models import Alert, AlertMute, Channel, Told
 from apps.counters.templatetags.goalpost import badge, duration, since
+from apps.counters.ui import exports
 from apps.counters.ui.acts import Act, ActForm
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
@@ -119,6 +121,29 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
     search_help_text = _("Counter or account")
     sortable_by = ()
     ordering = ("severity", "-id")
+    export_cells = {
+        "show_alert": (
+            Cell(_("Alert"), lambda alert: title_of(alert.cause)),
+            Cell(_("About"), lambda alert: alert.label),
+        ),
+        "show_severity": (
+            Cell(_("Severity"), lambda alert: alert.get_severity_display()),
+            Cell(_("How it ended"), lambda alert: alert.get_ending_display()),
+        ),
+        "show_sentence": (
+            Cell(_("What is the matter"), messages.sentence_of),
+            Cell(_("What to do"), messages.advice_of),
+        ),
+        "show_times": (
+            Cell(_("Since"), lambda alert: alert.opened_at),
+            Cell(_("Until"), lambda alert: alert.closed_at),
+        ),
+        "show_told": (
+            Cell(_("Told"), lambda alert: alert.told_channels),
+            Cell(_("Muted"), lambda alert: alert.is_muted),
+        ),
+    }
+    export_keys = exports.COUNTER
     empty_icon = "task_alt"
     empty_title = _("No alert")
     empty_text = _("Nothing needs a person now. What does will stand here, and goes to the channels of the agency.")
@@ -178,10 +203,11 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Since, lasted"))
     def show_times(self, alert: Alert) -> str:
+        began = since(alert.opened_at, alert.counter.zone if alert.counter else None)
         if alert.closed_at is None:
-            return since(alert.opened_at)
+            return began
         lasted = duration(alert.closed_at - alert.opened_at)
-        return format_html('{}<br><span class="gp-sub">{}</span>', since(alert.opened_at), lasted)
+        return format_html('{}<br><span class="gp-sub">{}</span>', began, lasted)
 
     @display(description=_("Told"))
     def show_told(self, alert: Any) -> str:

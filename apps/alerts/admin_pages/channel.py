@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from unfold.widgets import (
 from apps.agencies import shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import NOBODY, Actor, Right
+from apps.agencies.exporting import Cell
 from apps.agencies.models import Agency, Membership
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.alerts import channels, services, telling
@@ -40,6 +41,7 @@ from apps.counters.templatetags.goalpost import badge, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.widgets import SuggestInput
+from apps.hooks import door
 from apps.hooks.admin_pages.addresses import AddressMixin
 
 LOG_SHOWN = 30
@@ -217,6 +219,10 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     sortable_by = ("name",)
     change_form_outer_before_template = "admin/alerts/channel_before.html"
     change_form_outer_after_template = "admin/alerts/channel_after.html"
+    export_cells = {
+        "show_whom": (Cell(_("To whom"), lambda channel: whom(channel)),),
+        "show_last": (Cell(_("Last sent"), lambda channel: channel.last_sent_at),),
+    }
     empty_icon = "notifications"
     empty_title = _("Nobody is told of alerts yet")
     empty_text = _("Add a channel: an e-mail to people of the agency, a Telegram chat, or a webhook for a program.")
@@ -301,6 +307,10 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
                 context.update(code=telegram.code_of(channel), bot=_bot_name())
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Whom a channel reaches depends on its counters."""
+        prefetch_related_objects(rows, "counters")
+
     @display(description=_("Kind"), ordering="kind")
     def show_kind(self, channel: Channel) -> str:
         icons = {"email": "mail", "telegram": "chat", "webhook": "webhook"}
@@ -326,6 +336,13 @@ class ChannelAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """All columns come with the rows."""
+
+
+def whom(channel: Channel) -> Any:
+    """Whom it reaches now: addresses, a chat, or an address without the secrets that stand in it."""
+    if channel.kind == ChannelKind.EMAIL:
+        return recipients(channel)
+    return channel.chat_title or channel.chat_id if channel.kind == ChannelKind.TELEGRAM else door.shown(channel.url)
 
 
 def state_of(channel: Channel) -> str:

@@ -50,7 +50,7 @@ class MatchDropped(Cause):
 
     def find(self, look: Look) -> Iterable[Finding]:
         """Of each counter at most `OF_THE_DAY` orders of the last day and three times `OF_A_SLICE` of the week before,
-        by index order_by_creation, with their clients: some four hundred rows a counter, every few hours."""
+        by index order_created, with their clients: some four hundred rows a counter, every few hours."""
         day = look.now - timedelta(days=1)
         counters = {counter.pk: counter for counter in look.counters}
         slices = [_sample(look.now - ago, look.now - ago + timedelta(days=2), OF_A_SLICE) for ago in SLICES]

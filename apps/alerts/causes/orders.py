@@ -37,7 +37,7 @@ class HoldsWaiting(Cause):
     step = _("Open the holds: each reason has its remedy beside it.")
 
     def find(self, look: Look) -> Iterable[Finding]:
-        """One look into index change_held for all counters; for those that hold something, at most a thousand index
+        """One look into index change_held_why for all counters; for those that hold something, at most a thousand index
         rows and `OLDEST_AMONG` rows a reason, in two queries more."""
         counters = {counter.pk: counter for counter in look.counters}
         holding = Counter.objects.filter(Exists(_open(Delivery.HELD)), pk__in=counters)
@@ -97,8 +97,9 @@ class _WindowClosing(Cause):
     never_sent: ClassVar[bool]
 
     def find(self, look: Look) -> Iterable[Finding]:
-        """One look into indexes change_held and change_waiting for all counters; for those with open changes at most
-        `LOOKED_AT` of each kind and their orders by primary key, in one query; once more for those that are told."""
+        """One look into indexes change_held_newest and change_waiting for all counters; for those with open changes at
+        most `LOOKED_AT` of each kind and their orders by primary key, in one query; once more for those that are
+        told."""
         counters = {counter.pk: counter for counter in look.counters}
         waits = Exists(_open(Delivery.HELD)) | Exists(_open(Delivery.WAITING))
         keys = list(Counter.objects.filter(waits, pk__in=counters).order_by().values_list("pk", flat=True))

@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.agencies.merging import Parts
 from apps.api.base import ApiView, choice
 from apps.api.formats import clock
 from apps.api.openapi import PAGE_PARAMETERS, described, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import bad_request
+from apps.counters.models import Counter
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, StatusChange
 
@@ -63,10 +65,12 @@ class HoldsView(ApiView):
     def get(self, request: Request) -> Response:
         parameters = self.parameters("counter", "hold", *PARAMETERS)
         rows = StatusChange.objects.visible_to(self.actor).filter(delivery=Delivery.HELD)
+        counters = Counter.objects.visible_to(self.actor).order_by()
         if number := parameters.get("counter"):
             if not (number.isascii() and number.isdigit() and len(number) < 19):
                 raise bad_request("bad_counter", _("Write the counter's number."), field="counter")
             rows = rows.filter(counter__metrica_id=int(number))
+            counters = counters.filter(metrica_id=int(number))
         if reason := parameters.get("hold"):
             rows = rows.filter(hold_reason=choice(reason, field="hold", choices=HoldReason.values))
         return Response(
@@ -76,5 +80,6 @@ class HoldsView(ApiView):
                 parameters=parameters,
                 shape=lambda found: [hold_shape(change) for change in found],
                 key=uuid.UUID,
+                parts=Parts("counter", tuple(counters.values_list("pk", flat=True))),
             )
         )

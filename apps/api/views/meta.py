@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_page
+from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,9 +13,17 @@ from rest_framework.response import Response
 from apps.api.base import ApiView
 from apps.api.problems import Problem
 
+SCHEMA_KEPT = 600
+"""Seconds."""
 
+
+@method_decorator([cache_page(SCHEMA_KEPT), vary_on_headers("Accept")], name="get")
 class SchemaView(SpectacularAPIView):
-    """GET schema/: open to everybody, like the pages made of it. It tells nothing of any agency."""
+    """GET schema/: open to everybody, like the pages made of it. It tells nothing of any agency.
+
+    It is the same until the next release, and writing it down takes a second: so it is kept for a while, in each
+    language and format.
+    """
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []

@@ -13,23 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
-from apps.counters.models import ApiCall
+from apps.agencies.exporting import Cell
+from apps.counters.models import OUTCOMES, ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, state_badge
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui import exports
+from apps.counters.ui.lists import PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.metrica import catalogue
 from apps.metrica.catalogue import ErrorKind
 from apps.metrica.oauth_errors import OAUTH_KINDS
 
 _CALLED = re.compile(r"^.*?/v1/(counter/\d+/(?=.))?")
-
-OUTCOMES = {
-    "pending": _("No answer yet"),
-    "ok": _("Answered"),
-    "permanent": _("Refused"),
-    "transient": _("Did not happen"),
-    "unknown": _("Outcome unknown"),
-}
 
 
 class OutcomeFilter(SimpleListFilter):
@@ -49,8 +43,27 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
     list_filter = (OutcomeFilter, "counter", "account")
     list_select_related = ("counter", "account")
     sortable_by = ()
-    search_fields = ("=request_id", "=subject")
+    search_fields = ("request_id", "subject")
     search_help_text = _("Request id or upload id, whole")
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_time": (Cell(_("Started"), lambda call: call.started_at),),
+        "show_call": (
+            Cell(_("Method"), lambda call: call.method),
+            Cell(_("Address"), lambda call: call.url),
+        ),
+        "show_outcome": (
+            Cell(_("Outcome"), lambda call: OUTCOMES.get(call.outcome, call.outcome)),
+            Cell(_("Error"), lambda call: call.error_code),
+        ),
+        "show_status": (Cell(_("HTTP status"), lambda call: call.status),),
+        "show_took": (Cell(_("Took, seconds"), lambda call: exports.seconds(call.started_at, call.finished_at)),),
+    }
+    export_keys = (
+        Cell(_("Metrica account"), lambda call: call.account and call.account.login),
+        Cell(_("Upload"), lambda call: call.subject),
+        Cell(_("Request id"), lambda call: call.request_id),
+    )
     empty_icon = "http"
     empty_title = _("No call to Metrica yet")
     empty_text = _("Every request that leaves for Metrica is written here, with its answer.")
@@ -63,15 +76,21 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
         rows = super().get_queryset(request).select_related("counter", "account", "agency")
         return rows.defer("request_body", "response_body") if self._is_list(request) else rows
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ApiCall], search_term: str
+    ) -> tuple[QuerySet[ApiCall], bool]:
+        return exactly(request, queryset, search_term, "request_id", "subject"), False
+
     def _is_list(self, request: HttpRequest) -> bool:
+        """Whether rows are asked for, on the page or for a file, and not the page of one call."""
         match = request.resolver_match
-        return match is not None and match.url_name == "counters_apicall_changelist"
+        return match is not None and "object_id" not in match.kwargs
 
     def page_context(self, request: HttpRequest, obj: ApiCall) -> dict[str, Any]:
         parts = urlsplit(obj.url)
         return {
             "title": f"{obj.method} {parts.path}",
-            "outcome": OUTCOMES.get(obj.outcome, obj.outcome),
+            "outcome": obj.outcome_name,
             "took": obj.finished_at - obj.started_at if obj.finished_at else None,
             "response_body": readable(obj.response_body),
             "problem": problem(obj.error_code),
@@ -88,7 +107,7 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Outcome"))
     def show_outcome(self, call: ApiCall) -> str:
-        return state_badge(call.outcome, OUTCOMES.get(call.outcome, call.outcome), call.error_code)
+        return state_badge(call.outcome, call.outcome_name, call.error_code)
 
     @display(description=_("HTTP status"))
     def show_status(self, call: ApiCall) -> str:

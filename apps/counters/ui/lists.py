@@ -1,20 +1,30 @@
-"""Lists whose rows are completed for a page at once, so that fifty rows cost no more queries than one."""
+"""Lists whose rows are completed for a page at once, so that fifty rows cost no more queries than one; and lists of
+what belongs to counters, by the million."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
-from unfold.views import ChangeList
+
+from apps.agencies.access import actor_of
+from apps.agencies.changelists import TenantChangeList, stays_unread
+from apps.agencies.merging import Parts
+from apps.counters.models import Counter
+
+_UNNARROWED = frozenset({PAGE_VAR, ALL_VAR, ERROR_FLAG})
+_LONGEST_KEY = 18
 
 
-class PreparedChangeList(ChangeList):
-    result_list: Any
-
+class PreparedChangeList(TenantChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.prepare(request, self.result_list)
+        if not stays_unread(request):
+            self.result_list = list(self.result_list)
+            self.model_admin.prepare(request, self.result_list)
 
 
 class PreparedListMixin:
@@ -37,3 +47,57 @@ class PreparedListMixin:
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Read what the columns need besides the rows themselves."""
+
+
+def counters_in_view(request: HttpRequest) -> tuple[int, ...]:
+    """Primary keys of the counters that the person sees, read once a request."""
+    known: tuple[int, ...] | None = getattr(request, "counters_in_view", None)
+    if known is None:
+        known = tuple(Counter.objects.visible_to(actor_of(request)).order_by().values_list("pk", flat=True))
+        request.counters_in_view = known  # type: ignore[attr-defined]
+    return known
+
+
+def chosen_counter(request: HttpRequest) -> int | None:
+    """The one that the list is narrowed to by its filter, seen by the person or not."""
+    text = request.GET.get("counter__id__exact", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_KEY else None
+
+
+def few(request: HttpRequest) -> None:
+    """The list is down to some rows that are known by their keys, so its parts need not be looked at one by one."""
+    request.few_rows = True  # type: ignore[attr-defined]
+
+
+def exactly(request: HttpRequest, rows: QuerySet[Any], term: str, *fields: str) -> QuerySet[Any]:
+    """Rows of which one of the fields is just what was written; all of them where nothing was. Answered by the fields'
+    indexes, as they hold the texts as they are."""
+    term = term.strip()
+    if not term:
+        return rows
+    few(request)
+    found = Q()
+    for name in fields:
+        field: Any = rows.model._meta.get_field(name)
+        try:
+            found |= Q(**{name: (field.target_field if field.is_relation else field).to_python(term)})
+        except ValidationError:
+            continue  # no key of such things is written so
+    return rows.filter(found) if found and "\0" not in term else rows.none()
+
+
+class ByCounterMixin:
+    """Reads the list counter by counter: an index begins with the counter and goes on with what the list is sorted by.
+
+    Who looks at all agencies has an index of the whole table for the list as it is, and needs the counters' ones as
+    soon as it is narrowed.
+    """
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        if getattr(request, "few_rows", False):
+            return None
+        if (chosen := chosen_counter(request)) is not None:
+            return Parts("counter", (chosen,))
+        if actor_of(request).agencies is None and _UNNARROWED.issuperset(request.GET):
+            return None
+        return Parts("counter", counters_in_view(request))

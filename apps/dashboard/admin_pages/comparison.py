@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge, moment, state_badge
+from apps.counters.ui import exports
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.dashboard.comparison import causes, problems, shares
@@ -38,6 +40,11 @@ def tone_of(comparison: Comparison) -> str:
     return "warn" if dropped or causes.is_low(comparison.matched) else "good"
 
 
+def _wrong(comparison: Comparison) -> Any:
+    problem = problems.describe(comparison.error_code)
+    return problem and problem.message
+
+
 class ComparisonAdmin(PreparedListMixin, PageAdmin):
     page_template = "admin/dashboard/comparison/page.html"
     list_display = ("show_counter", "show_matched", "show_before", "show_state", "show_read")
@@ -46,6 +53,16 @@ class ComparisonAdmin(PreparedListMixin, PageAdmin):
     search_help_text = _("Name or number of the counter")
     sortable_by = ("show_counter", "show_matched", "show_read")
     ordering = ("counter__name", "counter__metrica_id")
+    export_cells = {
+        "show_counter": exports.COUNTER,
+        "show_matched": (Cell(_("Matched in 28 days"), lambda comparison: comparison.matched),),
+        "show_before": (Cell(_("In the 28 days before"), lambda comparison: comparison.matched_before),),
+        "show_state": (
+            Cell(_("State"), lambda comparison: comparison.get_state_display()),
+            Cell(_("What went wrong"), lambda comparison: _wrong(comparison)),
+        ),
+        "show_read": (Cell(_("Metrica was asked"), lambda comparison: comparison.read_at),),
+    }
     empty_icon = "balance"
     empty_title = _("Nothing to compare yet")
     empty_text = _("Every counter that has delivered orders is compared with Metrica once a night.")

@@ -20,9 +20,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge, money, since
+from apps.counters.ui import exports
 from apps.counters.ui.acts import Act, ActForm
 from apps.counters.ui.lists import PreparedListMixin
 from apps.goals import sync
@@ -181,6 +183,12 @@ def goal_issues(request: HttpRequest, counter: Counter) -> str:
     return render_to_string("admin/goals/issues.html", context, request=request)
 
 
+def _in_step(goal: Any) -> str:
+    if goal.issues:
+        return "; ".join(str(issue.text) for issue in goal.issues)
+    return _now("As it should be") if goal.synced_at else ""
+
+
 class GoalAdmin(PreparedListMixin, TenantAdmin):
     add_right = None
     change_right = None
@@ -191,6 +199,17 @@ class GoalAdmin(PreparedListMixin, TenantAdmin):
     search_fields = ("identifier", "name")
     search_help_text = _("Identifier or name")
     sortable_by = ("identifier", "name")
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_statuses": (Cell(_("Statuses that reach it"), lambda goal: goal.statuses),),
+        "show_issues": (Cell(_("In step"), lambda goal: _in_step(goal)),),
+        "show_price": (
+            Cell(_("Default price"), lambda goal: goal.default_price),
+            Cell(_("Currency"), lambda goal: goal.counter.currency),
+        ),
+        "show_synced": (Cell(_("Seen at Metrica"), lambda goal: goal.synced_at),),
+    }
+    export_keys = (Cell(_("Number at Metrica"), lambda goal: goal.metrica_goal_id),)
     empty_icon = "flag"
     empty_title = _("No goal yet")
     empty_text = _(
@@ -245,4 +264,4 @@ class GoalAdmin(PreparedListMixin, TenantAdmin):
 
     @display(description=_("Seen at Metrica"))
     def show_synced(self, goal: Goal) -> str:
-        return since(goal.synced_at) if goal.synced_at else _now("never: written by hand")
+        return since(goal.synced_at, goal.counter.zone) if goal.synced_at else _now("never: written by hand")

@@ -14,7 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
 
+from apps.agencies.exporting import Cell
+from apps.audit.naming import source_name
 from apps.counters.templatetags.goalpost import badge, moment
+from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
@@ -115,6 +118,12 @@ RESTORE = Act(
 )
 
 
+def said_of(line: ShownLine) -> str:
+    """The difference in a line of text."""
+    fields = "; ".join(f"{name}: {before} → {after}" for name, before, after in line.fields)
+    return f"{line.crm_status} {line.kind_name}" + (f" ({fields})" if fields else "")
+
+
 class MappingVersionAdmin(PreparedListMixin, PageAdmin):
     page_template = "admin/goals/version.html"
     list_display = ("show_number", "counter", "show_when", "show_by", "show_difference")
@@ -124,6 +133,16 @@ class MappingVersionAdmin(PreparedListMixin, PageAdmin):
     search_help_text = _("By whom")
     sortable_by = ()
     ordering = ("-id",)
+    export_cells = {
+        "counter": exports.COUNTER,
+        "show_number": (Cell(_("Version"), lambda version: version.number),),
+        "show_when": (Cell(_("When"), lambda version: version.at),),
+        "show_by": (Cell(_("By whom"), lambda version: version.by or _("before the history began")),),
+        "show_difference": (
+            Cell(_("What differs"), lambda version: [said_of(line) for line in shown(version.difference)]),
+            Cell(_("Back to version"), lambda version: version.restores),
+        ),
+    }
     empty_icon = "history"
     empty_title = _("No change yet")
     empty_text = _("Every change of a status mapping is kept here: who made it, when, and what differs.")
@@ -139,6 +158,7 @@ class MappingVersionAdmin(PreparedListMixin, PageAdmin):
             "lines": shown(obj.difference),
             "against_present": shown(difference(_present(obj), rows)),
             "rows": rows,
+            "source_name": source_name(obj.source),
         }
 
     @display(description=_("Version"))

@@ -13,14 +13,17 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
+from apps.agencies.merging import Parts
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.templatetags.goalpost import duration, moment
 from apps.counters.ui.acts import Act, offer
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.hooks import door, payloads, services
 from apps.hooks.admin_pages.endpoint import state_look, why_not
-from apps.hooks.models import OPEN, Delivery
+from apps.hooks.models import OPEN, Delivery, Endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -80,14 +83,45 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
     list_select_related = ("endpoint", "event__counter")
     sortable_by = ()
     ordering = ("-id",)
-    search_fields = ("=id", "=event__id")
+    search_fields = ("id", "event")
     search_help_text = _("Delivery or event id, whole")
+    export_cells = {
+        "show_created": (Cell(_("Happened"), lambda delivery: delivery.event.created_at),),
+        "show_event": (
+            Cell(_("Event"), lambda delivery: delivery.event.get_type_display()),
+            Cell(_("Counter"), lambda delivery: delivery.event.counter and delivery.event.counter.name),
+            Cell(_("Counter number"), lambda delivery: delivery.event.counter and delivery.event.counter.metrica_id),
+        ),
+        "show_state": (
+            Cell(_("State"), lambda delivery: delivery.get_state_display()),
+            Cell(_("What went wrong"), why_not),
+        ),
+        "show_status": (Cell(_("HTTP status"), lambda delivery: delivery.http_status),),
+        "show_took": (Cell(_("Took, seconds"), lambda delivery: delivery.seconds),),
+    }
+    export_keys = (
+        Cell(_("Delivery"), lambda delivery: delivery.pk),
+        Cell(_("Event id"), lambda delivery: delivery.event_id),
+    )
     empty_icon = "webhook"
     empty_title = _("Nothing was sent yet")
     empty_text = _("What happens is written here for each webhook that wants to know it.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).select_related("endpoint__agency", "event__agency", "event__counter")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        return exactly(request, queryset, search_term, "id", "event"), False
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        agencies = actor_of(request).agencies
+        if agencies is None or getattr(request, "few_rows", False):
+            return None
+        # All of the agency: which messages of theirs one who is limited to counters sees, the rows say.
+        endpoints = Endpoint.objects.filter(agency__in=agencies).order_by().values_list("pk", flat=True)
+        return Parts("endpoint", tuple(endpoints))
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> dict[str, Any]:
         body = _body(obj)

@@ -21,11 +21,12 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from apps.agencies import shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.counters.templatetags.goalpost import ago, badge, number, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
-from apps.hooks import sending, services
+from apps.hooks import door, sending, services
 from apps.hooks.admin_pages.addresses import AddressMixin
 from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, DisabledFor, Endpoint, EventType
 from apps.orders.numbers import CappedCount
@@ -170,6 +171,14 @@ class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     autocomplete_fields = ("counters",)
     change_form_outer_before_template = "admin/hooks/endpoint/before.html"
     change_form_outer_after_template = "admin/hooks/endpoint/after.html"
+    export_cells = {
+        "show_name": (
+            Cell(_("Webhook"), lambda endpoint: endpoint.name),
+            Cell(_("Address"), lambda endpoint: door.shown(endpoint.url)),
+        ),
+        "show_events": (Cell(_("Events"), lambda endpoint: [EventType(kind).label for kind in endpoint.events]),),
+        "show_last_ok": (Cell(_("Last taken"), lambda endpoint: endpoint.last_ok_at),),
+    }
     empty_icon = "webhook"
     empty_title = _("No webhook yet")
     empty_text = _("Add the address of a CRM's script: it is told when orders are delivered, rejected or held.")

@@ -1,6 +1,7 @@
 """Orders: the list, one order with its timeline, and adding one by hand."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +20,31 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
+from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.clients.admin import identifier_rows
+from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
-from apps.counters.ui.filters import DayRangeFilter
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui import exports
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
 from apps.goals.models import StatusMapping
+from apps.metrica.vocabulary import OrderType
 from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
+from apps.orders.admin_pages.order_filters import (
+    LOOKING,
+    ClientFilter,
+    GoalFilter,
+    SentAsFilter,
+    WithoutFilter,
+    looked_at,
+)
 from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
-from apps.orders.admin_pages.turning import UnreadList, turn
+from apps.orders.admin_pages.turning import turn
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.orders.numbers import CLOSING_DAYS
 from apps.orders.panels import order_bulk_acts, sent_rows
@@ -58,14 +71,16 @@ class WorkFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if self.value() == CLOSING:
-            orders: Any = queryset
-            return orders.expiring_within(days=CLOSING_DAYS).unsent()
-        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED):
+        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED, CLOSING):
             return queryset
-        counters = Counter.objects.visible_to(actor_of(request)).values("pk")
-        changes = StatusChange.objects.filter(delivery=self.value(), counter__in=counters)
-        return queryset.filter(pk__in=changes.order_by().values("order_id"))
+        # Few of all orders, found by their changes.
+        few(request)
+        states = [Delivery.WAITING, Delivery.HELD] if self.value() == CLOSING else [self.value()]
+        chosen = chosen_counter(request)
+        counters = counters_in_view(request) if chosen is None else (chosen,)
+        changes = StatusChange.objects.filter(delivery__in=states, counter__in=counters)
+        found: Any = queryset.filter(pk__in=changes.order_by().values("order_id"))
+        return found.expiring_within(days=CLOSING_DAYS).unsent() if self.value() == CLOSING else found
 
 
 class StatusFilter(DropdownFilter):
@@ -85,7 +100,25 @@ class StatusFilter(DropdownFilter):
         return queryset.filter(order_status=status) if (status := self.value()) else queryset
 
 
-class OrderAdmin(PreparedListMixin, PageAdmin):
+def _leaving(counters: QuerySet[Counter], chosen: Any) -> str:
+    """When an order of the chosen counter leaves; empty where none is chosen."""
+    if not str(chosen or "").isdecimal():
+        return ""
+    counter = counters.select_related("account").filter(pk=chosen).first()
+    return leaves(counter, changes=1) if counter else ""
+
+
+def why_not(change: StatusChange | None) -> str:
+    """Why a change waits for a person, or what was said when it was refused."""
+    return "" if change is None else change.get_hold_reason_display() or change.reject_message
+
+
+def _day(order: Order) -> date:
+    """The CRM gave no time: the day on the counter's clock."""
+    return order.create_date_time.astimezone(order.counter.zone).date()
+
+
+class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     add_right = Right.OPERATE
     page_template = "admin/orders/order/page.html"
     list_display = (
@@ -97,12 +130,42 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
         "show_created",
         "show_received",
     )
-    list_filter = ("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter))
+    list_filter = (
+        *("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter), CountersFilter, ClientFilter),
+        # These look through what the ones before them leave.
+        *(WithoutFilter, SentAsFilter, GoalFilter),
+    )
+    list_before_template = "admin/orders/order/before.html"
     sortable_by = ()
     ordering = ("-id",)
     list_disable_select_all = True
     search_fields = ("order_id",)
-    search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
+    search_help_text = _(
+        "A whole e-mail, phone or ClientID, a whole status; or the beginning of an order id, a client id or a name"
+    )
+    export_cells = {
+        "show_order": (Cell(_("Order"), lambda order: order.order_id), *exports.COUNTER),
+        "show_status": (
+            Cell(_("Status"), lambda order: order.order_status),
+            Cell(_("Order type"), lambda order: OrderType(order.type).label if order.type else _("Not mapped")),
+        ),
+        "show_delivery": (
+            Cell(_("Delivery"), lambda order: order.current_change and order.current_change.get_delivery_display()),
+            Cell(_("Why held or rejected"), lambda order: why_not(order.current_change)),
+        ),
+        "show_money": exports.money(_("Revenue"), lambda order: order.current_change),
+        "show_client": (
+            Cell(_("Client"), lambda order: order.client and order.client.name),
+            Cell(_("Client id"), lambda order: order.client and order.client.uniq_id),
+        ),
+        "show_created": (
+            Cell(
+                _("Created in the CRM"),
+                lambda order: _day(order) if order.create_date_only else order.create_date_time,
+            ),
+        ),
+        "show_received": (Cell(_("Last received"), lambda order: order.updated_at),),
+    }
     empty_icon = "receipt_long"
     empty_title = _("No order yet")
     empty_text = _("Orders come by the REST API, from a CSV file, or by hand. Add one to see how it travels.")
@@ -112,17 +175,22 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
         if actor_of(request).agencies is None:
             return rows
         # The same once more in a form whose size the database can foresee, so that it picks the right index.
-        return rows.filter(counter__in=list(Counter.objects.visible_to(actor_of(request)).values_list("pk", flat=True)))
+        return rows.filter(counter__in=counters_in_view(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Of a period the index has the orders by their creation.
+        chosen = any(request.GET.get(f"create_date_time_{end}") for end in ("from", "to"))
+        return ("-create_date_time", "-id") if chosen else self.ordering
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
         if not search_term.strip():
             return queryset, False
-        return search.matching(queryset, search_term, actor=actor_of(request)), False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return UnreadList if getattr(request, "list_stays_unread", False) else super().get_changelist(request, **kwargs)
+        found = search.matching(queryset, search_term, actor=actor_of(request))
+        if found.few:
+            few(request)
+        return found.orders, False
 
     def get_urls(self) -> list[URLPattern]:
         sent = path(
@@ -147,10 +215,16 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
             "title": _now("Row sent: %(order)s") % {"order": order.order_id},
             "row": row,
             "zone": order.counter.zone,
-            "back": reverse("admin:orders_order_change", args=[order.pk]),
+            "back": reverse("admin:orders_order_change", args=[order.pk])
+            + (f"?{request.GET.urlencode()}" if request.GET else ""),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/sent.html", context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        looks = any(request.GET.get(name) for name in LOOKING)
+        shown = {"looked_at": looked_at(request) if looks else 0}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
@@ -199,6 +273,7 @@ class OrderAdmin(PreparedListMixin, PageAdmin):
             "form": form,
             "cancel_url": reverse("admin:orders_order_changelist"),
             "no_counters": not counters,
+            "leaving": _leaving(counters, form["counter"].value()),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/add.html", context)

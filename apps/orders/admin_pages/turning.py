@@ -6,15 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
-from apps.counters.ui.lists import PreparedChangeList
+from apps.agencies.changelists import rows_of
+from apps.agencies.merging import Parts, merged
+from apps.counters.ui.acts import LIST_FILTERS as FILTERS
 from apps.orders.models import Order
-
-FILTERS = "_changelist_filters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,8 @@ class Turn:
 def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     """The neighbours of the order in its list. Two queries besides those of the search."""
     kept = request.GET.get(FILTERS, "")
-    rows = _rows(model_admin, request, kept)
-    newer = rows.filter(pk__gt=order.pk).order_by("pk").values_list("pk", flat=True).first()
-    older = rows.filter(pk__lt=order.pk).order_by("-pk").values_list("pk", flat=True).first()
+    rows, parts = _rows(model_admin, request, kept)
+    newer, older = _next(rows, order, parts, up=True), _next(rows, order, parts, up=False)
     tail = f"?{urlencode({FILTERS: kept})}" if kept else ""
     back = reverse("admin:orders_order_changelist") + (f"?{kept}" if kept else "")
 
@@ -42,23 +40,29 @@ def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     return Turn(back=back, newer=page(newer), older=page(older), narrowed=bool(kept))
 
 
-class UnreadList(PreparedChangeList):
-    """The list's own search and filters, without a page of it being read."""
+def _next(rows: QuerySet[Order], order: Order, parts: Parts | None, *, up: bool) -> int | None:
+    """The key of the order above or below in a list that is sorted by falling creation time, or by the key alone."""
+    beyond, sign = ("gt", "") if up else ("lt", "-")
+    if "-create_date_time" not in rows.query.order_by:
+        found = rows.filter(**{f"pk__{beyond}": order.pk}).order_by(f"{sign}pk")
+    else:
+        created = order.create_date_time
+        further = Q(**{f"create_date_time__{beyond}": created}) | Q(**{f"pk__{beyond}": order.pk})
+        # The second condition is what lets the database enter its index at the right place.
+        found = rows.filter(further, **{f"create_date_time__{beyond}e": created})
+        found = found.order_by(f"{sign}create_date_time", f"{sign}pk")
+    return next(iter(merged(found, parts, stop=1).values_list("pk", flat=True)), None)
 
-    def get_results(self, request: HttpRequest) -> None:
-        self.result_list = []
 
-
-def _rows(model_admin: Any, request: HttpRequest, kept: str) -> QuerySet[Order]:
-    """The rows of the list that these parameters narrow; of the whole list where they say nothing that it knows."""
+def _rows(model_admin: Any, request: HttpRequest, kept: str) -> tuple[QuerySet[Order], Parts | None]:
+    """The rows of the list that these parameters narrow, and what they are read by; of the whole list where they say
+    nothing that it knows."""
     if kept:
-        asked: Any = copy(request)
-        asked.GET = QueryDict(kept, mutable=True)
-        asked.list_stays_unread = True
-        for name in (PAGE_VAR, ALL_VAR):
-            asked.GET.pop(name, None)
         try:
-            return model_admin.get_changelist_instance(asked).queryset.select_related(None)
+            rows, parts = rows_of(model_admin, request, kept)
+            return rows.select_related(None), parts
         except IncorrectLookupParameters:
             pass
-    return model_admin.get_queryset(request).select_related(None)
+    whole: Any = copy(request)
+    whole.GET = QueryDict()
+    return model_admin.get_queryset(request).select_related(None), model_admin.parts_of(whole)

@@ -1,10 +1,11 @@
-"""Lists of changes that wait for a person, held or rejected: searched, drawn and acted on in one way (R8)."""
+"""Lists of changes, above all of those that wait for a person, held or rejected: searched, drawn and acted on in one
+way (R8)."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,32 +13,50 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.exporting import Cell
+from apps.agencies.paginator import ShortPaginator
 from apps.counters.templatetags.goalpost import moment, money, since
+from apps.counters.ui import exports
 from apps.counters.ui.acts import came_from
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view
 from apps.counters.ui.pages import PageAdmin
 from apps.orders.admin_pages.fixes import fix_for
-from apps.orders.models import Delivery, StatusChange
+from apps.orders.models import Delivery, Order, StatusChange
 
 
 def place_in_timeline(change: StatusChange) -> str:
     return f"{reverse('admin:orders_order_change', args=[change.order_id])}#change-{change.pk}"
 
 
-class WorkListAdmin(PreparedListMixin, PageAdmin):
-    """Changes in the state `listed`, the newest first, with the fix beside each."""
+class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
+    """Changes in the state `listed`, or in any, the newest first, with the fix beside each."""
 
-    listed: ClassVar[Delivery]
+    paginator = ShortPaginator
+    listed: ClassVar[Delivery | None] = None
     list_display_links = None
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("order_status",)
     search_help_text = _("Status or order id, whole")
+    export_cells = {
+        "show_order": (Cell(_("Order"), lambda change: change.order.order_id), *exports.COUNTER),
+        "show_status": (Cell(_("Status"), lambda change: change.order_status),),
+        "show_money": exports.money(_("Revenue")),
+        "show_happened": (
+            Cell(_("Happened"), lambda change: change.status_date_time),
+            Cell(_("Received"), lambda change: change.received_at),
+        ),
+        "show_fix": (),
+    }
+    export_keys = (
+        Cell(_("Client id"), lambda change: change.order.client and change.order.client.uniq_id),
+        Cell(_("Status change"), lambda change: change.pk),
+    )
     empty_icon = "task_alt"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).filter(delivery=self.listed)
-        return rows.select_related("order__client", "counter__account")
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("order__client", "counter__account")
+        return rows if self.listed is None else rows.filter(delivery=self.listed)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -45,7 +64,10 @@ class WorkListAdmin(PreparedListMixin, PageAdmin):
         term = search_term.strip()
         if not term or "\0" in term:
             return queryset, False
-        return queryset.filter(order_status=term) | queryset.filter(order__order_id=term), False
+        # The order's id is looked up first: an index knows it, and so do only some changes.
+        counters = counters_in_view(request)
+        orders = Order.objects.filter(counter__in=counters, order_id=term).order_by().values_list("pk", flat=True)
+        return queryset.filter(Q(order_status=term) | Q(order__in=list(orders))), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -74,6 +96,9 @@ class WorkListAdmin(PreparedListMixin, PageAdmin):
             row.fix = fix_for(row, request) if may_operate else None
             row.next = request.get_full_path()
 
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """All cells come with the rows; what to do about each stays on the page."""
+
     @display(description=_("Order"))
     def show_order(self, change: StatusChange) -> str:
         return format_html(
@@ -94,4 +119,6 @@ class WorkListAdmin(PreparedListMixin, PageAdmin):
     @display(description=_("Happened, received"))
     def show_happened(self, change: StatusChange) -> str:
         happened = moment(change.status_date_time, change.counter.zone)
-        return format_html('{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at))
+        return format_html(
+            '{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at, change.counter.zone)
+        )

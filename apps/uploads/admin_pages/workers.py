@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import PlatformAdmin
 from apps.counters.templatetags.goalpost import badge, since
 from apps.counters.ui.lists import PreparedListMixin
@@ -23,6 +24,10 @@ class HeartbeatAdmin(PreparedListMixin, PlatformAdmin):
     add_right = change_right = delete_right = None
     list_display = ("part", "host", "pid", "last", "well")
     list_display_links = None
+    export_cells = {
+        "last": (Cell(_("last sign of life"), lambda heartbeat: heartbeat.at),),
+        "well": (Cell(_("state"), lambda one: _("Silent") if heartbeats.is_silent(one) else _("Alive")),),
+    }
     ordering = ("name",)
     fields = readonly_fields = ("part", "host", "pid", "last", "well")
 

@@ -16,6 +16,9 @@ def main() -> int:
     parser.add_argument("--counters", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same rows")
     parser.add_argument("--at-once", type=int, default=2, help="connections that write side by side (2)")
+    parser.add_argument(
+        "--logged", action="store_true", help="tables outlive a crash of the server; left out: they fill much faster"
+    )
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()

@@ -1,10 +1,12 @@
-"""What comes by the million, as statements for the database itself: orders with their three changes, clients, upload
-jobs, files, calls to Metrica, audit entries, webhooks, alerts, day figures.
+"""What comes by the million, as statements for the database itself: orders with their three changes, clients and the
+look-up of their contacts, upload jobs, files, calls to Metrica, imports, audit entries, webhooks, alerts, day figures
+and day numbers.
 
 Nothing is drawn at random: `dice(number, salt, sides)` is a hash of the row's number, so every statement can say anew
 what another one has written, and the same seed gives the same rows.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +22,7 @@ CREATE FUNCTION pg_temp.until() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SE
 
 -- Time-ordered keys (UUID version 7): of what, by whom (a counter, an order), which of them.
 CREATE FUNCTION pg_temp.key(at timestamptz, owner bigint, which int, kind text) RETURNS uuid LANGUAGE sql STABLE AS
-$$ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(which), 3, '0')
+$$ SELECT (lpad(to_hex((date_part('epoch', at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(which), 3, '0')
            || kind || lpad(to_hex(owner), 15, '0'))::uuid $$;
 
 -- Orders come ever faster; the last one a minute ago.
@@ -86,7 +88,7 @@ $$ SELECT CASE
 
 -- Files: one of each counter, wave and stretch of `stretch` days; stretch 0 is the present one.
 CREATE FUNCTION pg_temp.stretch(at timestamptz) RETURNS int LANGUAGE sql STABLE AS
-$$ SELECT floor(extract(epoch FROM pg_temp.until() - at) / (86400 * {stretch}))::int $$;
+$$ SELECT floor(date_part('epoch', pg_temp.until() - at) / (86400 * {stretch}))::int $$;
 
 CREATE FUNCTION pg_temp.job_key(stretch int, counter bigint, wave int, kind text) RETURNS uuid LANGUAGE sql STABLE AS
 $$ SELECT pg_temp.key(pg_temp.until() - make_interval(secs => 86400 * {stretch} * stretch + 60), counter, wave, kind) $$;
@@ -100,6 +102,11 @@ CREATE FUNCTION pg_temp.phone(person bigint) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT '79' || lpad(mod(hashint8extended(person, 22) & 9223372036854775807, 1000000000)::text, 9, '0') $$;
 CREATE FUNCTION pg_temp.email(person bigint) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT 'buyer' || person || '@' || (ARRAY['mail.example', 'post.example', 'shop.example'])[1 + mod(person, 3)] $$;
+
+-- As apps.clients.contacts.digest: the first 16 hexadecimal digits less 2^63, which turns the sign's bit round.
+CREATE FUNCTION pg_temp.digest(kind text, value text) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+$$ SELECT ('x' || left(CASE kind WHEN 'client_ids' THEN md5('ClientID ' || value) WHEN 'emails' THEN md5(value)
+                                WHEN 'phones' THEN md5(value) ELSE value END, 16))::bit(64)::bigint # '-9223372036854775808'::bigint $$;
 """
 
 CLIENTS = """
@@ -124,11 +131,12 @@ SELECT n, slot.counter_id,
             WHEN pg_temp.has_client(pg_temp.person(n)) THEN pg_temp.person(n) END,
        pg_temp.created(n), mod(slot.counter_id, 50) = 9,
        CASE WHEN pg_temp.dice(n, 42, 10) < 2 THEN '{{}}'::jsonb ELSE pg_temp.identifiers(pg_temp.person(n)) END,
-       pg_temp.status(n, 3), pg_temp.happened(n, 3), pg_temp.change_key(n, 3), 3, false, 0, pg_temp.came(n), pg_temp.received(n, 3)
+       pg_temp.status(n, 3), pg_temp.happened(n, 3), pg_temp.change_key(n, 3), 3, mod(n, 50000) = 7, 0, pg_temp.came(n), pg_temp.received(n, 3)
 FROM generate_series({first}, {last}) AS n JOIN bench_slot slot ON slot.id = mod(n, {slots})
 """
 
-# A hold passes or is looked after within a month or so; what Metrica refused stays refused.
+# A hold passes or is looked after within a month or so; what Metrica refused stays refused. OFFSET 0: what is drawn there
+# is worked out once, not anew wherever it is used.
 CHANGES = """
 INSERT INTO orders_statuschange (id, counter_id, order_id, seq, order_status, status_date_time, received_at, source,
                                  received_by, request_id, revenue, cost, currency, goals, products, attributes, changed,
@@ -149,7 +157,7 @@ SELECT pg_temp.key(received_at, n, seq, '8'), counter_id, n, seq, status, pg_tem
 FROM (
   SELECT facts.*,
     CASE WHEN paused AND age < interval '5 days' THEN 'held'
-         WHEN status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') AND age < interval '30 days' THEN 'held'
+         WHEN unmapped AND age < interval '30 days' THEN 'held'
          WHEN luck < 3 AND age < interval '200 days' THEN 'held'
          WHEN luck < 6 THEN 'rejected'
          WHEN luck < 12 THEN 'superseded'
@@ -158,18 +166,37 @@ FROM (
          WHEN age < interval '2 hours' THEN 'waiting'
          ELSE 'delivered' END AS delivery,
     CASE WHEN paused AND age < interval '5 days' THEN 'counter_paused'
-         WHEN status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') THEN 'unmapped_status'
+         WHEN unmapped THEN 'unmapped_status'
          ELSE (ARRAY['no_identifiers', 'by_hand', 'update_window_closed', 'future_date', 'client_refused'])[1 + pg_temp.dice(n, 62, 5)] END AS hold
   FROM (
-    SELECT n, seq, slot.counter_id, slot.paused, slot.waits, pg_temp.status(n, seq) AS status, pg_temp.received(n, seq) AS received_at,
-           pg_temp.until() - pg_temp.received(n, seq) AS age, pg_temp.dice(n * 4 + seq, 51, 1000) AS luck
-    FROM generate_series(1, 3) AS seq,
-         LATERAL generate_series(greatest({first} - (seq - 1) * {behind}, 1), {last} - (seq - 1) * {behind}) AS n
-         JOIN bench_slot slot ON slot.id = mod(n, {slots})
-    WHERE n <= {orders}
-    ORDER BY n + (seq - 1) * {behind}
+    SELECT drawn.*, pg_temp.until() - received_at AS age, status IN ('Заявка с сайта', 'Перезвонить', 'Дубль') AS unmapped
+    FROM (
+      SELECT n, seq, slot.counter_id, slot.paused, slot.waits, pg_temp.status(n, seq) AS status,
+             pg_temp.received(n, seq) AS received_at, pg_temp.dice(n * 4 + seq, 51, 1000) AS luck
+      FROM generate_series({first}::bigint, {last}::bigint) AS came, generate_series(1, 3) AS seq,
+           LATERAL (SELECT came - (seq - 1) * {behind} AS n) AS number JOIN bench_slot slot ON slot.id = mod(n, {slots})
+      WHERE n BETWEEN 1 AND {orders}
+      OFFSET 0
+    ) drawn
+    OFFSET 0
   ) facts
+  OFFSET 0
 ) decided
+"""
+
+# Reads what is there by then: a client's identifiers are told by its first order, which has the same number; an order
+# tells what it has and its client has not.
+TOLD_OF_CLIENTS = """
+INSERT INTO clients_contact (digest, counter_id, order_key, client_id, told_at)
+SELECT pg_temp.digest(kind, value), client.counter_id, client.id, client.id, client.created_at
+FROM clients_client client, jsonb_each(client.identifiers) AS given(kind, listed), jsonb_array_elements_text(listed) AS value
+WHERE client.id BETWEEN {first} AND {last}
+"""
+TOLD_BY_ORDERS = """
+INSERT INTO clients_contact (digest, counter_id, order_key, client_id, told_at)
+SELECT pg_temp.digest(kind, value), o.counter_id, o.id, o.client_id, o.created_at
+FROM orders_order o, jsonb_each(o.identifiers) AS given(kind, listed), jsonb_array_elements_text(listed) AS value
+WHERE o.id BETWEEN {first} AND {last} AND o.client_id IS DISTINCT FROM pg_temp.person(o.id)
 """
 
 JOBS = """
@@ -236,10 +263,44 @@ FROM (SELECT *, c.orders / {days} * CASE side WHEN 'ours' THEN 10 ELSE 7 END / 1
       FROM bench_counter c, generate_series(0, {days}, {stretch}) AS d, unnest(ARRAY['ours', 'metrica']) AS side) c
 """
 
+# Numbers of the home page: what was received and delivered on a day, and of the orders created then what became of them.
+NUMBERS = """
+INSERT INTO dashboard_daynumbers (counter_id, day, received, delivered, orders, with_client_id, with_phone, with_email,
+  in_progress, paid, cancelled, spam, other, revenue, profit, reached_created, reached_paid, reached_cancelled, reached_spam,
+  reached_own, goals)
+SELECT c.counter_id, (pg_temp.until() - make_interval(days => d))::date, 3 * number, 3 * number - number / 10, number, number / 2,
+       number / 3, number / 4, number / 10, number / 2, number / 4, number / 20, number / 10, number * 20000, number * 8000,
+       number / 2, number / 2, number / 4, number / 20, number / 10, jsonb_build_object('deal_won', number / 10)
+FROM (SELECT *, c.orders / {days} AS number FROM bench_counter c, generate_series(0, {days}) AS d) c
+"""
+
+# Four of five came through whole; a draft and one that is under way now and then.
+IMPORTS = """
+INSERT INTO imports_importjob (id, counter_id, state, name, kind, size, sha256, file, "table", sample, sheet, encoding, delimiter,
+  columns, language, requested_by, request_id, created_at, started_at, finished_at, line, position, whole, created, updated,
+  unchanged, rejected, reported, held, warned, error_code, error_message, fence, breakdowns)
+SELECT pg_temp.key(at, c.counter_id * 10000 + i, 1, 'c'), c.counter_id, state, 'orders-' || i || '.csv', 'csv', 140 * number, md5(i::text) || md5(at::text),
+       '', '', decode('{sample}', 'hex'), '', 'utf-8', ',', '{{"id": "id", "create_date_time": "create_date_time", "order_status": "order_status"}}'::jsonb, 'en',
+       'owner@agency' || c.agency_rank || '.example', md5('import' || i || ' ' || c.counter_id), at, at,
+       CASE WHEN state IN ('draft', 'queued') THEN NULL ELSE at + interval '40 seconds' END, number, 140 * number, 140 * number,
+       number - number / 10, number / 20, number / 20, CASE WHEN state = 'partly_failed' THEN 7 ELSE 0 END, CASE WHEN state = 'partly_failed' THEN 7 ELSE 0 END,
+       CASE WHEN luck = 5 THEN '{{"unmapped_status": 4}}'::jsonb ELSE '{{}}'::jsonb END, '{{}}'::jsonb,
+       CASE WHEN state = 'failed' THEN 'internal_error' ELSE '' END, '', 1, 0
+FROM (SELECT *, CASE luck WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'draft' WHEN 3 THEN 'partly_failed' WHEN 4 THEN 'partly_failed' ELSE 'succeeded' END AS state
+      FROM (SELECT *, pg_temp.dice(c.counter_id * 1000 + i, 98, 20) AS luck, 1000 + pg_temp.dice(c.counter_id * 1000 + i, 99, 4000)::int AS number,
+                   pg_temp.until() - make_interval(secs => {days} * 86400.0 * i / {imports} + 300) AS at
+            FROM bench_counter c, generate_series(0, {imports} - 1) AS i) lucky) c
+"""
+
+REPORTS = """
+INSERT INTO imports_reportpart (job_id, first_line, rows, body)
+SELECT id, 2, 7, decode('{report}', 'hex') FROM imports_importjob WHERE reported > 0
+"""
+
 AUDIT = """
-INSERT INTO audit_auditentry (agency_id, at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label,
+INSERT INTO audit_auditentry (agency_id, counter, at, actor_kind, actor_id, actor_label, action, object_type, object_id, object_label,
   before, after, details, source, ip, request_id)
-SELECT c.agency_id, pg_temp.came(n::bigint * {orders} / {entries}), kind, '1',
+SELECT c.agency_id, c.metrica_id, pg_temp.came(n::bigint * {orders} / {entries}), kind, '1',
        CASE kind WHEN 'person' THEN (ARRAY['owner', 'manager1', 'manager2', 'manager3'])[1 + pg_temp.dice(n, 91, 4)] || '@agency' || c.agency_rank || '.example'
                  WHEN 'key' THEN 'key crm' ELSE 'system' END,
        (ARRAY['orders.accepted', 'orders.accepted', 'orders.accepted', 'upload_job.requested', 'upload_job.finished', 'status.changed', 'counter.changed', 'comparison.finished'])[1 + what],
@@ -313,21 +374,30 @@ CREATE UNLOGGED TABLE bench_counter (counter_id bigint PRIMARY KEY, agency_id bi
 """
 """Which counter gets the orders of which slot, and what the counters are; gone again at the end."""
 
-IN_PIECES = {"clients_client": CLIENTS, "orders_order": ORDERS, "orders_statuschange": CHANGES}
-WHOLE = {
-    "uploads_uploadjob": JOBS,
-    "uploads_upload": UPLOADS,
-    "counters_apicall": CALLS,
-    "dashboard_dayfigures": FIGURES,
-    "audit_auditentry": AUDIT,
-    "alerts_alert": ALERTS,
-    "alerts_alertdelivery": MESSAGES,
-    "alerts_told": TOLD,
-    "hooks_event": EVENTS,
-    "hooks_delivery": DELIVERIES,
-    "uploads_resend": RESENDS,
+IN_PIECES = {
+    "clients_client": (CLIENTS,),
+    "orders_order": (ORDERS,),
+    "orders_statuschange": (CHANGES,),
+    "clients_contact": (TOLD_OF_CLIENTS, TOLD_BY_ORDERS),
 }
-"""In this order: some read what those before them wrote."""
+CHAINS: tuple[dict[str, str], ...] = (
+    {"counters_apicall": CALLS},
+    {"uploads_uploadjob": JOBS, "uploads_upload": UPLOADS},
+    {"dashboard_daynumbers": NUMBERS},
+    {"dashboard_dayfigures": FIGURES},
+    {"audit_auditentry": AUDIT},
+    {"hooks_event": EVENTS, "hooks_delivery": DELIVERIES},
+    {"alerts_alert": ALERTS, "alerts_alertdelivery": MESSAGES, "alerts_told": TOLD},
+    {"imports_importjob": IMPORTS, "imports_reportpart": REPORTS},
+    {"uploads_resend": RESENDS},
+)
+"""Side by side; within one, some read what those before them wrote."""
+
+TABLES = (*IN_PIECES, *(table for chain in CHAINS for table in chain))
+
+# A file's beginning, and lines of a report, as imports keep them: CSV, compressed.
+_SAMPLE = "id,create_date_time,order_status\n" + "".join(f"D-{n},2026-01-0{n} 10:00,PAID\n" for n in range(1, 8))
+_REPORT = "".join(f"{n},id,required,Write the order's id.,,2026-01-0{n} 10:00,PAID\n" for n in range(2, 9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,13 +421,15 @@ class Extent:
             "entries": max(1000, self.orders // 20),
             "alerts": max(300, self.orders // 1000),
             "events": max(500, self.orders // 50),
+            "imports": 40,
+            "sample": zlib.compress(_SAMPLE.encode()).hex(),
+            "report": zlib.compress(_REPORT.encode()).hex(),
         }
 
     def functions(self) -> str:
         return CONTACTS + FUNCTIONS.format(**self.values())
 
-    def statement(self, table: str, *, first: int = 1, last: int = 0) -> str:
-        text = IN_PIECES.get(table) or WHOLE[table]
+    def statement(self, text: str, *, first: int = 1, last: int = 0) -> str:
         return text.format(**self.values(), first=first, last=last)
 
     def pieces(self, table: str, number: int = 60) -> list[tuple[int, int]]:

@@ -18,10 +18,17 @@ from tests.benchmarks.filling.shares import Sizes, sizes
 
 Connection = psycopg.Connection[Any]
 
-KEEPING_KEYS = ("clients_client", "orders_order", "uploads_uploadjob")
-"""Their primary keys grow with the rows, so they cost little while rows come in."""
+LOSING_KEYS = ("orders_statuschange", "clients_contact")
+"""The other tables keep their primary keys, which grow with the rows and so cost little: rows refer to them, and ranges
+of them are read while others are written."""
 
 _WITH_NUMBERS = ("clients_client", "orders_order")  # keys that were given, not drawn from their sequence
+
+_LARGEST_FIRST = ("orders_statuschange", "orders_order", "clients_contact", "clients_client")
+
+
+AS_ADVISED = ("jit = off", "random_page_cost = 1.1", "work_mem = '32MB'")
+"""What docs/operations.md advises for the database, as far as it can be set without the server's own file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Lab:
                 "max_parallel_workers_per_gather = 0",
                 "max_parallel_maintenance_workers = 0",
                 "jit = off",
+                "session_replication_role = replica",  # foreign keys hold by the way rows are made up; the test looks
             ):
                 connection.execute(f"SET {setting}")
             connection.execute(self.extent.functions())
@@ -51,7 +59,7 @@ class Lab:
         print(f"{time.monotonic() - self.began:7.0f} s  {text}", flush=True)
 
 
-def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int) -> int:
+def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int, logged: bool) -> int:
     until = timezone.now().replace(microsecond=0)
     parts = sizes(orders=orders, agencies=agencies, counters=counters, seed=seed)
     lab = Lab(_url(), big.Extent(orders, len(parts.slots), seed, until), time.monotonic())
@@ -60,24 +68,40 @@ def fill(*, orders: int, agencies: int, counters: int, seed: int, at_once: int) 
         made = small.make(sizes=parts, seed=seed, until=until)
         lab.say(f"{agencies} agencies, {counters} counters")
         _places(connection, parts, made, orders)
-        tables = [*big.IN_PIECES, *big.WHOLE]
-        rebuilding = indexes.take_away(connection, tables, keeping_keys=KEEPING_KEYS)
+        rebuilding = indexes.take_away(connection, big.TABLES, losing_keys=LOSING_KEYS)
+        if not logged:
+            indexes.keep_no_log(connection, big.TABLES)
+        for table in big.TABLES:  # the server's own looking through would only take turns with what is done here
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     _rows(lab, at_once)
-    for last in (False, True):
-        chains = indexes.chains(rebuilding, last=last).values()
-        _side_by_side(
-            lab, at_once, [lambda c, chain=chain: indexes.make_again(c, chain, _told(lab)) for chain in chains]
-        )
+    lab.say("rows")
+    _side_by_side(lab, at_once, [_vacuum(table, lab) for table in _by_size(big.TABLES)])
+    again = sorted(rebuilding, key=lambda work: _place(work.table))
+    _side_by_side(lab, at_once, [lambda _connection: _seal(lab), *(_index(work, lab) for work in again)])
     with lab.connection() as connection:
+        for work in again:
+            indexes.make_again(connection, work.after)
+        for setting in AS_ADVISED:
+            connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}')
+        for table in big.TABLES:
+            connection.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
         connection.execute("DROP TABLE bench_slot, bench_counter")
         for table in _WITH_NUMBERS:
             connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), %s)", [orders])
     lab.say("indexes and foreign keys")
-    sealed = _side_by_side(lab, at_once, [*(_vacuum(table, lab) for table in tables), lambda _connection: _seal()])[-1]
     with lab.connection() as connection:
         connection.execute("ANALYZE")
-    lab.say(f"statistics; {sealed:,} audit entries sealed")
+    small.count_work(until=until)
+    lab.say("statistics, and the numbers of the home page")
     return 0
+
+
+def _by_size(tables: Iterable[str]) -> list[str]:
+    return sorted(tables, key=_place)
+
+
+def _place(table: str) -> int:
+    return _LARGEST_FIRST.index(table) if table in _LARGEST_FIRST else len(_LARGEST_FIRST)
 
 
 def _url() -> str:
@@ -118,16 +142,27 @@ def _places(connection: Connection, parts: Sizes, made: small.Made, orders: int)
 
 def _rows(lab: Lab, at_once: int) -> None:
     work: list[Callable[[Connection], Any]] = []
-    for table in big.IN_PIECES:
+    for table, texts in big.IN_PIECES.items():
         for first, last in lab.extent.pieces(table):
-            statement = lab.extent.statement(table, first=first, last=last)
-            work.append(lambda connection, statement=statement: connection.execute(statement))
+            work += [_piece(lab.extent.statement(text, first=first, last=last)) for text in texts]
         work.append(lambda _connection, table=table: lab.say(f"{table}: all pieces are begun"))
+        if table == "orders_statuschange":
+            # Among them, so that the longest is not begun last; by now all orders are there.
+            work += [_chain(chain, lab) for chain in big.CHAINS]
     _side_by_side(lab, at_once, work)
-    with lab.connection() as connection:
-        for table in big.WHOLE:
-            connection.execute(lab.extent.statement(table))
+
+
+def _piece(statement: str) -> Callable[[Connection], Any]:
+    return lambda connection: connection.execute(statement)
+
+
+def _chain(chain: dict[str, str], lab: Lab) -> Callable[[Connection], None]:
+    def work(connection: Connection) -> None:
+        for table, text in chain.items():
+            connection.execute(lab.extent.statement(text))
             lab.say(table)
+
+    return work
 
 
 def _side_by_side(lab: Lab, at_once: int, work: Iterable[Callable[[Connection], Any]]) -> list[Any]:
@@ -143,8 +178,12 @@ def _side_by_side(lab: Lab, at_once: int, work: Iterable[Callable[[Connection], 
         return list(pool.map(run, work))
 
 
-def _told(lab: Lab) -> Callable[[indexes.Work], None]:
-    return lambda work: lab.say(f"{work.table} {work.name}")
+def _index(work: indexes.Work, lab: Lab) -> Callable[[Connection], None]:
+    def make(connection: Connection) -> None:
+        indexes.make_again(connection, work.statements)
+        lab.say(f"{work.table} {work.name}")
+
+    return make
 
 
 def _vacuum(table: str, lab: Lab) -> Callable[[Connection], None]:
@@ -155,7 +194,7 @@ def _vacuum(table: str, lab: Lab) -> Callable[[Connection], None]:
     return work
 
 
-def _seal() -> int:
+def _seal(lab: Lab) -> None:
     """The chain of the audit log as the tick makes it."""
     from apps.audit import chain
 
@@ -163,4 +202,4 @@ def _seal() -> int:
     while done := chain.seal(50_000, thorough=not sealed):
         sealed += done
     connections.close_all()
-    return sealed
+    lab.say(f"{sealed:,} audit entries sealed")

@@ -1,19 +1,23 @@
-"""What there is little of: agencies, people, accounts, counters with mapping and goals, keys, channels, webhooks."""
+"""What there is little of: agencies, people and whom they invited, accounts, counters with mapping and goals, keys,
+channels, webhooks; and what each counter has to do."""
 
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.agencies.keys import hash_of, prefix_of
-from apps.agencies.models import Agency, ApiKey, Membership, Role, User
-from apps.alerts.models import AlertRules, Channel
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, Role, SavedFilter, SignIn, User
+from apps.alerts.models import AlertMute, AlertRules, Channel
 from apps.counters.models import AccountState, AttributeEntity, Counter, CustomAttribute, MetricaAccount, Mode, Product
-from apps.dashboard.models import Comparison
-from apps.goals.models import AgreedStatus, Goal, MappingVersion, StatusMapping
+from apps.dashboard.models import Comparison, CounterNumbers, RollUp
+from apps.goals.models import AgreedStatus, Goal, MappingVersion, StatusMapping, StepState
 from apps.goals.statuses import StatusRow
 from apps.hooks.models import SUBSCRIBABLE, Endpoint
+from apps.imports.models import RememberedColumns
+from apps.orders import numbers
 from apps.orders.models import HoldReview
 from apps.uploads.models import Heartbeat, WorkDone
 from tests.benchmarks.filling.shares import Sizes
@@ -37,6 +41,11 @@ COUNTERS_BEGIN = 60_000_000
 def owner_of(agency: int) -> str:
     """The login of an agency's owner; agencies are numbered from 1, the biggest first."""
     return f"owner@agency{agency}.example"
+
+
+def limited_of(agency: int) -> str:
+    """The login of a manager who is limited to three of the agency's counters, its first one among them."""
+    return f"manager4@agency{agency}.example"
 
 
 def key_of(agency: int) -> str:
@@ -79,6 +88,7 @@ def make(*, sizes: Sizes, seed: int, until: datetime) -> Made:
     )
     counters = _counters(agencies, accounts, sizes, dice, until)
     _meanings(counters, until)
+    _limits(agencies, counters)
     AlertRules.objects.bulk_create(AlertRules(agency=agency, looked_at=until) for agency in agencies)
     WorkDone.objects.bulk_create(WorkDone(agency=agency, weight=1.0) for agency in agencies)
     Channel.objects.bulk_create(
@@ -134,6 +144,66 @@ def _people(agencies: list[Agency], began: datetime) -> None:
             secret_hash=hash_of(key_of(number)),
             scopes=["read", "write"],
         )
+
+    Invitation.objects.bulk_create(
+        Invitation(
+            agency=agency,
+            email=f"guest{place}@agency{number}.example",
+            secret_hash=hash_of(f"{number} {place}"),
+            invited_by=owner_of(number),
+            created_at=began + timedelta(days=30 * place),
+            expires_at=began + timedelta(days=30 * place + 7),
+            mailed_at=began + timedelta(days=30 * place),
+            accepted_at=began + timedelta(days=30 * place + 1) if place % 3 == 0 else None,
+            withdrawn_at=began + timedelta(days=30 * place + 2) if place % 3 == 1 else None,
+        )
+        for number, agency in enumerate(agencies, start=1)
+        for place in range(24)
+    )
+    ApiKey.objects.bulk_create(
+        ApiKey(
+            agency=agency,
+            name=f"old {place}",
+            prefix=f"gp_o{number:05d}{place:05d}",
+            secret_hash=hash_of(f"old {number} {place}"),
+            scopes=["read"],
+            revoked_at=began + timedelta(days=40 * place + 30),
+        )
+        for number, agency in enumerate(agencies, start=1)
+        for place in range(8)
+    )
+    SavedFilter.objects.bulk_create(
+        SavedFilter(
+            agency=agency, user=made[owner_of(number)], list_name=name, name=query, query=query, shared=place == 0
+        )
+        for number, agency in enumerate(agencies, start=1)
+        for name in ("orders_order", "audit_auditentry")
+        for place, query in enumerate(("q=D-1", "q=D-2", "q=D-3"))
+    )
+    SignIn.objects.bulk_create(
+        SignIn(user=user, session_key=f"made-up-{user.pk}-{place}", agent=f"Firefox {place}, Linux")
+        for user in made.values()
+        for place in range(3)
+    )
+
+
+def _limits(agencies: list[Agency], counters: list[Counter]) -> None:
+    mine: dict[int, list[Counter]] = {}
+    for counter in counters:
+        mine.setdefault(counter.agency_id, []).append(counter)
+    for number, agency in enumerate(agencies, start=1):
+        own = mine[agency.pk]
+        chosen = {own[0].metrica_id, own[len(own) // 2].metrica_id, own[-1].metrica_id}
+        Membership.objects.filter(agency=agency, user__email=limited_of(number)).update(counter_ids=sorted(chosen))
+    AlertMute.objects.bulk_create(
+        AlertMute(
+            agency=agency,
+            cause="holds_waiting",
+            subject=f"counter {mine[agency.pk][0].pk}",
+            until=timezone.now() + timedelta(days=5),
+        )
+        for agency in agencies
+    )
 
 
 def _role(email: str) -> str:
@@ -233,3 +303,36 @@ def _meanings(counters: list[Counter], until: datetime) -> None:
         for counter in counters
     )
     HoldReview.objects.bulk_create(HoldReview(counter=counter, revision=counter.revision) for counter in counters)
+    StepState.objects.bulk_create(
+        StepState(counter=counter, looked_at=until, goals_read_at=until) for counter in counters
+    )
+    RememberedColumns.objects.bulk_create(
+        RememberedColumns(counter=counter, delimiter=",", columns={"id": "id", "order_status": "order_status"})
+        for counter in counters
+    )
+
+
+def count_work(*, until: datetime) -> None:
+    """What the roll-up would find, once all rows and their indexes are there; the days' numbers are made up."""
+    counters = list(Counter.objects.order_by("pk"))
+    RollUp.objects.get_or_create(pk=1)
+    for start in range(0, len(counters), 50):
+        some = {counter.pk: counter for counter in counters[start : start + 50]}
+        CounterNumbers.objects.bulk_create(
+            CounterNumbers(
+                counter=some[pk],
+                waiting=work.waiting,
+                oldest=work.oldest,
+                held=work.held,
+                held_by_reason=work.held_by_reason,
+                rejected=work.rejected,
+                closing=work.closing,
+                work_at=until,
+                basis=f"{some[pk].time_zone} {some[pk].currency}",
+                counted_to=until,
+                days_at=until,
+                recount_at=until + timedelta(days=1),
+                recounted_at=until,
+            )
+            for pk, work in numbers.whole_work_of(some).items()
+        )

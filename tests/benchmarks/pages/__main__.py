@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.pages`: opens every page as each of three people, some times each.
+"""`python -m tests.benchmarks.pages`: opens every page as each of some people, and by an API key, some times each.
 
 Ends with 1 where one takes longer than its limit, needs more queries than are pinned, or breaks.
 """
@@ -16,7 +16,11 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=20, help="how often each page is opened after the first time (20)")
     parser.add_argument("--limit", type=int, default=300, help="milliseconds that 95 of 100 openings keep within (300)")
     parser.add_argument("--match", default="", help="only pages whose description holds this text")
-    parser.add_argument("--people", default="staff,owner of a big agency,owner of a small one,key of a big agency")
+    parser.add_argument(
+        "--people",
+        default="owner of a big agency,owner of a small one,limited manager,key of a big agency,staff",
+        help="who opens them, by commas (all)",
+    )
     parser.add_argument(
         "--all", action="store_true", help="print every page, not only the slow ones and the slowest twenty"
     )

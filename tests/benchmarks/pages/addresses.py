@@ -19,10 +19,11 @@ NOT_OPENED = ("logout", "autocomplete")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`page`: what it is, the same for everybody and on every database; `path`: where."""
+    """`page`: what it is, the same for everybody and on every database; `path`: where; `kind`: for the table."""
 
     page: str
     path: str
+    kind: str = "page"
 
 
 def admin_addresses(browser: Browser, actor: Actor, missing: list[str]) -> Iterator[Address]:
@@ -55,7 +56,7 @@ def _of_model(browser: Browser, actor: Actor, model: Any, model_admin: Any, miss
     path = reverse(f"{start}_changelist")
     answer = browser.get(path)
     if answer.status_code != 200:
-        yield Address(f"{label} list", path)
+        yield Address(f"{label} list", path, "list")
         return
     changelist = answer.context_data["cl"]
     yield from _of_list(label, path, changelist, model, actor, missing)
@@ -64,43 +65,48 @@ def _of_model(browser: Browser, actor: Actor, model: Any, model_admin: Any, miss
     for pattern in _patterns(model_admin.get_urls()):
         name = f"admin:{pattern.name}"
         wanted = list(pattern.pattern.converters)
+        own = values.arguments(pattern.name or "", actor)
         if pattern.name in (None, f"{start[6:]}_changelist") or not _is_own(pattern):
             continue
         page = f"{label} {pattern.name.removeprefix(f'{start[6:]}_')}"
         try:
             if not wanted:
                 yield Address(page, reverse(name))
+            elif own is not None:
+                for which, given in own:
+                    yield Address(f"{page}{which}", reverse(name, args=given))
             elif len(wanted) == 1:
                 for which, key in keys:
                     yield Address(f"{page}{which}", reverse(name, args=[key]))
-            elif given := values.arguments(pattern.name, wanted, actor):
-                yield Address(page, reverse(name, args=given))
-        except values.Unknown as unknown:
-            missing.append(str(unknown))
+            else:
+                missing.append(f"the address {name} with {', '.join(wanted)}")
         except NoReverseMatch:
             missing.append(f"the address {name}: {pattern.pattern}")
 
 
 def _of_list(label: str, path: str, changelist: Any, model: Any, actor: Actor, missing: list[str]) -> Iterator[Address]:
-    yield Address(f"{label} list", path)
+    yield Address(f"{label} list", path, "list")
     pages = changelist.paginator.num_pages
     if pages > 1:
-        yield Address(f"{label} list, page 2", f"{path}?p=2")
-        yield Address(f"{label} list, last page", f"{path}?p={pages}")
-    for header in result_headers(changelist):
+        yield Address(f"{label} list, page 2", f"{path}?p=2", "list")
+        yield Address(f"{label} list, last page", f"{path}?p={pages}", "list")
+    for place, header in enumerate(result_headers(changelist)):
         if header.get("sortable"):
-            yield Address(f"{label} list by {header['text']}", f"{path}{header['url_primary']}")
+            for sign, way in (("", "rising"), ("-", "falling")):
+                yield Address(f"{label} list by {header['text']}, {way}", f"{path}?o={sign}{place}", "sorted")
     for spec in changelist.filter_specs:
         try:
             for which, parameters in values.choices(spec):
                 name = next(iter(parameters))
                 shown = f"{name}, object" if name.endswith("__exact") and which.isdecimal() else f"{name}={which}"
-                yield Address(f"{label} list, {shown}", f"{path}?{urlencode(parameters)}")
+                yield Address(f"{label} list, {shown}", f"{path}?{urlencode(parameters)}", "filter")
         except values.Unknown as unknown:
             missing.append(f"{label}: {unknown}")
+    for which, parameters in values.together(model, actor):
+        yield Address(f"{label} list, {which}", f"{path}?{urlencode(parameters)}", "filter")
     if changelist.search_fields:
         for kind, words in values.searches(model, changelist.root_queryset, actor):
-            yield Address(f"{label} search, {kind}", f"{path}?{urlencode({'q': words})}")
+            yield Address(f"{label} search, {kind}", f"{path}?{urlencode({'q': words})}", "search")
 
 
 def _patterns(entries: Any) -> Iterator[URLPattern]:
@@ -112,5 +118,7 @@ def _patterns(entries: Any) -> Iterator[URLPattern]:
 
 
 def _is_own(pattern: URLPattern) -> bool:
-    """Not Django's own redirect of old addresses."""
-    return bool(pattern.name) and "delete" not in str(pattern.name)
+    """Not Django's own redirect of old addresses, nor a saved filter, which only leads to its list; and a workbook
+    takes the time that its rows take."""
+    name = str(pattern.name)
+    return bool(pattern.name) and "delete" not in name and not name.endswith(("_filter", "_export_xlsx"))

@@ -47,22 +47,22 @@ def api_addresses(browser: Browser, key: str, actor: Actor, missing: list[str]) 
         for part, converter in wanted.items():
             kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
             path = path.replace(f"<{kind}:{part}>", str(known[part]))
-        yield Address(f"api {name}", path)
+        yield Address(f"api {name}", path, "list")
         if name == "orders" and order is not None:
             yield from _orders(browser, key, path, counter, order, missing)
         if name == "holds":
-            yield Address("api holds, counter", f"{path}?counter={counter.metrica_id}")
+            yield Address("api holds, counter", f"{path}?counter={counter.metrica_id}", "filter")
             for reason in HoldReason:
-                yield Address(f"api holds, {reason}", f"{path}?hold={reason.value}")
+                yield Address(f"api holds, {reason}", f"{path}?hold={reason.value}", "filter")
 
 
 def _orders(
     browser: Browser, key: str, path: str, counter: Counter, order: Order, missing: list[str]
 ) -> Iterator[Address]:
     following = browser.get(f"{path}?limit=1000", headers={"Authorization": f"Bearer {key}"}).json().get("next")
-    yield Address("api orders, a thousand", f"{path}?limit=1000")
+    yield Address("api orders, a thousand", f"{path}?limit=1000", "list")
     if following:
-        yield Address("api orders, next page", following)
+        yield Address("api orders, next page", following, "list")
     now = timezone.now()
     given: dict[str, list[str]] = {
         "status": [order.order_status, values.NOTHING],
@@ -80,4 +80,8 @@ def _orders(
             missing.append(f"the filter {name} of the order list of the API")
         for place, value in enumerate(given.get(name, [])):
             which = value if name in ("type", "delivery", "hold") else str(place + 1)
-            yield Address(f"api orders, {name}={which}", f"{path}?{urlencode({name: value})}")
+            yield Address(
+                f"api orders, {name}={which}",
+                f"{path}?{urlencode({name: value})}",
+                "search" if name == "search" else "filter",
+            )

@@ -79,13 +79,14 @@ def walk(*, times: int, limit: int, match: str, people: list[str], all: bool, pi
 
 def _person(who: str, missing: list[str]) -> tuple[Browser, dict[str, str], list[Address]]:
     browser = Browser(raise_request_exception=False)
-    number = 1 if "big" in who else Agency.objects.count()
+    number = Agency.objects.count() if "small" in who else 1
     actor: Actor
     if who.startswith("key"):
         key = ApiKey.objects.get(name="crm", agency__slug=f"agency-{number}")
         actor, text = actor_for_key(key), small.key_of(number)
         return browser, {"Authorization": f"Bearer {text}"}, list(api_addresses(browser, text, actor, missing))
-    user = User.objects.get(email=small.STAFF if who == "staff" else small.owner_of(number))
+    of_person = small.limited_of if "limited" in who else small.owner_of
+    user = User.objects.get(email=small.STAFF if who == "staff" else of_person(number))
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     actor = actor_for_user(user)
     return browser, {}, list(admin_addresses(browser, actor, missing))
@@ -121,22 +122,50 @@ def _visit(browser: Browser, headers: dict[str, str], who: str, address: Address
 
 def _report(found: list[Visits], missing: list[str], *, limit: int, all: bool, pin: bool) -> int:
     pinned: dict[str, int] = json.loads(PINNED.read_text()) if PINNED.exists() else {}
+    if pin:
+        kept = {visits.name: max(visits.queries, default=0) for visits in found if not visits.problem}
+        pinned |= {name: max(number, pinned.get(name, 0)) for name, number in kept.items()}
+        PINNED.write_text(json.dumps(pinned, ensure_ascii=False, indent=0, sort_keys=True) + "\n")
     slow = [visits for visits in found if visits.share(0.95) > limit or visits.problem]
-    more = [visits for visits in found if max(visits.queries, default=0) > pinned.get(visits.name, 10**6)]
+    more = [visits for visits in found if pinned and max(visits.queries, default=0) > pinned.get(visits.name, -1)]
     ordered = sorted(found, key=lambda visits: -visits.share(0.95))
     _print(ordered if all else ordered[: max(20, len(slow))])
-    print(f"\n{len(found)} pages; {len(slow)} slower than {limit} ms or broken")
     for visits in slow:
         print(f"\n{visits.name}\n  {visits.address.path}\n  {visits.problem or f'p95 {visits.share(0.95):.0f} ms'}")
         print(f"  slowest query, {visits.slowest_query[0]:.0f} ms: {visits.slowest_query[1][:1500]}")
     for visits in more:
-        print(f"{visits.name}: {max(visits.queries)} queries, pinned are {pinned[visits.name]}")
+        allowed = pinned.get(visits.name)
+        said = f"pinned are {allowed}" if allowed is not None else "none are pinned: see --pin"
+        print(f"{visits.name}: {max(visits.queries, default=0)} queries, {said}")
     for each in dict.fromkeys(missing):
         print(f"Nobody has told what to put there, see tests/benchmarks/pages/values.py: {each}")
-    if pin:
-        kept = {visits.name: max(visits.queries, default=0) for visits in found if not visits.problem}
-        PINNED.write_text(json.dumps({**pinned, **kept}, ensure_ascii=False, indent=0, sort_keys=True) + "\n")
+    _table(found, limit=limit)
+    print(
+        f"\n{len(found)} pages; {len(slow)} slower than {limit} ms or broken; {len(more)} with more queries than pinned"
+    )
     return 1 if slow or more or missing else 0
+
+
+KINDS = {"list": "lists, page by page", "filter": "filters", "search": "searches", "sorted": "sorted", "page": "pages"}
+
+
+def _table(found: list[Visits], *, limit: int) -> None:
+    """For README: by person and kind how many there are, and the slowest of them."""
+    print(f"\n| who | what | how many | median of p95 | slowest p95 | over {limit} ms | most queries | the slowest |")
+    print("|---|---|---|---|---|---|---|---|")
+    for who in dict.fromkeys(visits.who for visits in found):
+        for kind, title in KINDS.items():
+            some = [visits for visits in found if visits.who == who and visits.address.kind == kind]
+            if not some:
+                continue
+            times = sorted(visits.share(0.95) for visits in some)
+            slowest = max(some, key=lambda visits: visits.share(0.95))
+            cells = (
+                *(who, title, len(some), f"{times[len(times) // 2]:.0f} ms", f"{times[-1]:.0f} ms"),
+                *(sum(time > limit for time in times), max(max(visits.queries, default=0) for visits in some)),
+                slowest.address.page,
+            )
+            print(f"| {' | '.join(map(str, cells))} |")
 
 
 def _print(rows: Iterable[Visits]) -> None:
