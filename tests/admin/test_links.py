@@ -205,7 +205,9 @@ def test_the_log_links_to_what_is_there_and_open(troubled: Place, login: Any):
         gone = AuditEntry.objects.filter(agency=troubled.agency, object_type=kind).last()
         assert gone is not None, kind
         page = owner.get(f"/admin/audit/auditentry/{gone.pk}/change/").content.decode()
-        assert (f'href="/admin/{kind.replace(".", "/")}/' in page) == (kind == "hooks.endpoint")
+        assert (f'href="/admin/{kind.replace(".", "/")}/{gone.object_id}/change/"' in page) == (
+            kind == "hooks.endpoint"
+        )
 
 
 def test_owners_are_read_once_a_page(troubled: Place, login: Any, django_assert_max_num_queries: Any):
