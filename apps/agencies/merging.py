@@ -49,7 +49,7 @@ def merged(
     """
     if parts is None or connections[rows.db].vendor != "postgresql":
         return rows[start:stop]
-    order = list(rows.query.order_by)
+    order = [str(name) for name in rows.query.order_by]
     names = [name.removeprefix("-") for name in order]
     own = [name for name in dict.fromkeys(names) if name not in ("pk", rows.model._meta.pk.name)]
     of_one = rows.filter(**{parts.field: _PART}).values_list(*own, "pk")[:stop]

@@ -67,7 +67,7 @@ def _values(column: str, agencies: Collection[int] | None) -> Iterable[tuple[int
 
 
 def _jumped(column: str, agencies: list[int], *, first: str, following: str) -> Known:
-    name = connection.ops.quote_name(AuditEntry._meta.get_field(column).column)  # type: ignore[arg-type]
+    name = connection.ops.quote_name(AuditEntry._meta.get_field(column).column)  # type: ignore[arg-type, union-attr]
     with connection.cursor() as cursor:
         cursor.execute(_STEPS.format(column=name, first=first, next=following), [agencies, MOST])
         return cursor.fetchall()

@@ -7,6 +7,7 @@ counters at once, by a number of queries that does not grow with them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
@@ -87,7 +88,7 @@ def _account_of(counter: Counter) -> Finding:
         text = _("No account is chosen, so nothing can leave.")
         step = _("Choose the Yandex login whose token opens this counter.")
         return Finding("account", title, Level.NEEDED, text, step, f"{page_of(counter)}#id_account", of_accounts=True)
-    page = {
+    page: dict[str, Any] = {
         "url": reverse("admin:counters_metricaaccount_change", args=[account.pk]),
         "right": Right.ADMINISTER,
         "of_accounts": True,
