@@ -14,7 +14,7 @@ help:
 	@echo "make test        the whole test suite, SQLite always, PostgreSQL where one answers"
 	@echo "make lint types  ruff, mypy"
 	@echo "make messages    collect texts for translation and compile them (needs GNU gettext)"
-	@echo "make screenshots pictures of the main pages in both languages (needs Chromium)"
+	@echo "make screenshots pictures of the main pages, in both languages, on a desk and a phone (needs Chromium)"
 	@echo "make benchmarks  speed and memory, minutes long (needs PostgreSQL)"
 	@echo "make chaos       delivery under faults, kills and restarts (ARGS=\"--minutes 10 --seed 123\", --small, --sqlite)"
 	@echo "make key         prints a SECRET_KEY and an encryption key"
@@ -55,7 +55,7 @@ messages: install
 	$(PY) -m project.messages
 
 screenshots: install
-	$(PY) -m tests.browser.screenshots
+	$(PY) -m tests.browser.screenshots $(ARGS)
 
 benchmarks: install
 	$(PY) -m tests.benchmarks $(ARGS)

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "apps.imports",
     "apps.api",
     "apps.dashboard",
+    "apps.reports",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("apps.sandbox")

@@ -34,6 +34,8 @@ HEAVY = (
     "metrica/test_speed.py",
     "uploads/test_stopping.py",
     "uploads/test_many_workers.py",
+    "browser/test_every_page.py",
+    "browser/test_the_whole_way.py",
     "browser/test_walk.py",
     "browser/test_connect_yandex.py",
     "browser/test_statuses_in_step.py",

@@ -14,6 +14,8 @@ from unfold.decorators import action, display
 from apps.agencies import second_step, services, shown_once
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.clocks import moment
+from apps.agencies.exporting import Cell
 from apps.agencies.forms import MemberForm, NewKeyForm
 from apps.agencies.invitation_admin import InvitationAdmin
 from apps.agencies.limits import LimitColumnMixin
@@ -52,16 +54,21 @@ class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
 
     add_right = None
     change_right = delete_right = Right.ADMINISTER
-    list_display = ("email", "name", "role", "shown_counters", "last_login", "created_at")
+    list_display = ("email", "name", "role", "shown_counters", "last_login", "joined")
     list_display_links = ("email",)
     list_filter = ("role",)
     list_select_related = ("user", "agency")
     search_fields = ("user__email", "user__name")
     search_help_text = _("E-mail or name")
     ordering = ("user__email",)
-    readonly_fields = ("email", "name", "shown_counters", "last_login", "created_at")
+    readonly_fields = ("email", "name", "shown_counters", "last_login", "joined")
     actions_detail = ("password_link", "second_step_off")
     list_before_template = "admin/agencies/people_before.html"
+
+    export_cells = {
+        "last_login": (Cell(_("last login"), lambda member: member.user.last_login),),
+        "joined": (Cell(_("created"), lambda member: member.created_at),),
+    }
 
     @display(description=_("e-mail"), ordering="user__email")
     def email(self, member: Membership) -> str:
@@ -72,15 +79,19 @@ class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
         return member.user.name
 
     @display(description=_("last login"), ordering="user__last_login")
-    def last_login(self, member: Membership) -> Any:
-        return member.user.last_login
+    def last_login(self, member: Membership) -> str:
+        return moment(member.user.last_login)
+
+    @display(description=_("created"), ordering="created_at")
+    def joined(self, member: Membership) -> str:
+        return moment(member.created_at)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("agency", *self.readonly_fields)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         limit = ("reach", "counter_ids") if self.has_change_permission(request) else ("shown_counters",)
-        return (*self.agency_field(request), "email", "name", "role", *limit, "last_login", "created_at")
+        return (*self.agency_field(request), "email", "name", "role", *limit, "last_login", "joined")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, form=MemberForm, **kwargs)
@@ -157,7 +168,7 @@ class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
     """Keys of CRMs. A key is shown once, on the page after it was made; afterwards one only sees its prefix."""
 
     change_right = None
-    list_display = ("name", "prefix", "shown_scopes", "shown_counters", "state", "expires_at", "last_used_at")
+    list_display = ("name", "prefix", "shown_scopes", "shown_counters", "state", "expires", "last_used")
     list_display_links = ("name",)
     list_select_related = ("agency",)
     search_fields = ("name", "prefix")
@@ -165,6 +176,11 @@ class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
     ordering = ("revoked_at", "name")
     actions = ("revoke_selected",)
     actions_detail = ("revoke",)
+
+    export_cells = {
+        "expires": (Cell(_("expires"), lambda key: key.expires_at),),
+        "last_used": (Cell(_("last used"), lambda key: key.last_used_at),),
+    }
 
     @display(description=_("scopes"))
     def shown_scopes(self, key: ApiKey) -> str:
@@ -182,10 +198,26 @@ class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
             return "expired", _("Expired")
         return "active", _("Active")
 
+    @display(description=_("expires"), ordering="expires_at")
+    def expires(self, key: ApiKey) -> str:
+        return moment(key.expires_at)
+
+    @display(description=_("last used"), ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> str:
+        return moment(key.last_used_at)
+
+    @display(description=_("revoked"))
+    def revoked(self, key: ApiKey) -> str:
+        return moment(key.revoked_at)
+
+    @display(description=_("created"))
+    def made(self, key: ApiKey) -> str:
+        return moment(key.created_at)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return (*self.agency_field(request), "name", "scopes", "counter_ids", "expires_at")
-        return (*self.agency_field(request), *self.list_display, "revoked_at", "created_at")
+        return (*self.agency_field(request), *self.list_display, "revoked", "made")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj) if obj else ()

@@ -62,32 +62,33 @@ class ExportMixin:
         cells = cells_of(self, request)
         export = Export(rows, parts, cells, lambda chunk: self.prepare_export(request, chunk))
         if kind == CSV:
-            return self._as_file(kind, StreamingHttpResponse(within(copy_context(), self._told(request, export))))
+            pieces = within(copy_context(), self._export_told(request, export))
+            return self._export_sent(kind, StreamingHttpResponse(pieces))
         most = min(settings.EXPORT_XLSX_ROWS, SHEET_ROWS - 1)
         if rows.order_by().values_list("pk")[most : most + 1]:
             text = _("A sheet takes %(limit)s rows at most here, and this list has more: narrow it, or take it as CSV.")
             messages.error(request, text % {"limit": number_format(most, force_grouping=True)})
             return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
         file = xlsx_of(export, title=capfirst(str(self.opts.verbose_name_plural)))
-        self._tell(request, kind, rows=export.written, complete=True)
-        return self._as_file(kind, FileResponse(file))
+        self._export_noted(request, kind, rows=export.written, complete=True)
+        return self._export_sent(kind, FileResponse(file))
 
-    def _told(self, request: HttpRequest, export: Export) -> Iterator[str]:
+    def _export_told(self, request: HttpRequest, export: Export) -> Iterator[str]:
         """The CSV's pieces; the log is told before the first leaves, and at the end how many rows did."""
         complete = False
-        self._tell(request, CSV)
+        self._export_noted(request, CSV)
         try:
             yield from csv_of(export)
             complete = True
         finally:
-            self._tell(request, CSV, rows=export.written, complete=complete)
+            self._export_noted(request, CSV, rows=export.written, complete=complete)
 
-    def _tell(self, request: HttpRequest, kind: str, **ended: Any) -> None:
+    def _export_noted(self, request: HttpRequest, kind: str, **ended: Any) -> None:
         details = {"list": self.opts.label_lower, "format": kind, "parameters": request.GET.urlencode()[:1000], **ended}
         actor = actor_of(request)
         events.exported.send(sender=self.opts.model, actor=actor, agency_id=actor.agency_id, details=details)
 
-    def _as_file(self, kind: str, response: HttpResponseBase) -> HttpResponseBase:
+    def _export_sent(self, kind: str, response: HttpResponseBase) -> HttpResponseBase:
         name = f"{self.opts.model_name}-{timezone.localtime():%Y-%m-%d-%H%M}.{kind}"
         response["Content-Type"] = CONTENT_TYPES[kind]
         response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -32,21 +32,21 @@ class SavedFiltersMixin:
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view  # type: ignore[attr-defined]
         own = [
-            path("filters/", guarded(self.filters_view), name=f"{self._list_name}_filters"),
-            path("filters/<int:filter_id>/", guarded(self.filter_view), name=f"{self._list_name}_filter"),
+            path("filters/", guarded(self.filters_view), name=f"{self._filters_list}_filters"),
+            path("filters/<int:filter_id>/", guarded(self.filter_view), name=f"{self._filters_list}_filter"),
         ]
         return [*own, *super().get_urls()]  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        if request.method == "GET" and not request.GET and (start := self._start(request)):
-            return HttpResponseRedirect(f"{self._page}?{start}")
+        if request.method == "GET" and not request.GET and (start := self._filters_start(request)):
+            return HttpResponseRedirect(f"{self._filters_page}?{start}")
         return super().changelist_view(request, extra_context)  # type: ignore[misc]
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:
         """The menu; by POST, keeps what is chosen now."""
-        self._check(request)
+        self._filters_check(request)
         if request.method == "POST":
-            return self._save(request)
+            return self._filters_save(request)
         actor, query = actor_of(request), request.GET.urlencode()
         start = set(getattr(request.user, "start_filters", ()))
         found = [
@@ -55,16 +55,16 @@ class SavedFiltersMixin:
                 "query": known_parameters(self, request, saved.query),
                 "may_change": saved_filters.may_change(actor, saved),
                 "is_start": saved.pk in start,
-                "url": reverse(f"admin:{self._list_name}_filter", args=[saved.pk]),
+                "url": reverse(f"admin:{self._filters_list}_filter", args=[saved.pk]),
             }
-            for saved in self._saved(request).order_by("shared", "name", "pk")
+            for saved in self._filters_saved(request).order_by("shared", "name", "pk")
         ]
         context = {
             "filters": found,
             "here": known_parameters(self, request, query),
-            "page": self._page,
+            "page": self._filters_page,
             "whole": WHOLE,
-            "save_url": reverse(f"admin:{self._list_name}_filters"),
+            "save_url": reverse(f"admin:{self._filters_list}_filters"),
             "may_share": saved_filters.may_share(actor),
         }
         answer = TemplateResponse(request, "admin/saved_filters.html", context)
@@ -73,12 +73,12 @@ class SavedFiltersMixin:
 
     def filter_view(self, request: HttpRequest, filter_id: int) -> HttpResponse:
         """The list with this filter; by POST, what is to be done with it."""
-        self._check(request)
-        saved = self._saved(request).select_related("agency").filter(pk=filter_id).first()
+        self._filters_check(request)
+        saved = self._filters_saved(request).select_related("agency").filter(pk=filter_id).first()
         if saved is None:
             raise Http404
         if request.method != "POST":
-            return HttpResponseRedirect(f"{self._page}?{known_parameters(self, request, saved.query)}")
+            return HttpResponseRedirect(f"{self._filters_page}?{known_parameters(self, request, saved.query)}")
         actor, deed = actor_of(request), request.POST.get("do", "")
         try:
             if deed == "rename":
@@ -95,13 +95,13 @@ class SavedFiltersMixin:
                 messages.success(request, _("For you this list begins whole again."))
         except ValidationError as refusal:
             messages.error(request, refusal.messages[0])
-        return self._back(request)
+        return self._filters_back(request)
 
-    def _save(self, request: HttpRequest) -> HttpResponse:
+    def _filters_save(self, request: HttpRequest) -> HttpResponse:
         try:
             saved = saved_filters.save_filter(
                 actor=actor_of(request),
-                list_name=self._list_name,
+                list_name=self._filters_list,
                 name=request.POST.get("name", ""),
                 query=known_parameters(self, request, request.POST.get("query", "")),
                 shared="shared" in request.POST,
@@ -110,33 +110,33 @@ class SavedFiltersMixin:
             messages.error(request, refusal.messages[0])
         else:
             messages.success(request, _("Saved: “%(name)s” is in the menu of filters now.") % {"name": saved.name})
-        return self._back(request)
+        return self._filters_back(request)
 
-    def _back(self, request: HttpRequest) -> HttpResponse:
+    def _filters_back(self, request: HttpRequest) -> HttpResponse:
         """To the list as it was."""
         query = known_parameters(self, request, request.POST.get("query", ""))
-        return HttpResponseRedirect(f"{self._page}?{query}" if query else f"{self._page}{WHOLE}")
+        return HttpResponseRedirect(f"{self._filters_page}?{query}" if query else f"{self._filters_page}{WHOLE}")
 
-    def _check(self, request: HttpRequest) -> None:
+    def _filters_check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
 
-    def _saved(self, request: HttpRequest) -> Any:
-        return SavedFilter.objects.visible_to(actor_of(request)).filter(list_name=self._list_name)
+    def _filters_saved(self, request: HttpRequest) -> Any:
+        return SavedFilter.objects.visible_to(actor_of(request)).filter(list_name=self._filters_list)
 
-    def _start(self, request: HttpRequest) -> str:
+    def _filters_start(self, request: HttpRequest) -> str:
         """Parameters with which the list opens for this person, if they come from somewhere else: from the list itself
         its bare address leads to all of it."""
         chosen = getattr(request.user, "start_filters", None)
         if not chosen or urlsplit(request.headers.get("Referer", "")).path == request.path:
             return ""
-        saved = self._saved(request).filter(pk__in=chosen).first()
+        saved = self._filters_saved(request).filter(pk__in=chosen).first()
         return known_parameters(self, request, saved.query) if saved else ""
 
     @property
-    def _list_name(self) -> str:
+    def _filters_list(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
     @property
-    def _page(self) -> str:
-        return reverse(f"admin:{self._list_name}_changelist")
+    def _filters_page(self) -> str:
+        return reverse(f"admin:{self._filters_list}_changelist")

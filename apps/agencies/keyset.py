@@ -25,7 +25,8 @@ def chunks(rows: QuerySet[M], size: int, parts: Parts | None = None) -> Iterator
     queryset prefetches."""
     steps = _steps(rows)
     if steps[-1].path == "pk":
-        rows = rows.order_by(*(rows.query.order_by or rows.model._meta.ordering), "pk")
+        sorted_by: Any = rows.query.order_by or rows.model._meta.ordering or ()
+        rows = rows.order_by(*sorted_by, "pk")
     chunk = list(merged(rows, parts, stop=size))
     while chunk:
         yield chunk
@@ -86,8 +87,10 @@ def _steps(rows: QuerySet[Any]) -> list[Step]:
 def _read(item: Any) -> tuple[str, bool]:
     if isinstance(item, str):
         return item.removeprefix("-"), item.startswith("-")
-    if isinstance(item, OrderBy) and isinstance(item.expression, F) and not (item.nulls_first or item.nulls_last):
-        return item.expression.name, item.descending
+    if isinstance(item, OrderBy) and not (item.nulls_first or item.nulls_last):
+        of: Any = item.expression
+        if isinstance(of, F):
+            return of.name, item.descending  # type: ignore[attr-defined]
     raise ValueError(f"Rows cannot be read on from where they are ordered by {item!r}.")
 
 

@@ -16,8 +16,10 @@ class LimitedPaginator(Paginator):
         if not isinstance(self.object_list, QuerySet):
             return len(self.object_list)
         rows = self.object_list.order_by()
-        if connections[rows.db].vendor == "postgresql" and not rows.query.distinct:
-            rows = rows.values(one=Value(1))  # no column of the row, so an index alone can answer
+        if not rows.query.distinct:
+            # No column of the row where the database takes that, so an index alone can answer.
+            bare = connections[rows.db].vendor == "postgresql"
+            rows = rows.values(one=Value(1)) if bare else rows.values("pk")
         return rows[: self.COUNT_LIMIT].count()
 
 

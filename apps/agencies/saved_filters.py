@@ -34,7 +34,7 @@ def save_filter(*, actor: Actor, list_name: str, name: str, query: str, shared: 
     saved = SavedFilter(
         agency_id=actor.agency_id, user_id=int(actor.id), list_name=list_name, query=query, shared=shared
     )
-    own = SavedFilter.objects.filter(agency=actor.agency_id, user=actor.id, list_name=list_name)
+    own = SavedFilter.objects.filter(agency=actor.agency_id, user=int(actor.id), list_name=list_name)
     if own.count() >= MOST:
         message = _("You have saved %(number)s filters of this list. Delete one that you do not need any more.")
         raise ValidationError({"name": ValidationError(message, code="too_many", params={"number": MOST})})

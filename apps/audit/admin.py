@@ -1,6 +1,7 @@
 """The audit log to read: who, what, when, on what, under which request; before and after side by side."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,18 +17,20 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import TextFilter
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from apps.agencies.access import actor_of
 from apps.agencies.admin import TenantAdmin
+from apps.agencies.clocks import time_tag
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import PeriodFilter
 from apps.agencies.links import page_by_name
 from apps.agencies.merging import Parts
-from apps.audit import known, triggers, verifying
+from apps.audit import known, naming, triggers, verifying
 from apps.audit.models import AuditEntry, AuditLink
+from apps.metrica.text import Text
 
 
 class _ByText(TextFilter):
@@ -62,15 +65,48 @@ class ByActor(_ByKnown):
         return text in value
 
 
-class ByAction(_ByKnown):
-    title, parameter_name, lookup = _("action"), "action", "action"
+class _ByCode(DropdownFilter):
+    """A choice of codes by their names; an address may hold any other."""
 
-    def fits(self, value: str, text: str) -> bool:
-        return value.startswith(text)
+    def codes(self) -> Iterable[tuple[str, Any]]:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        codes = dict(self.codes())
+        chosen = self._chosen()
+        return [*codes.items(), *([(chosen, chosen)] if chosen and chosen not in codes else [])]
+
+    def _chosen(self) -> str:
+        return (self.value() or "").strip().replace("\x00", "")
 
 
-class ByObjectType(_ByText):
-    title, parameter_name, lookup = _("object type"), "object_type", "object_type"
+class ByAction(_ByCode):
+    title, parameter_name = _("action"), "action"
+
+    def codes(self) -> Iterable[tuple[str, Any]]:
+        return sorted(naming.ACTIONS.items(), key=lambda one: str(one[1]).casefold())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """One action; or, from an address, all whose code begins so."""
+        if not (chosen := self._chosen().casefold()):
+            return queryset
+        whole, agencies = chosen in naming.ACTIONS, actor_of(request).agencies
+
+        def fits(value: str) -> bool:
+            return value == chosen if whole else value.casefold().startswith(chosen)
+
+        found = known.entries_with("action", fits, agencies=agencies)
+        return queryset.none() if found is None else queryset.filter(found)
+
+
+class ByObjectType(_ByCode):
+    title, parameter_name = _("object type"), "object_type"
+
+    def codes(self) -> Iterable[tuple[str, Any]]:
+        return naming.types()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(object_type=chosen) if (chosen := self._chosen()) else queryset
 
 
 class ByObjectId(_ByText):
@@ -86,7 +122,7 @@ class AuditEntryAdmin(TenantAdmin):
     """Nobody adds, changes or deletes here; the database refuses it as well."""
 
     add_right = change_right = delete_right = None
-    list_display = ("moment", "actor_label", "action", "shown_object", "source", "ip", "shown_request")
+    list_display = ("moment", "actor_label", "shown_action", "shown_object", "shown_source", "ip", "shown_request")
     list_display_links = ("moment",)
     list_filter = (ByActor, ByAction, ("at", PeriodFilter), ByObjectType, ByObjectId, ByRequest)
     sortable_by = ("moment",)
@@ -99,6 +135,11 @@ class AuditEntryAdmin(TenantAdmin):
             Cell(_("who"), lambda entry: entry.actor_label),
             Cell(_("kind of actor"), lambda entry: entry.actor_kind),
         ),
+        "shown_action": (
+            Cell(_("action"), lambda entry: entry.action),
+            Cell(_("action in words"), lambda entry: naming.action_name(entry.action)),
+        ),
+        "shown_source": (Cell(_("source"), lambda entry: entry.source),),
         "shown_object": (
             Cell(_("object type"), lambda entry: entry.object_type),
             Cell(_("object id"), lambda entry: entry.object_id),
@@ -117,9 +158,9 @@ class AuditEntryAdmin(TenantAdmin):
         Cell(_("hash"), lambda entry: _link_of(entry) and _link_of(entry).hash),
     )
     fieldsets = (
-        (None, {"fields": ("moment", "agency_name", "actor_label", "actor_kind", "action", "object_link")}),
+        (None, {"fields": ("moment", "agency_name", "actor_label", "shown_kind", "shown_action", "object_link")}),
         (_("Before and after"), {"fields": ("difference", "shown_details")}),
-        (_("Where from"), {"fields": ("source", "ip", "request_link")}),
+        (_("Where from"), {"fields": ("shown_source", "ip", "request_link")}),
         (_("Proof"), {"fields": ("sealed",)}),
     )
 
@@ -209,7 +250,19 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("time"), ordering="at")
     def moment(self, entry: AuditEntry) -> str:
-        return format_html('<span class="gp-nowrap">{}</span>', f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
+        return time_tag(entry.at, f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
+
+    @display(description=_("action"), ordering="action")
+    def shown_action(self, entry: AuditEntry) -> SafeString:
+        return format_html('<span title="{}">{}</span>', entry.action, naming.action_name(entry.action))
+
+    @display(description=_("kind of actor"))
+    def shown_kind(self, entry: AuditEntry) -> Text:
+        return naming.kind_name(entry.actor_kind)
+
+    @display(description=_("source"), ordering="source")
+    def shown_source(self, entry: AuditEntry) -> Text:
+        return naming.source_name(entry.source)
 
     @display(description=_("agency"))
     def agency_name(self, entry: AuditEntry) -> str:
@@ -221,7 +274,8 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("object"))
     def object_link(self, entry: AuditEntry) -> Any:
-        name = f"{entry.object_label} · {entry.object_type} {entry.object_id}".strip(" ·")
+        kind = naming.type_name(entry.object_type)
+        name = f"{entry.object_label} · {kind} {entry.object_id}".strip(" ·")
         url = getattr(entry, "object_url", "")
         return format_html('<a class="underline" href="{}">{}</a>', url, name) if url else name
 
@@ -238,13 +292,20 @@ class AuditEntryAdmin(TenantAdmin):
 
     @display(description=_("changes"))
     def difference(self, entry: AuditEntry) -> Any:
-        rows = difference(entry.before, entry.after)
+        kind = entry.object_type
+        rows = [
+            (naming.field_name(kind, name), name, *(naming.value_name(kind, name, one) for one in values), differs)
+            for name, *values, differs in difference(entry.before, entry.after)
+        ]
         return render_to_string("audit/difference.html", {"rows": rows}) if rows else "—"
 
     @display(description=_("details"))
     def shown_details(self, entry: AuditEntry) -> Any:
         facts = entry.details or {}
-        rows = [(name, "", _shown(facts, name), False) for name in sorted(facts)]
+        rows = [
+            (naming.field_name("", name), name, "", naming.value_name("", name, _shown(facts, name)), False)
+            for name in sorted(facts)
+        ]
         return render_to_string("audit/difference.html", {"rows": rows, "only_after": True}) if rows else "—"
 
     @display(description=_("in the chain"))

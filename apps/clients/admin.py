@@ -83,7 +83,9 @@ class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("uniq_id",)
-    search_help_text = _("Client id, name, e-mail, phone or ClientID")
+    search_help_text = _(
+        "A whole e-mail, phone or ClientID; or the beginning of a client id or of a name, in capitals or not"
+    )
     export_cells = {
         "show_client": (
             Cell(_("Client"), lambda client: client.name),

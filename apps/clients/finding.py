@@ -1,5 +1,7 @@
 """Clients in the search everywhere."""
 
+from typing import Any
+
 from django.urls import reverse
 
 from apps.agencies.actor import Actor
@@ -15,7 +17,7 @@ def clients_found(actor: Actor, term: str) -> list[Found]:
     counters = list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
     clients = Client.objects.visible_to(actor).present()
     meant = search.find(clients, term, counters=counters, digests=contacts.meant(term)) if term else set()
-    rows = clients.filter(pk__in=meant).select_related("counter").order_by("-pk")[:MOST_FOUND] if meant else []
+    rows: Any = clients.filter(pk__in=meant).select_related("counter").order_by("-pk")[:MOST_FOUND] if meant else []
     return [
         Found(
             str(client),

@@ -1,16 +1,26 @@
 """Finding people the way one has them at hand: a phone in any writing, an e-mail, a ClientID, a client id, a name."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
+from itertools import permutations
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from apps.clients import contacts
 from apps.clients.models import Client
 
 LIMIT: Final = contacts.LIMIT
+MOST_NAMES: Final = 40
+LEGAL_FORMS: Final = frozenset(
+    ["ооо", "оао", "зао", "пао", "ао", "нао", "ип", "пк", "нко", "ано", "тоо", "чп", "гуп", "муп", "фгуп", "llc", "ltd"]
+)
+_MARKS = ("", "«", '"', "“")
+_QUOTES = re.compile(r"""[«»"“”„]+""")
 _LAST = "\U0010ffff"
+_MOST_WORDS = 6
+_TURNED_WORDS = 3
 
 
 def beginning(rows: QuerySet[Any], name: str, term: str) -> QuerySet[Any]:
@@ -25,8 +35,9 @@ def keys(rows: QuerySet[Any]) -> list[int]:
 
 
 def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digests: Collection[int]) -> set[int]:
-    """Primary keys of the clients meant: by the start of the client id or of the name, or by a contact (`digests`, see
-    `contacts.meant`). `counters`: keys of all that are searched. Each query is cut off and answered by an index.
+    """Primary keys of the clients meant: by the start of the client id or of the name (see `names`), or by a contact
+    (`digests`, see `contacts.meant`). `counters`: keys of all that are searched. Each query is cut off and answered by
+    an index.
     """
     rows = rows.filter(counter__in=counters)
     found: set[int] = set()
@@ -34,12 +45,60 @@ def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digest
         # The id of a client that was merged means the one that it became.
         named = beginning(rows, "uniq_id", spelling).order_by()
         found.update(named.values_list(Coalesce("merged_into_id", "pk"), flat=True)[:LIMIT])
-    for spelling in dict.fromkeys([term, term.title()]):
-        found.update(keys(beginning(rows.exclude(name=""), "name", spelling)))
+    found.update(keys(rows.exclude(name="").filter(_named(term))))
     told = {client for _order, client in contacts.who_told(counters=counters, digests=digests) if client is not None}
     if told:
         found.update(keys(rows.filter(pk__in=told)))
     return found
+
+
+def _named(term: str) -> Q:
+    """Whose name begins so, in one of the ways in which the words may be written: ranges of the same index."""
+    condition = Q()
+    for start in names(term):
+        condition |= Q(name__gte=start, name__lt=start + _LAST)
+    return condition
+
+
+def names(term: str) -> list[str]:
+    """Beginnings of names that the words may mean, `MOST_NAMES` at most: as they are written, each word with a capital,
+    all in capitals or none; two or three words in any order, as a first name and a surname come; and a firm's name with
+    quotation marks or without, behind its legal form or not.
+
+    A name is found by its beginning alone: words within it would need an index of words.
+    """
+    words = _QUOTES.sub(" ", term).split()[:_MOST_WORDS]
+    if not words or "@" in term or any(sign.isdigit() for sign in term):
+        return list(dict.fromkeys([term, term.title()]))
+    found = dict.fromkeys([term, *_written(words)])
+    if words[0].casefold() in LEGAL_FORMS and len(words) > 1:
+        form, firm = words[0], words[1:]
+        for own in dict.fromkeys([_capitals(firm), " ".join(firm), " ".join(firm).upper()]):
+            found.update(dict.fromkeys(f"{start} {mark}{own}" for start in (form.upper(), form) for mark in _MARKS))
+        return list(found)[:MOST_NAMES]
+    if len(words) <= _TURNED_WORDS:
+        found.update(dict.fromkeys(_capitals(turned) for turned in permutations(words)))
+        found.update(dict.fromkeys(" ".join(turned).upper() for turned in permutations(words)))
+    for own in (_capitals(words), " ".join(words).upper()):
+        found.update(dict.fromkeys(f"{mark}{own}" for mark in _MARKS))
+        found.update(dict.fromkeys(f"{form} {mark}{own}" for form in ("ООО", "АО") for mark in _MARKS))
+        found[f"ИП {own}"] = None
+    return list(found)[:MOST_NAMES]
+
+
+def _written(words: Sequence[str]) -> Iterable[str]:
+    """In the ways in which people write without a thought; firms write their first word otherwise than the others."""
+    whole, rest = " ".join(words), words[1:]
+    return whole, _capitals(words), whole.upper(), whole.lower(), " ".join([_capital(words[0]), *rest]).strip()
+
+
+def _capitals(words: Iterable[str]) -> str:
+    return " ".join(_capital(word) for word in words)
+
+
+def _capital(word: str) -> str:
+    """Of a word with a hyphen each part: Римский-Корсаков."""
+    return "-".join(part[:1].upper() + part[1:].lower() for part in word.split("-"))
 
 
 def spellings(term: str) -> Iterable[str]:

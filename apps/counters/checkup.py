@@ -137,7 +137,7 @@ def _schedule_of(counter: Counter) -> Finding:
         text = _("Uploads start only when somebody presses the button.")
         step = _("Let them start by themselves: as they come, or daily.")
         return Finding("schedule", title, Level.HINT, text, step, f"{page_of(counter)}#id_schedule")
-    return Finding("schedule", title, Level.DONE, counter.schedule)
+    return Finding("schedule", title, Level.DONE, counter.schedule_words)
 
 
 def _matching_of(counter: Counter) -> Finding:

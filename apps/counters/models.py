@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.ids import uuid7
 from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+from apps.counters import schedule as schedules
+from apps.counters.refusals import told
+from apps.metrica.text import Text
 
 
 class AccountState(models.TextChoices):
@@ -69,6 +72,11 @@ class MetricaAccount(models.Model):
 
     def __str__(self) -> str:
         return self.login
+
+    @property
+    def why_disconnected(self) -> str:
+        """The kept reason, in the language of whoever reads it."""
+        return told(self.state_reason)
 
     @property
     def renews_itself(self) -> bool:
@@ -174,6 +182,11 @@ class Counter(models.Model):
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
+    def schedule_words(self) -> str:
+        """When its orders go out, for people."""
+        return schedules.parse(self.schedule).words
+
+    @property
     def is_detailed(self) -> bool:
         return self.mode == Mode.DETAILED
 
@@ -236,6 +249,15 @@ class Product(models.Model):
         return self.humanized or self.name
 
 
+OUTCOMES = {
+    "pending": _("No answer yet"),
+    "ok": _("Answered"),
+    "permanent": _("Refused"),
+    "transient": _("Did not happen"),
+    "unknown": _("Outcome unknown"),
+}
+
+
 class ApiCall(models.Model):
     """One HTTP call to Metrica, written before it leaves and completed by what came back. Secrets are redacted."""
 
@@ -279,6 +301,10 @@ class ApiCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {urlsplit(self.url).path}"
+
+    @property
+    def outcome_name(self) -> Text:
+        return OUTCOMES.get(self.outcome, self.outcome)
 
 
 class QuotaState(models.Model):

@@ -32,6 +32,11 @@ counter_panels: list[Panel] = []
 counter_marks: list[Callable[[Iterable[Counter]], Mapping[int, list[Mark]]]] = []
 """Marks in the list, for all counters of a page at once: {primary key: marks}."""
 
+COUNTED_AT_MOST = 1000
+
+waiting_counts: list[Callable[[Counter], int]] = []
+"""How much of a counter would leave for Metrica if something left now, counted up to COUNTED_AT_MOST."""
+
 
 def counter_actions(*acts: Act) -> None:
     """Let the counter's page have these acts."""

@@ -7,6 +7,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 MANUAL = "manual"
 AS_THEY_COME = "as they come"
@@ -34,6 +35,18 @@ class Schedule:
         if self.at is not None:
             return f"daily {self.at:%H:%M}"
         return MANUAL if self.kind == "manual" else AS_THEY_COME
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.at is not None:
+            return _("daily at %(time)s") % {"time": f"{self.at:%H:%M}"}
+        if self.every is None:
+            return _("by hand") if self.kind == "manual" else _("as they come")
+        minutes = int(self.every.total_seconds() // 60)
+        if minutes % 60:
+            return ngettext("every minute", "every %(count)s minutes", minutes) % {"count": minutes}
+        return ngettext("every hour", "every %(count)s hours", minutes // 60) % {"count": minutes // 60}
 
     def next_after(self, moment: datetime, zone: ZoneInfo | None) -> datetime | None:
         """The first time after `moment` (aware) that an upload is due, in UTC; None where no clock decides.

@@ -1,7 +1,7 @@
 """The charts of the home page: day numbers of some counters, as data for the theme's charts, with their sums."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,12 +14,14 @@ from django.utils.translation import gettext_lazy
 
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import money, number
+from apps.dashboard.behind import Behind
 from apps.dashboard.comparison.adding_up import COUNT_OF_TYPE
 from apps.dashboard.models import DayNumbers
 from apps.dashboard.periods import Period
 from apps.dashboard.rollup.days import REACHED
 from apps.goals.models import Goal
 from apps.metrica.text import Text
+from apps.metrica.vocabulary import OrderType
 
 GOALS_SHOWN = 12
 
@@ -51,12 +53,13 @@ _GOALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line or colour of a chart. `total`: of the period, as text."""
+    """One line or colour of a chart. `total`: of the period, as text. `url`: the list behind it, empty for nothing."""
 
     label: str
     colour: str
     total: str
     values: list[float]
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Chart:
     series: list[Series]
     data: str
     note: str = ""
+    behind: str = ""  # the list of all that the chart is about
 
     @property
     def summary(self) -> str:
@@ -81,17 +85,20 @@ class GoalLine:
     identifier: str
     name: str
     reached: int
+    url: str = ""
 
 
-def charts_of(counters: Collection[int], period: Period) -> list[Chart]:
-    """Of these counters (primary keys) together. One query over day numbers."""
+def charts_of(counters: Collection[int], period: Period, behind: Behind | None = None) -> list[Chart]:
+    """Of these counters (primary keys) together. One query over day numbers. `behind`: where the numbers lead."""
     names = [name for name, _label, _colour in (*_CHANGES, *_TYPES, *_GOALS)]
     sums = {f"sum_{name}": Sum(name) for name in (*names, "revenue", "profit")}
     rows = DayNumbers.objects.filter(counter__in=list(counters), day__gte=period.first, day__lte=period.last)
     found: list[Any] = list(rows.order_by().values("day", "counter__currency").annotate(**sums))
     days = period.each
+    urls = behind.by_number() if behind is not None else {}
+    uploads, orders = (behind.delivered, behind.orders()) if behind is not None else ("", "")
     return [
-        _counts("changes", _("Status changes"), "line", _CHANGES, found, days),
+        _counts("changes", _("Status changes"), "line", _CHANGES, found, days, urls, uploads),
         _counts(
             "types",
             _("Delivered orders by type"),
@@ -99,14 +106,26 @@ def charts_of(counters: Collection[int], period: Period) -> list[Chart]:
             _TYPES,
             found,
             days,
+            urls,
+            orders,
             note=_("by the day of the order's creation"),
         ),
-        _money(found, days),
-        _counts("goals", _("Goals reached"), "bar", _GOALS, found, days, note=_("by the day of the order's creation")),
+        _money(found, days, behind),
+        _counts(
+            "goals",
+            _("Goals reached"),
+            "bar",
+            _GOALS,
+            found,
+            days,
+            urls,
+            orders,
+            note=_("by the day of the order's creation"),
+        ),
     ]
 
 
-def goals_of(counter: Counter, period: Period) -> list[GoalLine]:
+def goals_of(counter: Counter, period: Period, behind: Behind | None = None) -> list[GoalLine]:
     """The counter's JavaScript goals that were reached most in the period. Two queries."""
     rows = DayNumbers.objects.filter(counter=counter, day__gte=period.first, day__lte=period.last, reached_own__gt=0)
     reached: dict[str, int] = {}
@@ -116,7 +135,10 @@ def goals_of(counter: Counter, period: Period) -> list[GoalLine]:
     most = sorted(reached.items(), key=lambda item: (-item[1], item[0]))[:GOALS_SHOWN]
     known = Goal.objects.filter(counter=counter, identifier__in=[goal for goal, _times in most])
     names = dict(known.values_list("identifier", "name"))
-    return [GoalLine(goal, names.get(goal, ""), times) for goal, times in most]
+    return [
+        GoalLine(goal, names.get(goal, ""), times, behind.orders(goal=goal) if behind is not None else "")
+        for goal, times in most
+    ]
 
 
 def _counts(
@@ -126,17 +148,20 @@ def _counts(
     shown: Iterable[tuple[str, Text, str]],
     rows: list[dict[str, Any]],
     days: list[date],
+    urls: Mapping[str, str],
+    behind: str,
     note: str = "",
 ) -> Chart:
     series = []
     for column, label, colour in shown:
         of_day = _of_day(rows, f"sum_{column}")
-        total = number(int(sum(of_day.values())))
-        series.append(Series(str(label), colour, total, [float(of_day.get(day, 0)) for day in days]))
-    return Chart(name, title, kind, series, _data(series, days, kind), note)
+        whole = int(sum(of_day.values()))
+        url = urls.get(column, "") if whole else ""
+        series.append(Series(str(label), colour, number(whole), [float(of_day.get(day, 0)) for day in days], url))
+    return Chart(name, title, kind, series, _data(series, days, kind), note, behind)
 
 
-def _money(rows: list[dict[str, Any]], days: list[date]) -> Chart:
+def _money(rows: list[dict[str, Any]], days: list[date], behind: Behind | None) -> Chart:
     """Revenue and profit, of each currency by itself: no rate is known here."""
     series: list[Series] = []
     for currency in sorted({row["counter__currency"] for row in rows if row["sum_revenue"] or row["sum_profit"]}):
@@ -145,9 +170,12 @@ def _money(rows: list[dict[str, Any]], days: list[date]) -> Chart:
             of_day = _of_day(of_currency, f"sum_{column}")
             total = money(sum(of_day.values(), Decimal(0)), currency)
             colour = _MONEY_COLOURS[len(series) % len(_MONEY_COLOURS)]
-            series.append(Series(f"{label}, {currency}", colour, total, [float(of_day.get(day, 0)) for day in days]))
+            values = [float(of_day.get(day, 0)) for day in days]
+            url = behind.orders(currency=currency, sent_as=OrderType.PAID.value) if behind is not None else ""
+            series.append(Series(f"{label}, {currency}", colour, total, values, url))
     note = _("of paid orders, by the day of their creation")
-    return Chart("money", _("Revenue and profit delivered"), "line", series, _data(series, days, "line"), note)
+    data, orders = _data(series, days, "line"), behind.orders() if behind is not None else ""
+    return Chart("money", _("Revenue and profit delivered"), "line", series, data, note, orders)
 
 
 def _of_day(rows: Iterable[dict[str, Any]], column: str) -> dict[date, Any]:

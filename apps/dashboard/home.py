@@ -17,6 +17,7 @@ from apps.alerts.panels import open_alerts
 from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
 from apps.dashboard import board, charts, periods
+from apps.dashboard.behind import Behind
 from apps.dashboard.board import Line, Wish
 from apps.goals.models import StatusMapping
 from apps.orders import numbers
@@ -78,6 +79,9 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     counters = [line.counter for line in lines]
     jobs = recent_jobs([counter.pk for counter in counters])
     links = _Links(period, wish, picked)
+    is_filtered = bool(wish.search or wish.account or wish.agency or wish.problems)
+    charted = [picked.counter] if picked else [line.counter for line in listed]
+    behind = Behind(charted, period, whole=not picked and not is_filtered)
     return {
         **base,
         "title": _("Home"),
@@ -90,7 +94,7 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "troubled": sum(line.trouble > 0 for line in lines),
         "as_of": _as_of(lines, now),
         "wish": wish,
-        "is_filtered": bool(wish.search or wish.account or wish.agency or wish.problems),
+        "is_filtered": is_filtered,
         "heads": links.heads(),
         "links": links,
         "earlier": links.to(page=pages.number - 1) if pages.number > 1 else "",
@@ -102,8 +106,9 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "picked": picked.counter if picked else None,
         "period": period,
         "periods": periods.OFFERED,
-        "charts": charts.charts_of([picked.counter.pk] if picked else [line.counter.pk for line in listed], period),
-        "goal_lines": charts.goals_of(picked.counter, period) if picked else [],
+        "charts": charts.charts_of([counter.pk for counter in charted], period, behind),
+        "goal_lines": charts.goals_of(picked.counter, period, behind) if picked else [],
+        "behind": behind,
         "jobs": jobs,
         "warnings": warned,
         "alerts": alerts,
@@ -205,8 +210,11 @@ class _Links:
     @property
     def orders_of_period(self) -> str:
         """The list of orders that were created in the period; a counter is to be added."""
-        days = {"create_date_time_from": self._period.first, "create_date_time_to": self._period.last}
-        return f"{reverse('admin:orders_order_changelist')}?{urlencode(days)}"
+        return Behind([], self._period, whole=True).orders()
+
+    @property
+    def only_problems(self) -> str:
+        return f"{reverse('admin:index')}?problems=1#board"
 
     def heads(self) -> dict[str, Head]:
         labels = {

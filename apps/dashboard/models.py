@@ -223,6 +223,10 @@ class DayNumbers(models.Model):
     reached_spam = models.PositiveIntegerField(default=0)
     reached_own = models.PositiveIntegerField(default=0)
     goals = models.JSONField(default=dict, blank=True)  # {JavaScript goal: reaches}; together `reached_own`
+    # {column of the type: {CRM status: orders}}, by the status that made the order what it is.
+    statuses = models.JSONField(default=dict, blank=True)
+    # Of paid orders in other currencies, which have no rate here: {currency: [revenue, profit]}, as text.
+    other_money = models.JSONField(default=dict, blank=True)
 
     objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
 

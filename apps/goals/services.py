@@ -15,7 +15,7 @@ from apps.counters.services import touch
 from apps.goals.models import AgreedStatus, Goal, MappingVersion, StatusMapping
 from apps.goals.status_ids import derived_id
 from apps.goals.statuses import STATUS_FIELDS, StatusRow, clean_goals, clean_status
-from apps.goals.versions import keep_version
+from apps.goals.versions import check_newest, keep_version
 
 __all__ = [
     "Changes",
@@ -44,17 +44,21 @@ def change_statuses(
     put: Sequence[Mapping[str, Any]] = (),
     remove: Iterable[str] = (),
     restores: int | None = None,
+    upon: int | None = None,
 ) -> Changes:
     """Take statuses out of the mapping and set others, as one change: one version of its history.
 
     `put`: what `clean_status` takes. Without a Metrica id a status keeps the one that it has, a new one gets one by
     transliteration. A status that is there already and in `remove` as well begins anew. Goals named here that the
-    counter does not know yet are added to its list. `restores`: the version that this goes back to.
+    counter does not know yet are added to its list. `restores`: the version that this goes back to. `upon`: the version
+    that whoever decided this had before them (0: none yet), which must still be the newest.
 
     Raises ValidationError by field, and then nothing is changed. A handful of statements, and one per audit entry.
     """
     # Versions are numbered one after the other; intake, whose rows refer to the counter, does not wait for it.
     Counter.objects.select_for_update(no_key=True).get(pk=counter.pk)
+    if upon is not None and (put or remove):
+        check_newest(counter=counter, number=upon)
     rows = {row.crm_status: row for row in StatusMapping.objects.filter(counter=counter)}
     before = _standing(rows)
     removed = [rows.pop(crm_status) for crm_status in dict.fromkeys(remove) if crm_status in rows]

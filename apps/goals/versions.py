@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
 from apps.audit import trace
 from apps.counters.models import Counter
 from apps.goals.differences import difference
@@ -19,7 +22,7 @@ def keep_version(
     lines = difference(before, after)
     if not lines:
         return None
-    last = MappingVersion.objects.filter(counter=counter).order_by("-number").values_list("number", flat=True).first()
+    last = _last(counter)
     if last is None and before:
         last = 1
         MappingVersion.objects.create(counter=counter, number=1, mapping=[row.to_json() for row in before])
@@ -33,3 +36,15 @@ def keep_version(
         mapping=[row.to_json() for row in after],
         difference=lines,
     )
+
+
+def check_newest(*, counter: Counter, number: int) -> None:
+    """Raises ValidationError where the mapping has a newer version than this one (0: none)."""
+    if (_last(counter) or 0) != number:
+        message = _("Somebody has changed the mapping this very moment. Look again, and save once more.")
+        raise ValidationError(message, code="changed_meanwhile")
+
+
+def _last(counter: Counter) -> int | None:
+    versions = MappingVersion.objects.filter(counter=counter).order_by("-number")
+    return versions.values_list("number", flat=True).first()

@@ -31,6 +31,8 @@ KNOWN = REQUIRED + CLEARED_BY_EMPTY + KEPT_BY_EMPTY
 ATTRIBUTE, CLIENT_ATTRIBUTE = "attribute", "client_attribute"
 # The first columns of a report on rejected rows; a corrected report can be imported as it is.
 REPORT_COLUMNS = ("line", "column", "code", "reason")
+# After these in a report that the admin gives out: the key of its import, the same in every line.
+KEY_COLUMN = "goalpost_import"
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _SIGNS = {**DELIMITERS, "vertical bar": "|"}
@@ -113,13 +115,13 @@ def _layout(
     positions: dict[str, int] = {}
     unknown: list[str] = []
     errors: list[CellError] = []
-    is_report = begins_report(cells)
+    of_report = report_width(cells)
     for position, cell in enumerate(cells):
         column = wanted.get(_key(cell))
         if column is None and (named := attribute_column(cell)) not in column_map:
             column = named
         if not column:
-            if not (is_report and position < len(REPORT_COLUMNS)):
+            if position >= of_report:
                 unknown.append(cell.strip() or _("column %(number)s, without a name") % {"number": position + 1})
         elif column in positions:
             errors.append(
@@ -134,12 +136,21 @@ def _layout(
             errors.append(_error(column_map.get(column) or column, "missing_column", text, found=found))
     if errors:
         raise UnusableFile(errors)
-    return Layout(delimiter, tuple(cells), positions, tuple(unknown), is_report)
+    return Layout(delimiter, tuple(cells), positions, tuple(unknown), bool(of_report))
 
 
-def begins_report(header: Sequence[str]) -> bool:
-    """Whether these are the columns of a report of rejected rows."""
-    return tuple(map(_key, header[: len(REPORT_COLUMNS)])) == REPORT_COLUMNS
+def report_width(header: Sequence[str]) -> int:
+    """How many columns a report of rejected rows has before the file's own; 0 where this is none."""
+    known = len(REPORT_COLUMNS)
+    if tuple(map(_key, header[:known])) != REPORT_COLUMNS:
+        return 0
+    return known + has_key(header)
+
+
+def has_key(header: Sequence[str]) -> bool:
+    """Whether the lines of this report name the import that it is of."""
+    known = len(REPORT_COLUMNS)
+    return [*map(_key, header[known : known + 1])] == [KEY_COLUMN]
 
 
 def find_delimiter(text: str, *, names: Collection[str]) -> tuple[str, list[str]]:

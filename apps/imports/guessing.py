@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from apps.imports.columns import KNOWN, REPORT_COLUMNS, attribute_column, begins_report
+from apps.imports.columns import KNOWN, attribute_column, report_width
 
 # Headers as exports write them; case and signs do not matter.
 _NAMES: dict[str, str] = {
@@ -64,7 +64,7 @@ def known_headers() -> Collection[str]:
 
 def guess(header: Sequence[str], remembered: Mapping[str, str]) -> dict[str, str]:
     """{header: column, or "" for one that is not used}, each column once. `remembered`: the same of an earlier file."""
-    own = header[len(REPORT_COLUMNS) :] if begins_report(header) else header
+    own = header[report_width(header) :]
     named = [text.strip() for text in own if text.strip()]
     found: dict[str, str] = {text: remembered[text] for text in named if text in remembered}
     taken = set(found.values())

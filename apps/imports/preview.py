@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.counters.attributes import Declared
+from apps.counters.models import Counter
+from apps.counters.templatetags.goalpost import money
 from apps.goals.resolve import Resolver
 from apps.imports import files, services
 from apps.imports.models import ImportJob
@@ -18,7 +20,6 @@ from apps.imports.reader import OrdersFile, Record
 from apps.imports.runner import field_of, lists_of
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.orders import intake
-from apps.orders.fields import plain
 from apps.orders.models import HoldReason, Source
 from apps.orders.results import RowResult
 from apps.orders.rows import OrderRow, RowError, RowReader
@@ -104,7 +105,7 @@ def _line(
     result: RowResult,
     read: OrderRow | list[RowError],
     columns: Sequence[tuple[str, int]],
-    counter: Any,
+    counter: Counter,
     header: Sequence[str],
     resolver: Resolver,
 ) -> Line:
@@ -114,7 +115,7 @@ def _line(
     for column, at in columns:
         name = field_of(column)
         raw = record.cells[at].strip()
-        text = raw if row is None else _stored(row, name, raw, counter.zone)
+        text = raw if row is None else _stored(row, name, raw, counter)
         cells.append(Cell(header[at].strip(), text, _of(result.errors, name), _of(result.warnings, name)))
     notes = [str(one.message) for one in (*result.errors, *result.warnings) if one.field not in fields]
     meaning = resolver.meaning(row.order_status) if row is not None else None
@@ -126,7 +127,8 @@ def _of(errors: Sequence[RowError], name: str) -> list[str]:
     return [str(one.message) for one in errors if one.field == name]
 
 
-def _stored(row: OrderRow, name: str, raw: str, zone: Any) -> str:
+def _stored(row: OrderRow, name: str, raw: str, counter: Counter) -> str:
+    zone, currency = counter.zone, row.state.get("currency") or counter.currency
     if name == "create_date_time":
         return _moment(row.created.at, zone, row.created.date_only) if row.created is not None else "—"
     if name == "status_date_time":
@@ -134,10 +136,11 @@ def _stored(row: OrderRow, name: str, raw: str, zone: Any) -> str:
     if name in IDENTIFIER_KINDS:
         return ", ".join(row.identifiers.get(name, [])) or "—"
     if name in ("revenue", "cost"):
-        return plain(row.state.get(name)) or "—"
+        return money(row.state.get(name), currency)
     if name == "goals":
         goals = row.state.get(name) or []
-        return ", ".join(one["goal_action_id"] + (f": {one['price']}" if one["price"] else "") for one in goals) or "—"
+        told = (one["goal_action_id"] + (f": {money(one['price'], currency)}" if one["price"] else "") for one in goals)
+        return ", ".join(told) or "—"
     if name == "products":
         return ", ".join(f"{sku} × {number}" for sku, number in (row.state.get(name) or {}).items()) or "—"
     kind, dot, attribute = name.partition(".")

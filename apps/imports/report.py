@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from apps.agencies.cells import guarded
-from apps.imports.columns import REPORT_COLUMNS, begins_report
+from apps.imports.columns import KEY_COLUMN, REPORT_COLUMNS, report_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReportLines:
     def __init__(self, *, header: Sequence[str], delimiter: str) -> None:
         self.delimiter = delimiter
         # A corrected report that goes wrong again does not carry its old reasons along.
-        self._skip = len(REPORT_COLUMNS) if begins_report(header) else 0
+        self._skip = report_width(header)
         self._header = [*REPORT_COLUMNS, *header[self._skip :]]
 
     def head(self) -> str:
@@ -60,6 +60,16 @@ class ReportLines:
         writer = csv.writer(text, delimiter=self.delimiter)
         writer.writerows(map(guarded, row) for row in rows)
         return text.getvalue()
+
+
+def with_key(text: str, *, key: str, delimiter: str) -> str:
+    """Lines of a report, each with the key of its import; of the header, the column's name."""
+    anew = io.StringIO(newline="")
+    writer, known = csv.writer(anew, delimiter=delimiter), len(REPORT_COLUMNS)
+    for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+        name = KEY_COLUMN if tuple(cells[:known]) == REPORT_COLUMNS else key
+        writer.writerow([*cells[:known], name, *cells[known:]])
+    return anew.getvalue()
 
 
 class ErrorReport:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -23,7 +24,15 @@ from apps.audit.services import record
 from apps.counters.models import Counter
 from apps.imports import files, xlsx
 from apps.imports.claims import enqueue
-from apps.imports.columns import DELIMITERS, KNOWN, REQUIRED, attribute_column, begins_report
+from apps.imports.columns import (
+    DELIMITERS,
+    KNOWN,
+    REPORT_COLUMNS,
+    REQUIRED,
+    attribute_column,
+    has_key,
+    report_width,
+)
 from apps.imports.guessing import guess, known_headers
 from apps.imports.models import FileKind, ImportJob, ImportState, RememberedColumns
 from apps.imports.reader import Peek, peek
@@ -149,6 +158,15 @@ def peek_at(job: ImportJob, *, delimiter: str = "") -> Peek:
         return peek(path, delimiter=delimiter or job.delimiter)
 
 
+def about_rows(job: ImportJob) -> int | None:
+    """How many rows the file has, by its sample; None where the sample does not tell."""
+    head = zlib.decompress(bytes(job.sample))
+    lines = max(head.count(b"\n") - 1, 0)
+    if job.kind == FileKind.XLSX:
+        return lines if lines < SAMPLE_ROWS else None
+    return round(lines * job.size / len(head)) if head else 0
+
+
 def guessed(job: ImportJob, header: list[str]) -> dict[str, str]:
     """What each header is taken for: as the counter's last file had it, else by its words. One query."""
     remembered = RememberedColumns.objects.filter(counter=job.counter_id).values_list("columns", flat=True).first()
@@ -243,11 +261,26 @@ def _digest(file: IO[bytes]) -> tuple[int, str]:
 
 
 def _corrected_by(job: ImportJob) -> ImportJob | None:
-    """The counter's last import that wrote a report, where this file is such a report brought back."""
+    """The import whose report this file is, corrected and brought back: the one that its lines name. A report without a
+    key (an earlier one, or one that `import_orders` wrote) is known only where the counter has a single import that
+    wrote any."""
     with files.local_sample(job) as path:
-        if not begins_report(peek(path, delimiter=job.delimiter).header):
-            return None
-    return ImportJob.objects.filter(counter=job.counter, reported__gt=0).order_by("-id").first()
+        seen = peek(path, delimiter=job.delimiter)
+    if not report_width(seen.header):
+        return None
+    reported = ImportJob.objects.filter(counter=job.counter, reported__gt=0)
+    if not has_key(seen.header):
+        candidates = list(reported.order_by("-id")[:2])
+        return candidates[0] if len(candidates) == 1 else None
+    keys = {key for row in seen.rows if (key := _key_of(row)) is not None}
+    return reported.filter(pk__in=keys).first() if len(keys) == 1 else None
+
+
+def _key_of(row: list[str]) -> UUID | None:
+    try:
+        return UUID(row[len(REPORT_COLUMNS)].strip())
+    except (ValueError, IndexError):
+        return None
 
 
 @contextlib.contextmanager

@@ -21,22 +21,24 @@ from apps.orders.admin_pages.acts import (
     RETRY,
     SEND_CLIENT,
 )
+from apps.orders.admin_pages.changes import StatusChangeAdmin
 from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, SET_ZONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
-from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, work_tiles
+from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, waiting_of, work_tiles
 from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.checkup import orders_step
-from apps.orders.models import HeldChange, Order, RejectedChange
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 
 offer(Order, ADD_STATUS, RESEND, RETRY, RELEASE_ORDER, HOLD)
 offer(Client, SEND_CLIENT, MERGE, ERASE)
 offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT, REJECT_STATUS)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
+counter_pages.waiting_counts.append(waiting_of)
 counter_pages.counter_actions(SIMULATE, SET_ZONE, CHOOSE_ACCOUNT)
 checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(
@@ -45,5 +47,6 @@ mapping_editor.draft_buttons.append(
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
 client_panels.extend([orders_of_client, identifiers_of_client])
 admin.site.register(Order, OrderAdmin)
+admin.site.register(StatusChange, StatusChangeAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)
 admin.site.register(RejectedChange, RejectedChangeAdmin)

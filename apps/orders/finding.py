@@ -1,5 +1,7 @@
 """Orders in the search everywhere."""
 
+from typing import Any
+
 from django.urls import reverse
 
 from apps.agencies.actor import Actor
@@ -12,7 +14,7 @@ def orders_found(actor: Actor, term: str) -> list[Found]:
     """The newest of the orders meant, by id, client or contact. As many queries as a search of their list."""
     orders = Order.objects.visible_to(actor)
     meant = search.find(orders, term, actor=actor)
-    rows = orders.filter(pk__in=meant).select_related("counter").order_by("-pk")[:MOST_FOUND] if meant else []
+    rows: Any = orders.filter(pk__in=meant).select_related("counter").order_by("-pk")[:MOST_FOUND] if meant else []
     return [
         Found(
             order.order_id,

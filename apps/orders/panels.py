@@ -57,5 +57,8 @@ sent_rows: list[Callable[[Order, UUID], SentRow | None]] = []
 rejected_filters: list[Any] = []
 """Further filters of the list of rejected changes."""
 
+change_filters: list[Any] = []
+"""Further filters of the list of status changes."""
+
 order_bulk_acts: list[BulkAct] = []
 """Acts for several orders, picked in the list."""

@@ -62,7 +62,7 @@ def release_many_by_hand(*, changes: Collection[StatusChange]) -> int:
     """The same for many, which come with their counters, orders and clients. Returns how many are free; of the others
     each has its own cause to be mended first. A handful of queries for each counter."""
     done = 0
-    for chosen in _by_counter(_still_held(changes), Delivery.HELD):
+    for chosen in _by_counter(_still(Delivery.HELD, changes)):
         counter = Counter.objects.select_related("account").get(pk=chosen[0].counter_id)
         judge = HoldJudge(counter=counter, now=timezone.now())
         for change in chosen:
@@ -80,7 +80,7 @@ def reject_by_hand(*, changes: Collection[StatusChange], why: str) -> int:
     if not why:
         raise ValidationError({"why": ValidationError(_("Say why it will not be sent."), code="required")})
     done = 0
-    for chosen in _by_counter(_still_held(changes), Delivery.HELD):
+    for chosen in _by_counter(_still(Delivery.HELD, changes)):
         moved = delivery.refuse_held(change_ids=[change.pk for change in chosen], code=GIVEN_UP, message=why[:1000])
         done += _together("change.given_up", chosen, moved, why=why[:1000])
     return done
@@ -97,7 +97,7 @@ def retry_rejected(*, changes: Collection[StatusChange]) -> int:
             delivery.retry_rejected(change_ids=[change.pk for change in chosen]),
             announce=True,
         )
-        for chosen in _by_counter(changes)
+        for chosen in _by_counter(_still(Delivery.REJECTED, changes))
     )
 
 
@@ -108,6 +108,7 @@ def leave_rejected(*, changes: Collection[StatusChange], why: str) -> int:
     why = why.strip()[:1000]
     if not why:
         raise ValidationError({"why": ValidationError(_("Say why it will not be sent."), code="required")})
+    rejected = _still(Delivery.REJECTED, changes)
     return sum(
         _together(
             "change.left",
@@ -115,7 +116,7 @@ def leave_rejected(*, changes: Collection[StatusChange], why: str) -> int:
             delivery.leave_rejected(change_ids=[change.pk for change in chosen], message=why),
             why=why,
         )
-        for chosen in _by_counter(changes)
+        for chosen in _by_counter(change for change in rejected if change.reject_code != GIVEN_UP)
     )
 
 
@@ -149,8 +150,16 @@ def correct_rejected(*, change: StatusChange, identifiers: Mapping[str, Any], st
 @transaction.atomic
 def resend_current(*, orders: Collection[Order]) -> int:
     """Have the newest delivered state of these orders sent once more. Returns how many have one."""
-    done = delivery.request_resend(order_ids=[order.pk for order in orders])
+    keys = [order.pk for order in orders]
+    rows = Order.objects.select_for_update().filter(pk__in=keys, resend_due=False).order_by("pk")
+    unasked = set(rows.values_list("pk", flat=True))
+    sent = StatusChange.objects.filter(order__in=unasked, delivery=Delivery.DELIVERED)
+    unasked.intersection_update(sent.order_by().values_list("order_id", flat=True).distinct())
+    done = delivery.request_resend(order_ids=keys)
     for order in orders:
+        if order.pk not in unasked:
+            continue  # it has nothing to be sent again, or somebody has asked already
+        unasked.remove(order.pk)
         record(action="order.resend_requested", agency=order.counter.agency_id, obj=order)
     for counter_id in {order.counter_id for order in orders}:
         announce_accepted(counter_id)
@@ -160,8 +169,10 @@ def resend_current(*, orders: Collection[Order]) -> int:
 @transaction.atomic
 def send_client_again(*, client: Client) -> None:
     """Have a client that Metrica refused, or one that it has, uploaded once more; what is held for its sake is
-    freed."""
-    Client.objects.filter(pk=client.pk).update(revision=F("revision") + 1)
+    freed. Raises ValidationError for one that is nobody any more: of them there is nothing that Metrica may have."""
+    known = Client.objects.present().filter(pk=client.pk, erased_at=None)
+    if not known.update(revision=F("revision") + 1):
+        raise ValidationError(_("This client has been merged or erased meanwhile."), code="client_gone")
     record(
         action="client.resend_requested",
         agency=client.counter.agency_id,
@@ -181,22 +192,30 @@ def _row(order: Order, order_status: str, happened: datetime, given: Mapping[str
     return {**row, **given}
 
 
+_WHY_IT_STOPPED: Final = ("hold_reason", "reject_code", "reject_message")
+
 _ONE_BY_ONE: Final = 20
 """So many changes decided on at once leave an entry each; more of them one, with their number and a digest."""
 
 
-def _still_held(changes: Collection[StatusChange]) -> list[StatusChange]:
-    """Those that nobody has let go meanwhile; they stay so until the end of the transaction."""
-    rows = StatusChange.objects.select_for_update().filter(pk__among=[change.pk for change in changes])
-    held = set(rows.filter(delivery=Delivery.HELD).order_by("pk").values_list("pk", flat=True))
-    return [change for change in changes if change.pk in held]
+def _still(state: Delivery, changes: Collection[StatusChange]) -> list[StatusChange]:
+    """Those that nobody has decided on meanwhile, with why they stopped as it is known now; they stay so until the end
+    of the transaction."""
+    rows = StatusChange.objects.select_for_update().filter(pk__among=[change.pk for change in changes], delivery=state)
+    now = {pk: why for pk, *why in rows.order_by("pk").values_list("pk", *_WHY_IT_STOPPED)}
+    found = []
+    for change in changes:
+        if (why := now.pop(change.pk, None)) is not None:  # one that is named twice is decided on once
+            change.delivery = state
+            change.hold_reason, change.reject_code, change.reject_message = why
+            found.append(change)
+    return found
 
 
-def _by_counter(changes: Iterable[StatusChange], state: Delivery = Delivery.REJECTED) -> Iterator[list[StatusChange]]:
+def _by_counter(changes: Iterable[StatusChange]) -> Iterator[list[StatusChange]]:
     found: dict[int, list[StatusChange]] = defaultdict(list)
     for change in changes:
-        if change.delivery == state:
-            found[change.counter_id].append(change)
+        found[change.counter_id].append(change)
     yield from found.values()
 
 

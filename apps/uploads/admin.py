@@ -18,6 +18,7 @@ from apps.uploads.models import Heartbeat, UploadJob
 
 offer(UploadJob, CANCEL, RETRY, RETRY_REJECTED)
 order_pages.rejected_filters.append(JobFilter)
+order_pages.change_filters.append(JobFilter)
 offer(Order, UPLOAD_ORDER)
 counter_pages.counter_actions(UPLOAD_COUNTER, TO_DETAILED, TO_SIMPLE)
 counter_pages.counter_panels.extend([detailed_panel, recent_jobs_panel])

@@ -18,7 +18,7 @@ from apps.audit.services import record
 from apps.clients.models import Client
 from apps.counters.models import Counter, Mode
 from apps.counters.services import update_counter
-from apps.counters.templatetags.goalpost import moment
+from apps.counters.templatetags.goalpost import counted, moment
 from apps.goals.models import StatusMapping
 from apps.metrica.text import Text
 from apps.metrica.vocabulary import OrderType
@@ -183,4 +183,4 @@ def _at_most(rows: QuerySet[Any]) -> int:
 
 
 def _number(number: int) -> str:
-    return _("%(number)s or more") % {"number": LIMIT} if number >= LIMIT else str(number)
+    return counted(number, LIMIT)

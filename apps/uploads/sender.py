@@ -12,13 +12,13 @@ from typing import Protocol
 import structlog
 from django.db.models import F
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
 
 from apps.counters import clock
 from apps.counters.gateway import bounds_of, metrica_client
 from apps.counters.kept_back import KeptBack
 from apps.counters.leave import to_upload
 from apps.counters.models import Counter, MetricaAccount
+from apps.counters.refusals import refusal
 from apps.counters.services import disconnect_account
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome, UploadRefused
 from apps.uploads import files, formats, settle, splitter
@@ -128,7 +128,7 @@ def disconnect(owner: Owner, account: MetricaAccount, error: AuthorizationError)
     if error.http_status is None and error.code != "malformed_token":
         return True
     with owner.step():
-        return disconnect_account(account=account, reason=_("Metrica refused the token: %(why)s") % {"why": str(error)})
+        return disconnect_account(account=account, reason=refusal(error))
 
 
 def _note_attempt(lease: Lease, upload: Upload, seconds: float) -> None:

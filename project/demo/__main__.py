@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-from project.demo.story import CLIENT_ID, NEW_LOGIN, Access, DemoFailed, Line, Story
+from project.demo.story import CLIENT_ID, FLOWERS, NEW_LOGIN, Access, DemoFailed, Line, Story
 from project.processes import BASE_DIR, Processes, free_port
 
 DIRECTORY = BASE_DIR / "var" / "demo"
 PASSWORD = "goalpost-demo"  # noqa: S105 - printed on the screen, of a throw-away installation
+REPORT_OF = ("--agency", "south", "--counter", str(FLOWERS))
 
 
 def say(text: str = "") -> None:
@@ -96,6 +97,7 @@ def run(*, once: bool, port: int, orders: int) -> int:
         say("5/5  waiting for the uploads …")
         story.upload_all()
         lines = story.lines()
+        report = processes.manage("share_report", *REPORT_OF, "--name", "The flower shop").stdout.strip()
         say()
         say(table(lines))
         say(f"\nAll delivered, {time.monotonic() - began:.0f} s from nothing.\n")
@@ -105,6 +107,7 @@ def run(*, once: bool, port: int, orders: int) -> int:
         for person in ("owner@north.example", "manager@north.example", "analyst@north.example", "owner@south.example"):
             say(f"          {person}")
         say(f"Sandbox   {processes.url}/sandbox/")
+        say(f"Report    {report}    what a client sees; its numbers come within a minute or two")
         say(f"API       {processes.url}/api/v1/docs/")
         say(f"API key   {access.north_key}   (North Agency)")
         say(f"          {access.south_key}   (South Agency)")

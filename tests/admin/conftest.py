@@ -131,6 +131,14 @@ def other(db: None) -> Place:
 
 
 @pytest.fixture
+def full(place: Place) -> Place:
+    """One's own agency, with one of everything."""
+    from tests.admin.access.world import fill
+
+    return fill(place)
+
+
+@pytest.fixture
 def login() -> Callable[[User], Browser]:
     """A browser in which the person is logged in."""
 

@@ -54,12 +54,17 @@ def form_data(browser: Client, url: str, **changes: Any) -> dict[str, Any]:
     answer = browser.get(url)
     assert answer.status_code == 200, answer.status_code
     forms = [answer.context["adminform"].form]
+    data: dict[str, Any] = {}
     for inline in answer.context["inline_admin_formsets"]:
         forms += [inline.formset.management_form, *inline.formset.initial_forms]
-    data: dict[str, Any] = {}
+        if hasattr(inline.formset, "version_name"):
+            data[inline.formset.version_name] = inline.formset.shown_version
     for form in forms:
         for field in form:
             value = field.value()
             data[field.html_name] = "" if value is None or value is False else value
+            if field.field.show_hidden_initial:
+                data[field.html_initial_name] = "" if value is None else str(value)
     data.update(changes)
-    return {name: value for name, value in data.items() if value != "" or name in changes}
+    kept = {name: value for name, value in data.items() if value != "" or name in changes}
+    return {**kept, **{name: "" for name in data if name.startswith("initial-") and name not in kept}}

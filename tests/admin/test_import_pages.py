@@ -13,6 +13,7 @@ from django.urls import reverse
 from openpyxl import Workbook
 
 from apps.audit.models import AuditEntry
+from apps.counters.services import update_counter
 from apps.imports import claims, services, uploading
 from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
@@ -75,7 +76,8 @@ def test_from_the_file_to_its_report(place: Place, browser: Browser, bring: Any)
     assert report.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "errors.csv" in report.headers["Content-Disposition"] and "\n" not in report.headers["Content-Disposition"]
     found = list(csv.reader(io.StringIO(report.getvalue().decode("utf-8-sig"), newline=""), delimiter=";"))
-    assert found[0] == ["line", "column", "code", "reason", "Номер", "Дата", "Этап", "Телефон", "Сумма"]
+    assert found[0][:5] == ["line", "column", "code", "reason", "goalpost_import"]
+    assert found[0][5:] == ["Номер", "Дата", "Этап", "Телефон", "Сумма"]
     assert [row[:3] for row in found[1:]] == [["3", "Сумма", "money_format"], ["4", "", "too_few_cells"]]
     order = Order.objects.get()
     assert order.changes.get().received_by == place.owner.email
@@ -98,6 +100,65 @@ def test_the_report_corrected_is_brought_back(place: Place, browser: Browser, br
     take_in(str(again.pk))
     again.refresh_from_db()
     assert (again.state, again.created, again.corrects) == ("succeeded", 1, first)
+
+
+def test_a_report_knows_which_import_it_is_of(place: Place, browser: Browser, bring: Any):
+    """Also where another import has written one since, and whatever the file is called by now."""
+    reports = []
+    for number in (7, 8):
+        _answer, job = bring(export(place, f"{number};DAY;won;89031234567;x"))
+        browser.post(reverse("admin:imports_importjob_columns", args=[job.pk]), choose(job, do="start"))
+        take_in(str(job.pk))
+        reports.append((job, browser.get(reverse("admin:imports_importjob_report", args=[job.pk])).getvalue()))
+    for job, report in reports:
+        _answer, again = bring(report.replace(b";x", b";15"), "renamed.csv")
+        assert again.corrects == job
+        assert again.columns.keys() == job.columns.keys()
+
+
+def test_a_report_without_a_key_is_of_nobody_unless_only_one_can_be_meant(place: Place, browser: Browser, bring: Any):
+    header = "line;column;code;reason;Номер;Дата;Этап;Телефон;Сумма"
+    old = f"{header}\n3;Сумма;money_format;?;9;2026-01-01;won;89031234567;1\n"
+    _answer, none = bring(old.encode())
+    assert none.corrects is None
+    assert "This is a report of rejected rows" in words(browser.get(page_of(none)))
+    firsts = []
+    for number in (7, 8):
+        _answer, job = bring(export(place, f"{number};DAY;won;89031234567;x"))
+        browser.post(reverse("admin:imports_importjob_columns", args=[job.pk]), choose(job, do="start"))
+        take_in(str(job.pk))
+        firsts.append(job)
+        _answer, again = bring(old.encode())
+        assert again.corrects == (firsts[0] if number == 7 else None)
+
+
+def test_a_report_names_no_import_of_another_agency(place: Place, other: Place, browser: Browser, bring: Any):
+    theirs = ImportJob.objects.create(counter=other.counter, name="x.csv", kind="csv", reported=3)
+    header = "line;column;code;reason;goalpost_import;Номер;Дата;Этап;Телефон;Сумма"
+    row = f"3;Сумма;money_format;?;{theirs.pk};9;2026-01-01;won;89031234567;1"
+    _answer, job = bring(f"{header}\n{row}\n".encode())
+    assert job.corrects is None
+
+
+def test_what_leaves_by_itself_is_asked_about_before_the_import(place: Place, browser: Browser, bring: Any):
+    _answer, job = bring(export(place, "7;DAY;won;89031234567;1", "8;DAY;won;89031234567;1", "9;DAY;?;89031234567;1"))
+    assert "Nothing leaves for Metrica until somebody presses “Upload now”." in words(browser.get(page_of(job)))
+    update_counter(counter=place.counter, schedule="as they come")
+    url = reverse("admin:imports_importjob_columns", args=[job.pk])
+    asked = browser.post(url, choose(job, do="start"))
+    assert asked.status_code == 200
+    told = "Import, and let it leave? About 2 status changes will leave for Metrica at once."
+    assert told in words(asked)
+    job.refresh_from_db()
+    assert job.state == "draft"
+    assert browser.post(url, {**choose(job, do="start"), "sure": "1"}).status_code == 302
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_money_of_the_preview_has_its_currency(place: Place, browser: Browser, bring: Any):
+    _answer, job = bring(export(place, "7;DAY;won;89031234567;5000"))
+    assert "5,000 ₽" in words(browser.get(page_of(job))).replace("\xa0", " ")
 
 
 def test_columns_are_chosen_and_shown_anew(place: Place, browser: Browser, bring: Any):

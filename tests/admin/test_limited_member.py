@@ -1,4 +1,5 @@
-"""R11 within an agency: who is limited to some of its counters meets nothing of the others and of the whole agency."""
+"""Who is limited to some counters of an agency: how that is said, and what their pages are like. That they meet nothing
+of the other counters is said by the table in tests/admin/access."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,8 +23,7 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.orders.models import Order, StatusChange
 from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place, make_place
-from tests.admin.pages import text_of, words
-from tests.admin.test_outsiders import BLIND_QUESTIONS, OBJECTS, address, all_actions, everything, full, patterns  # noqa: F401
+from tests.admin.pages import words
 from tests.dashboard.conftest import roll_up
 from tests.factories import SYSTEM, make_counter, make_key, make_member, make_membership
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def both(full: Place) -> Place:  # noqa: F811
+def both(full: Place) -> Place:
     """The agency with one of everything at a counter that is not theirs; the counter that is theirs is “Yours”."""
     full.agency.name = "Two counters"
     full.agency.save()
@@ -47,33 +47,6 @@ def limited(agency: Any, role: str = Role.MANAGER, counters: tuple[int, ...] = (
 @pytest.fixture
 def browser(both: Place, login: Any) -> Browser:
     return login(limited(both.agency).user)
-
-
-@pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
-def test_what_is_not_of_their_counters_is_not_there(both: Place, browser: Browser, model: Any):
-    obj = OBJECTS[model](both)
-    before = everything()
-    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-    of_a_counter = bool(counter_path_of(model))
-    for pattern in patterns(model):
-        url = address(model, pattern, obj, both)
-        for method, data in ((browser.get, {}), (browser.post, {"why": "x", "reason": "x", "_form_submitted": "on"})):
-            answer = method(url, data, follow=True)
-            if "<" in pattern:
-                allowed = {404, 405} if of_a_counter else {403, 404}
-                if pattern in BLIND_QUESTIONS:
-                    allowed.add(200)  # the theme's question, which is asked before the object is looked for
-                assert answer.status_code in allowed, f"{method.__name__} {url}: {answer.status_code}"
-            if answer.status_code == 200:
-                assert both.mark not in text_of(answer), url
-    for query in ("", f"?q={both.mark}", f"?counter__id__exact={both.counter.pk}", "?delivery=held", "?all="):
-        answer = browser.get(base + query, follow=True)
-        assert answer.status_code == (200 if of_a_counter else 403), base + query
-        if of_a_counter and not query.startswith("?q="):
-            assert both.mark not in answer.content.decode(), base + query
-    for name in all_actions(model):
-        browser.post(base, {"action": name, "_selected_action": str(obj.pk), "_confirmed": "1", "why": "x"})
-    assert everything() == before
 
 
 def test_their_own_counter_works_as_for_everybody(both: Place, browser: Browser):
@@ -278,7 +251,7 @@ def test_a_healthy_counter_has_no_trouble_on_their_board(both: Place, browser: B
     assert "Not chosen" not in text
     assert yours.account is not None
     assert yours.account.login in text
-    assert "left" not in text, "the quota is the account's, whose page is closed"
+    assert "calls left" not in text, "the quota is the account's, whose page is closed"
     assert "/counters/metricaaccount/" not in answer.content.decode()
     assert list(browser.get("/admin/?problems=1").context["lines"]) == []
     both.push("Y-1", "unheard of", counter=yours)

@@ -1,6 +1,9 @@
 """What an order's page tells and does besides its timeline: the picture, the neighbours, the row sent, what is held."""
 
+import html
 from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.test import Client as Browser
@@ -101,6 +104,34 @@ def test_the_neighbours_are_only_ones_own(place: Place, other: Place, browser: B
     for filters in ({}, kept(q="A-"), kept(counter__id__exact=str(other.counter.pk))):
         turn = browser.get(page(mine), filters).context["turn"]
         assert str(theirs.pk) not in (turn.newer + turn.older).replace("_changelist_filters", ""), filters
+
+
+def header_acts(browser: Browser, url: str) -> list[dict[str, Any]]:
+    """Those behind the button “More” as well."""
+    shown = browser.get(url).context["actions_detail"]
+    return [one for button in shown for one in button.get("items", [button])]
+
+
+def test_after_an_act_the_list_is_still_narrowed(place: Place, browser: Browser):
+    order, _other = place.push("A-1", "new"), place.push("B-1", "new")
+    here = f"{page(order)}?{urlencode(kept(q='A-'))}"
+    hold = next(one for one in header_acts(browser, here) if one["title"] == "Hold")
+    asked = browser.get(hold["path"])
+    assert dict(asked.context["carried"]) == {"next": here}
+    assert asked.context["cancel_url"] == here
+    done = browser.post(reverse("admin:orders_order_hold", args=[order.pk]), {"next": here})
+    assert (done.status_code, done.url) == (302, here)
+    held = browser.get(here)
+    assert held.context["turn"].back == f"{LIST}?q=A-"
+    assert f"release/?next={quote(here)}" in html.unescape(held.content.decode()), "and so do the fixes in the timeline"
+    away = browser.post(reverse("admin:orders_order_release", args=[order.pk]), {"next": "https://evil.example/"})
+    assert away.url == page(order)
+
+
+def test_without_a_narrowed_list_acts_have_plain_addresses(place: Place, browser: Browser):
+    order = place.push("A-1", "new")
+    paths = [one["path"] for one in header_acts(browser, page(order))]
+    assert paths and not [path for path in paths if "?" in path]
 
 
 def test_of_a_period_the_neighbours_are_those_by_creation(place: Place, browser: Browser):

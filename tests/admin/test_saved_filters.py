@@ -12,10 +12,10 @@ from apps.agencies.actor import NOBODY
 from apps.agencies.models import Role, SavedFilter, User
 from apps.audit.models import AuditEntry
 from apps.orders.models import Order
+from tests.admin.access.table import OBJECTS, PLATFORM
 from tests.admin.conftest import Place, make_place
 from tests.admin.pages import messages
 from tests.admin.test_limited_member import limited
-from tests.admin.test_outsiders import OBJECTS, STAFF_ONLY, full  # noqa: F401
 from tests.factories import make_counter, make_membership, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -29,8 +29,8 @@ def save(browser: Browser, name: str, query: str = "delivery=held", *, shared: b
     return browser.post(page, data, follow=True)
 
 
-def act(browser: Browser, name: str, do: str, **more: str) -> Any:
-    saved = SavedFilter.objects.get(name=name)
+def act(browser: Browser, which: str, do: str, **more: str) -> Any:
+    saved = SavedFilter.objects.get(name=which)
     return browser.post(f"{MENU}{saved.pk}/", {"do": do, **more})
 
 
@@ -182,13 +182,13 @@ def test_who_is_limited_to_counters_has_only_ones_own(place: Place, login: Any):
 
 
 @pytest.mark.parametrize("model", OBJECTS, ids=lambda model: model.__name__)
-def test_another_agencys_are_not_there_on_any_list(full: Place, other: Place, login: Any, model: Any):  # noqa: F811
+def test_another_agencys_are_not_there_on_any_list(full: Place, other: Place, login: Any, model: Any):
     list_name = f"{model._meta.app_label}_{model._meta.model_name}"
     base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/filters/"
     saved = SavedFilter.objects.get(agency=full.agency, list_name=list_name)
     for role in ("owner", "manager", "analyst"):
         stranger, insider = login(getattr(other, role)), login(getattr(full, role))
-        if model in STAFF_ONLY:
+        if model in PLATFORM:
             assert stranger.get(base).status_code == stranger.post(base, {"name": "x"}).status_code == 403
             assert insider.get(f"{base}{saved.pk}/").status_code == 403
             continue
@@ -326,10 +326,11 @@ def test_a_list_costs_no_query_more_for_them(place: Place, browser: Browser, dja
 
     with CaptureQueriesContext(connection) as before:
         browser.get(LIST)
+    number = len(before)
     save(browser, "Held", shared=True)
     save(browser, "Mine", "q=A")
     browser.get(f"{LIST}?q=")  # shows what was said of saving
-    with django_assert_num_queries(len(before)):
+    with django_assert_num_queries(number):
         browser.get(LIST)
 
 

@@ -7,9 +7,9 @@ from django.test import Client as Browser
 
 from apps.agencies.models import Role
 from apps.counters.models import Counter
+from tests.admin.access.table import OBJECTS
 from tests.admin.conftest import Place
 from tests.admin.test_limited_member import both, limited  # noqa: F401
-from tests.admin.test_outsiders import OBJECTS, full  # noqa: F401
 from tests.factories import make_counter, make_membership, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_pages_that_are_closed_are_not_offered(place: Place, login: Any):
 
 
 @pytest.mark.parametrize("role", ["owner", "manager", "analyst"])
-def test_nothing_of_another_agency_is_found(full: Place, other: Place, login: Any, role: str):  # noqa: F811
+def test_nothing_of_another_agency_is_found(full: Place, other: Place, login: Any, role: str):
     browser = login(getattr(other, role))
     words = {str(make(full)) for make in OBJECTS.values()}
     words |= {full.mark, f"{full.mark}-1", f"{full.mark.lower()}@mail.example", f"{full.mark}-client", "shop"}

@@ -37,11 +37,11 @@ def download(upload: Upload) -> str:
 
 def test_the_list_tells_what_came_of_each(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.job()
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         browser.get(LIST)
     place.job(state="failed", error_code="invalid_token", delivered=0, rejected=3)
     place.job(state="running", delivered=0)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         text = words(browser.get(LIST))
     for expected in ("Succeeded", "Failed", "Running", "Mine person", "Mine shop"):
         assert expected in text
@@ -53,7 +53,7 @@ def test_an_empty_list_says_what_starts_uploads(place: Place, browser: Browser):
 
 def test_the_page_shows_files_requests_and_answers(place: Place, browser: Browser, django_assert_num_queries: Any):
     job = place.job(order=place.push("A-1", "won"))
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         answer = browser.get(page(job))
     text = words(answer)
     upload = Upload.objects.get()
@@ -69,9 +69,37 @@ def test_the_page_costs_the_same_for_many_files(place: Place, browser: Browser, 
     job = place.job()
     for number in range(10):
         keep(Upload(job=job, wave=1 + number % 3, state=UploadState.PASSED, rows=1), place.counter)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         text = words(browser.get(page(job)))
     assert "Wave 3" in text
+
+
+def test_of_many_calls_only_the_newest_is_read_whole(place: Place, browser: Browser):
+    job = place.job()
+    first = ApiCall.objects.get()
+    for method in ("POST", "GET"):
+        for number in range(25):
+            ApiCall.objects.create(
+                agency=place.agency,
+                counter=place.counter,
+                subject=first.subject,
+                method=method,
+                url="https://metrica.example/",
+                status=200 if number % 2 else 500,
+                request_body=f"asked {number}",
+                response_body=f"answered {number}" if method == "POST" else json.dumps({"uploadings": []}),
+                outcome="ok",
+            )
+    answer = browser.get(page(job))
+    [line] = answer.context["waves"][0].lines
+    newest = line.calls[0]
+    assert newest.request_body in words(answer)
+    assert line.answer == newest.response_body
+    answered = next(number for number, call in enumerate(line.looked_up.looks) if call.status == 200)
+    for calls, whole in ((line.calls, 0), (line.looked_up.looks, answered)):
+        assert len(calls) == 20
+        read = [number for number, call in enumerate(calls) if "response_body" not in call.get_deferred_fields()]
+        assert read == [whole]
 
 
 def test_a_refused_row_is_named_with_its_cause(place: Place, browser: Browser):
@@ -182,7 +210,7 @@ def test_how_a_lost_answer_was_found_out_is_told(place: Place, browser: Browser,
     keep(Upload(job=job, wave=2, state=UploadState.PASSED, rows=1, uploading_id="sibling"), place.counter)
     entry(place, upload, "upload.unknown", attempt=1)
     entry(place, upload, "upload.adopted", uploading_id="Mine-at-metrica")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         text = words(browser.get(page(job)))
     for expected in (
         *("Looked up at Metrica 1 look", "Attempt 1: no answer came", "Looked for: an upload of 1 row"),

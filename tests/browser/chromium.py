@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -42,6 +42,20 @@ class Session:
         self.page.wait_for_url("**/admin/")
         self.page.wait_for_load_state("networkidle")
 
+    def log_out(self) -> None:
+        """By forgetting who one was: the page may be any."""
+        self.page.context.clear_cookies()
+
+    def somebody_else(self, **options: Any) -> "Session":
+        """A browser of another person beside this one: it shares no cookie with it, and its complaints are of both."""
+        browser = self.page.context.browser
+        assert browser is not None
+        return _watched(browser.new_context(**options), self.base_url, self.complaints, self.strangers)
+
+    def choose_theme(self, name: str) -> None:
+        """light or dark, as the menu of the person does; pages of the sandbox have one theme alone."""
+        self.page.evaluate("(name) => window.Alpine && Alpine.$data(document.documentElement).switchTheme(name)", name)
+
     def speak(self, language: str) -> None:
         """Choose a language as the menu of the person does."""
         self.page.evaluate(
@@ -62,14 +76,18 @@ def session(base_url: str, *, width: int = 1280, height: int = 900, **options: A
         browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
         try:
             viewport: Any = {"width": width, "height": height}
-            page = browser.new_context(viewport=viewport, **options).new_page()
-            open_session = Session(page, base_url)
-            page.on("console", lambda one: _note(open_session, one))
-            page.on("pageerror", lambda error: open_session.complaints.append(str(error)))
-            page.on("request", lambda request: _watch(open_session, request.url))
-            yield open_session
+            yield _watched(browser.new_context(viewport=viewport, **options), base_url, [], [])
         finally:
             browser.close()
+
+
+def _watched(context: BrowserContext, base_url: str, complaints: list[str], strangers: list[str]) -> Session:
+    page = context.new_page()
+    open_session = Session(page, base_url, complaints, strangers)
+    page.on("console", lambda one: _note(open_session, one))
+    page.on("pageerror", lambda error: open_session.complaints.append(str(error)))
+    page.on("request", lambda request: _watch(open_session, request.url))
+    return open_session
 
 
 def _note(open_session: Session, message: Any) -> None:

@@ -10,6 +10,15 @@ from tests.admin.conftest import Place, make_place
 from tests.browser import chromium
 
 
+def need_chromium() -> None:
+    """Skips the test where there is none; in CI that is a failure."""
+    if not chromium.executable():
+        reason = "Chromium was not found: set CHROMIUM, or install it (Debian: apt install chromium)."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
 @pytest.fixture
 def place(transactional_db: None) -> Place:
     return make_place("Mine")
@@ -17,11 +26,7 @@ def place(transactional_db: None) -> Place:
 
 @pytest.fixture
 def browser_session(live_server: Any, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[chromium.Session]:
-    if not chromium.executable():
-        reason = "Chromium was not found: set CHROMIUM, or install it (Debian: apt install chromium)."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need_chromium()
     # Playwright runs a loop of its own in this thread; the test's few queries beside it hurt nobody.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with chromium.session(live_server.url, locale="en") as session:

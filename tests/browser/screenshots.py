@@ -1,6 +1,7 @@
-"""`make screenshots`: pictures of the main pages in both languages, from a running demo, into docs/screenshots.
+"""`make screenshots`: pictures of the main pages in both languages, on a desk and on a phone, from a running demo, into
+docs/screenshots, with the page that shows them.
 
-Without --url it starts a demo of its own and ends it afterwards.
+Without --url it starts a demo of its own and ends it afterwards. Exit status 1 where a page does not fit a phone.
 """
 
 import argparse
@@ -8,44 +9,29 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from io import BytesIO
-from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from project.demo.__main__ import DIRECTORY as DEMO
 from project.demo.__main__ import PASSWORD
 from project.processes import BASE_DIR, free_port
-from tests.browser import chromium
+from tests.browser import chromium, demo_work, pages
+from tests.browser.pages import PAGES, PHONE, Scene, View
 from tests.hooks.receiver import Receiver
 
 DIRECTORY = BASE_DIR / "docs" / "screenshots"
-LANGUAGES = ("en", "ru")
-WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 1280, 720, 1600
-BIGGEST = 200_000
-STAFF = "staff@goalpost.example"
-CLINICS, WINDOWS = "Dental clinics (40000002)", "Windows and balconies (40000001)"
-HELD = [
-    {"id": "K-2002", "status": "Думает", "email": "vera@mail.example"},
-    {"id": "K-2003", "status": "Новый лид", "email": ""},
-]
-REFUSED = "@refused.example"
-REJECTED = [
-    {"id": f"W-300{number}", "status": status, "email": f"{name}{REFUSED}"}
-    for number, (status, name) in enumerate(
-        [
-            ("Новая сделка", "anna"),
-            ("Качественный лид", "boris"),
-            ("Оплачено", "vera"),
-            ("Новая сделка", "gleb"),
-            ("Оплачено", "dina"),
-        ]
-    )
-]
+SHEET = DIRECTORY / "README.md"
+LANGUAGES = {"en": "English", "ru": "Russian"}
+DESK = 1280
+WIDTHS = {"": DESK, ".phone": PHONE}
+LEAST_HEIGHT = {DESK: 720, PHONE: 844}
+MOST_HEIGHT = {DESK: 1600, PHONE: 1700}
+OWNER, SHOP, STAFF = "owner@north.example", "owner@south.example", "staff@goalpost.example"
 
 
 @contextlib.contextmanager
@@ -85,233 +71,134 @@ def answers(url: str) -> bool:
     return False
 
 
-def shoot(session: chromium.Session, name: str) -> Path:
-    """The whole page, as high as it is; small enough for a README. A window that was opened for it is closed again."""
+def contact_sheet() -> str:
+    """The page that shows the pictures."""
+    lines = [
+        "# What it looks like",
+        "",
+        "Pictures of a demo, which `make screenshots` starts and ends by itself: each page in English and in Russian,",
+        f"on a desk ({DESK} px) and on a phone ({PHONE} px). It fails where a page has to be pushed sideways there.",
+        '`make screenshots ARGS="--only home order"` takes some of them.',
+        "",
+    ]
+    for name, view in PAGES.items():
+        lines += [f"## {view.title}", ""]
+        for ending, share in (("", 49), (".phone", 24)):
+            lines += [
+                f'<img src="{name}.{language}{ending}.webp" width="{share}%" alt="{view.title}, {called}">'
+                for language, called in LANGUAGES.items()
+            ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def shoot(session: chromium.Session, name: str, view: View, width: int) -> int:
+    """The page, as high as it is, or the part of it that is meant; gives the picture's size in bytes."""
     page = session.page
+    least = LEAST_HEIGHT[width]
+    page.set_viewport_size({"width": width, "height": least})
+    page.wait_for_timeout(300)
     height = int(page.evaluate("Math.ceil((document.querySelector('#page') || document.documentElement).scrollHeight)"))
-    page.set_viewport_size({"width": WIDTH, "height": min(max(height, LEAST_HEIGHT), MOST_HEIGHT)})
+    if not page.locator("#modal-content #dialog").is_visible():
+        page.set_viewport_size({"width": width, "height": min(max(height, least), MOST_HEIGHT[width])})
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_timeout(400)
-    picture = page.screenshot()
-    page.set_viewport_size({"width": WIDTH, "height": LEAST_HEIGHT})
-    if len(picture) > BIGGEST:
-        buffer = BytesIO()
-        colours = Image.open(BytesIO(picture)).convert("RGB").quantize(colors=192, dither=Image.Dither.NONE)
-        colours.save(buffer, "PNG", optimize=True)
-        picture = buffer.getvalue()
-    path = DIRECTORY / f"{name}.png"
-    path.write_bytes(picture)
-    if opener := page.opener():
-        page.close()
-        session.page = opener
-    return path
-
-
-def home(session: chromium.Session) -> None:
-    session.go("/admin/")
-
-
-def counter(session: chromium.Session) -> None:
-    session.go("/admin/counters/counter/?q=40000002")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
-
-
-def order(session: chromium.Session) -> None:
-    session.go("/admin/orders/order/?q=K-2001")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
-
-
-def upload(session: chromium.Session) -> None:
-    """Of the order's newest status: the link stands in its timeline."""
-    order(session)
-    session.page.locator(".gp-step__foot a").first.click()
-    session.page.wait_for_load_state("networkidle")
-    session.page.locator(".gp-file summary").first.click()
-
-
-def holds(session: chromium.Session) -> None:
-    session.go("/admin/orders/heldchange/")
-
-
-def rejected(session: chromium.Session) -> None:
-    session.go("/admin/orders/rejectedchange/")
-
-
-def alerts(session: chromium.Session) -> None:
-    session.go("/admin/alerts/alert/")
-
-
-def webhook(session: chromium.Session) -> None:
-    """The page of one, with the log of its messages."""
-    session.go("/admin/hooks/endpoint/")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
-
-
-def workers(session: chromium.Session) -> None:
-    session.go("/admin/uploads/heartbeat/")
-
-
-def history(session: chromium.Session) -> None:
-    """Of the mapping: its newest version."""
-    session.go("/admin/goals/mappingversion/")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
-
-
-def simulation(session: chromium.Session) -> None:
-    """What would change if a paid visit were cancelled instead; the draft is not saved."""
-    counter(session)
-    page = session.page
-    types = page.locator("select[name^=statuses-][name$=-type]")
-    paid = next(index for index in range(types.count()) if types.nth(index).input_value() == "PAID")
-    types.nth(paid).select_option("CANCELLED")
-    with page.expect_popup() as opened:
-        page.locator("button[formaction*=simulate]").click()
-    opened.value.wait_for_load_state("networkidle")
-    session.page = opened.value
-
-
-def connect(session: chromium.Session) -> None:
-    session.go("/admin/counters/metricaaccount/yandex/")
-
-
-def comparison(session: chromium.Session) -> None:
-    session.go("/admin/dashboard/comparison/")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
-
-
-def sandbox(session: chromium.Session) -> None:
-    session.go("/sandbox/counters/40000002/")
-
-
-PAGES: dict[str, Callable[[chromium.Session], None]] = {
-    "home": home,
-    "counter": counter,
-    "order": order,
-    "upload": upload,
-    "holds": holds,
-    "rejected": rejected,
-    "alerts": alerts,
-    "webhook": webhook,
-    "history": history,
-    "simulation": simulation,
-    "connect": connect,
-    "sandbox": sandbox,
-}
-SHOP = "owner@south.example"
-PAGES_OF_THE_SHOP: dict[str, Callable[[chromium.Session], None]] = {"comparison": comparison}
-PAGES_OF_STAFF: dict[str, Callable[[chromium.Session], None]] = {"workers": workers}
-
-
-def write_orders(session: chromium.Session, counter: str, orders: list[dict[str, str]]) -> None:
-    """By hand, one after the other."""
-    page = session.page
-    for order in orders:
-        session.go("/admin/orders/order/add/")
-        page.locator("[name=counter]").select_option(label=counter)
-        page.fill("[name=id]", order["id"])
-        page.fill("[name=create_date_time]", time.strftime("%Y-%m-%dT00:05:00"))
-        page.fill("[name=order_status]", order["status"])
-        page.fill("[name=emails]", order["email"])
-        page.fill("[name=revenue]", "9900")
-        page.click(".gp-form [type=submit]")
-        page.wait_for_load_state("networkidle")
-
-
-def has_rows(session: chromium.Session, path: str) -> bool:
-    session.go(path)
-    return session.page.locator("#result_list tbody").count() > 0
-
-
-def wait_for_rows(session: chromium.Session, path: str, *, seconds: float = 400) -> None:
-    until = time.monotonic() + seconds
-    while not has_rows(session, path):
-        if time.monotonic() > until:
-            raise SystemExit(f"{path} is still empty.")
-        time.sleep(2)
-
-
-def make_work(session: chromium.Session, receiver: str) -> None:
-    """What lists of work have to show: a webhook, orders that need a person, rows that Metrica refused and the alert
-    about them. `receiver`: the webhook's address."""
-    page = session.page
-    if not has_rows(session, "/admin/hooks/endpoint/"):
-        session.go("/admin/hooks/endpoint/add/")
-        page.fill("[name=name]", "CRM")
-        page.fill("[name=url]", receiver)
-        page.click("[name=_save]")
-        page.wait_for_load_state("networkidle")
-    if not has_rows(session, "/admin/orders/heldchange/"):
-        write_orders(session, CLINICS, HELD)
-    if not has_rows(session, "/admin/orders/rejectedchange/"):
-        fault = {"kind": "refuse_row", "counter": 40000001, "count": None, "contains": REFUSED, "location": False}
-        page.request.post(f"{session.base_url}/sandbox/control/faults", data=fault)
-        write_orders(session, WINDOWS, REJECTED)
-    wait_for_rows(session, "/admin/alerts/alert/")
-
-
-def take(*, url: str, email: str, password: str, staff: str) -> None:
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    with visit(url, email, password) as session, Receiver() as receiver:
-        make_work(session, receiver.url)
-        take_pages(session, PAGES)
-    with visit(url, SHOP, password) as session:
-        compare(session)
-        take_pages(session, PAGES_OF_THE_SHOP)
-    if staff:
-        with visit(url, staff, password) as session:
-            take_pages(session, PAGES_OF_STAFF)
+    picture = page.locator(view.part).screenshot() if view.part else page.screenshot()
+    path = DIRECTORY / f"{name}.webp"
+    Image.open(BytesIO(picture)).convert("RGB").save(path, "WEBP", quality=70, method=6)
+    page.set_viewport_size({"width": DESK, "height": LEAST_HEIGHT[DESK]})
+    return path.stat().st_size
 
 
 @contextlib.contextmanager
 def visit(url: str, email: str, password: str) -> Iterator[chromium.Session]:
-    with chromium.session(url, width=WIDTH, height=LEAST_HEIGHT, locale="en") as session:
-        session.log_in(email, password)
+    """Of who has this e-mail; of nobody where there is none."""
+    with chromium.session(url, width=DESK, height=LEAST_HEIGHT[DESK], locale="en") as session:
+        if email:
+            session.log_in(email, password)
+        else:
+            session.go("/admin/login/")
         yield session
+        if session.complaints or session.strangers:
+            raise SystemExit(f"The pages complained: {session.complaints} {session.strangers}")
 
 
 def compare(session: chromium.Session) -> None:
     """Ask for the shop's comparison with Metrica's reports and wait until it is there."""
-    session.go("/admin/counters/counter/?q=40000003")
-    session.page.locator("#result_list tbody a").first.click()
-    session.page.wait_for_load_state("networkidle")
+    pages.of_counter(session, "40000003")
     session.go(session.page.url.removeprefix(session.base_url).replace("/change/", "/compare-orders/"))
     session.page.locator("#dialog [type=submit], .gp-form [type=submit]").first.click()
     session.page.locator("table").first.wait_for(timeout=60_000)
 
 
-def take_pages(session: chromium.Session, pages: dict[str, Callable[[chromium.Session], None]]) -> None:
+def take_pages(session: chromium.Session, scene: Scene, who: str, wanted: Collection[str]) -> list[str]:
+    """The pages of this person; gives those that do not fit a phone."""
+    too_wide = []
+    start = "/admin/login/" if who == "nobody" else "/admin/"
     for language in LANGUAGES:
-        session.go("/admin/")
+        session.go(start)
         session.speak(language)
-        for name, open_page in pages.items():
-            open_page(session)
-            path = shoot(session, f"{name}.{language}")
-            print(f"{path.relative_to(BASE_DIR)}  {path.stat().st_size // 1000} kB")
-    session.go("/admin/")
+        for name, view in pages.of(who, wanted):
+            view.open(session, scene)
+            sizes = []
+            for ending, width in WIDTHS.items():
+                session.page.set_viewport_size({"width": width, "height": LEAST_HEIGHT[width]})
+                if width == PHONE and (told := pages.is_too_wide(session)):
+                    too_wide.append(f"{name}.{language}: {told}")
+                sizes.append(shoot(session, f"{name}.{language}{ending}", view, width) // 1000)
+            pages.close_window(session)
+            print(f"{name}.{language}: {sizes[0]} and {sizes[1]} kB", flush=True)
+    session.go(start)
     session.speak("en")
-    if session.complaints or session.strangers:
-        raise SystemExit(f"The pages complained: {session.complaints} {session.strangers}")
+    return too_wide
+
+
+def take(*, url: str, password: str, people: dict[str, str], wanted: Collection[str]) -> list[str]:
+    """`people`: e-mails by who they are."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    too_wide: list[str] = []
+    with visit(url, people["owner"], password) as session, Receiver() as receiver:
+        scene = demo_work.make(session, receiver.url)
+        too_wide += take_pages(session, scene, "owner", wanted)
+    for who in ("nobody", "shop", "staff"):
+        if (who != "nobody" and not people[who]) or not list(pages.of(who, wanted)):
+            continue
+        with visit(url, people.get(who, ""), password) as session:
+            if who == "shop":
+                compare(session)
+            too_wide += take_pages(session, scene, who, wanted)
+    SHEET.write_text(contact_sheet(), "utf-8")
+    return too_wide
+
+
+def forget_old_ones() -> None:
+    """Pictures of pages that are taken no longer."""
+    kept = {f"{name}.{language}{ending}.webp" for name in PAGES for language in LANGUAGES for ending in WIDTHS}
+    for path in DIRECTORY.iterdir():
+        if path.suffix in (".png", ".webp") and path.name not in kept:
+            path.unlink()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="", help="of a running demo; left out: one is started")
-    parser.add_argument("--email", default="owner@north.example")
+    parser.add_argument("--email", default=OWNER)
     parser.add_argument("--password", default=PASSWORD)
     parser.add_argument("--staff", default="", help="e-mail of platform staff of a running demo; left out: not shown")
+    parser.add_argument("--only", nargs="+", default=list(PAGES), choices=list(PAGES), metavar="PAGE")
     arguments = parser.parse_args()
     if not chromium.executable():
         raise SystemExit("Chromium was not found: set CHROMIUM, or install it (Debian: apt install chromium).")
     if arguments.url and not answers(arguments.url):
         raise SystemExit(f"Nothing answers at {arguments.url}. Start `make demo`, or leave --url out.")
-    staff = arguments.staff if arguments.url else STAFF
-    with contextlib.nullcontext(arguments.url) if arguments.url else demo() as url:
-        take(url=url, email=arguments.email, password=arguments.password, staff=staff)
+    people = {"owner": arguments.email, "shop": SHOP, "staff": arguments.staff if arguments.url else STAFF}
+    started: Any = contextlib.nullcontext(arguments.url) if arguments.url else demo()
+    with started as url:
+        too_wide = take(url=url, password=arguments.password, people=people, wanted=arguments.only)
+    if arguments.only == list(PAGES):
+        forget_old_ones()
+    if too_wide:
+        raise SystemExit("These pages do not fit a phone:\n" + "\n".join(too_wide))
 
 
 if __name__ == "__main__":

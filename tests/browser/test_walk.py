@@ -1,4 +1,4 @@
-"""A manager's walk in a real browser: log in, choose a language, read a timeline, fix a hold, follow an upload."""
+"""What a manager meets on the pages, in a real browser; an agency's whole first day is in test_the_whole_way."""
 
 from typing import Any
 
@@ -29,22 +29,6 @@ def session(browser_session: Session, place: Place) -> Any:
 def fits(session: Session) -> bool:
     """True if the page is not wider than the window."""
     return bool(session.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
-
-
-def test_from_login_to_a_timeline(session: Session, place: Place):
-    place.push("D-1001", "new", "won", revenue="5000", cost="3200")
-    place.job(order=place.change("D-1001", "won").order)
-    page = session.page
-    page.get_by_role("link", name="Orders").first.click()
-    page.fill("#searchbar", "D-10")
-    page.keyboard.press("Enter")
-    page.get_by_role("link", name="D-1001").click()
-    page.get_by_text("Metrica has the current state of this order").wait_for()
-    assert page.locator(".gp-step").count() == 2
-    assert page.locator(".gp-step").first.locator(".gp-chip--reached").count() == 3
-    page.get_by_role("link", name="Upload: Passed").first.click()
-    page.get_by_text("Request and answer").click()
-    page.get_by_text('"status": "PASSED"').wait_for()
 
 
 def test_the_language_is_switched_by_the_menu_and_stays(session: Session, place: Place):
@@ -111,18 +95,6 @@ def test_the_mapping_shows_its_forecast_while_it_is_written(session: Session, pl
     assert (mapping.type, mapping.goal_action_ids) == ("OTHER", ["first", "second"])
 
 
-def test_a_running_job_is_followed_to_its_end_without_reload(session: Session, place: Place):
-    job = place.job(state="running", changes=2, delivered=1)
-    page = session.page
-    session.go(f"/admin/uploads/uploadjob/{job.pk}/change/")
-    page.get_by_text("Running").wait_for()
-    UploadJob.objects.update(delivered=2)
-    page.locator(".gp-tile", has_text="Delivered").get_by_text("2").wait_for(timeout=8000)
-    UploadJob.objects.update(state="succeeded")
-    page.locator(".gp-tile").get_by_text("Succeeded").wait_for(timeout=8000)
-    page.get_by_role("link", name="Upload once more").wait_for()
-
-
 def test_what_a_crm_writes_runs_nowhere(session: Session, place: Place):
     evil = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
     place.push(evil[:60], evil, client_uniq_id="C-1", client_name=evil)
@@ -134,17 +106,3 @@ def test_what_a_crm_writes_runs_nowhere(session: Session, place: Place):
     for path in paths:
         session.go(path)
         assert session.page.evaluate("window.broken") is None, path
-
-
-def test_pages_fit_a_phone(session: Session, place: Place):
-    order = place.push("D-1001", "new", "won", revenue="5000")
-    place.push("A-1", "mystery")
-    job = place.job(order=order)
-    session.page.set_viewport_size({"width": 390, "height": 844})
-    for path in (
-        *("/admin/", "/admin/orders/order/", "/admin/orders/heldchange/", "/admin/orders/order/add/"),
-        *(f"/admin/orders/order/{order.pk}/change/", f"/admin/counters/counter/{place.counter.pk}/change/"),
-        *(f"/admin/uploads/uploadjob/{job.pk}/change/", "/admin/counters/counter/", "/admin/goals/goal/"),
-    ):
-        session.go(path)
-        assert fits(session), path

@@ -72,7 +72,7 @@ def test_every_number_leads_to_the_list_behind_it(place: Place, browser: Browser
     set_status(counter=elsewhere, crm_status="new", type="IN_PROGRESS")
     set_status(counter=elsewhere, crm_status="won", type="PAID")
     for counter, mark in ((place.counter, "A"), (elsewhere, "B")):
-        place.push(f"{mark}-waits", "won", counter=counter)
+        place.push(f"{mark}-waits", "new", "won", "new", "won", "new", counter=counter)
         place.push(f"{mark}-held", "unknown", counter=counter)
         place.push(f"{mark}-bad", "won", counter=counter).changes.update(delivery="rejected")
         old = (timezone.now() - timedelta(days=19)).isoformat()
@@ -84,7 +84,7 @@ def test_every_number_leads_to_the_list_behind_it(place: Place, browser: Browser
     page = browser.get(HOME).content.decode()
     mine = f"?counter__id__exact={place.counter.pk}"
     for url, orders in (
-        (f"/admin/orders/order/{mine}&delivery=waiting", ["A-gone", "A-old", "A-sent", "A-waits"]),
+        (f"/admin/orders/statuschange/{mine}&delivery=waiting", ["A-gone", "A-old", "A-sent", *["A-waits"] * 5]),
         (f"/admin/orders/heldchange/{mine}&reason=unmapped_status", ["A-held"]),
         (f"/admin/orders/rejectedchange/{mine}", ["A-bad"]),
         (f"/admin/orders/order/{mine}&delivery=closing", ["A-old"]),
@@ -94,7 +94,7 @@ def test_every_number_leads_to_the_list_behind_it(place: Place, browser: Browser
         assert listed(browser, url) == orders
     numbers_of_mine = lines(browser)["Mine shop"].numbers
     found = (numbers_of_mine.waiting, numbers_of_mine.held, numbers_of_mine.rejected, numbers_of_mine.closing)
-    assert found == (4, 1, 1, 1)
+    assert found == (8, 1, 1, 1)
 
 
 def test_problems_stand_on_top(place: Place, browser: Browser):

@@ -79,16 +79,19 @@ def plain_days(counter: Counter) -> dict[date, dict[str, Any]]:
         if went:
             kind = REACHES[went[-1].order_status][0]
             day[kind] += 1
+            day[f"{kind} {went[-1].order_status}"] += 1
             if kind == "paid":
                 day["revenue"] += went[-1].revenue or 0  # type: ignore[assignment]
     return {day: {name: n for name, n in tally.items() if n} for day, tally in found.items()}
 
 
 def kept_days(counter: Counter) -> dict[date, dict[str, Any]]:
-    names = [field.name for field in DayNumbers._meta.fields if field.name not in ("id", "counter", "day", "goals")]
+    apart = ("id", "counter", "day", "goals", "statuses", "other_money")
+    names = [field.name for field in DayNumbers._meta.fields if field.name not in apart]
     found = {}
     for row in DayNumbers.objects.filter(counter=counter):
         values = {name: getattr(row, name) for name in names if name != "profit"} | row.goals
+        values |= {f"{kind} {status}": n for kind, of_kind in row.statuses.items() for status, n in of_kind.items()}
         if values := {name: n for name, n in values.items() if n}:
             found[row.day] = values
     return found

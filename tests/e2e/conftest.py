@@ -136,10 +136,17 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def installed(
-    database_url: str, directory: Path, *, sandbox: str = "", numbers: Iterator[int] | None = None, **more: str
+    database_url: str,
+    directory: Path,
+    *,
+    sandbox: str = "",
+    numbers: Iterator[int] | None = None,
+    port: int = 0,
+    **more: str,
 ) -> Iterator[Installation]:
     """A fresh installation on this database, which is migrated. `sandbox`: its Metrica, by default the one within its
-    web processes; `numbers`: of the counters that it is asked for; `more`: further settings."""
+    web processes; `numbers`: of the counters that it is asked for; `port`: on which it answers, by default any that is
+    free; `more`: further settings."""
     key = f"test-key-{secrets.token_urlsafe(24)}"
     environment = {
         "DATABASE_URL": database_url,
@@ -156,7 +163,7 @@ def installed(
         "TICK_SECONDS": "1",
         **more,
     }
-    with Processes(environment=environment, log_dir=directory / "logs", port=free_port()) as processes:
+    with Processes(environment=environment, log_dir=directory / "logs", port=port or free_port()) as processes:
         web, worker = processes.start_web(), processes.start_worker()
         processes.wait_for_web()
         yield Installation(

@@ -13,6 +13,7 @@ from apps.counters.models import Counter
 from apps.orders import services
 from apps.orders.events import changes_accepted
 from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.people import erase_client
 from tests.orders.conftest import NOW, Send, later, row, the_order, timeline
 from tests.orders.test_delivery import UPLOAD, put
 
@@ -122,3 +123,50 @@ def test_very_many_are_decided_on_with_one_entry_and_few_statements(
     assert given_up.details["why"] == "a test"
     assert len(given_up.details["changes_sha256"]) == 64
     assert (given_up.object_type, given_up.object_id) == ("counters.counter", str(counter.pk))
+
+
+def test_two_who_decide_at_once_leave_one_trace(send: Send) -> None:
+    """R12: what somebody has decided on meanwhile is in nobody else's trace."""
+    send(row(), row(id="D-2"))
+    for order in ("D-1", "D-2"):
+        put(timeline(order)[0].pk, Delivery.REJECTED)
+    seen = [*timeline("D-1"), *timeline("D-2")]
+    assert services.retry_rejected(changes=[timeline("D-1")[0]]) == 1
+    assert services.retry_rejected(changes=seen) == 1
+    assert actions() == ["change.retried", "change.retried"]
+    entries = AuditEntry.objects.filter(action="change.retried").order_by("id")
+    assert [entry.object_label for entry in entries] == ["D-1", "D-2"]
+
+    for order in ("D-1", "D-2"):
+        put(timeline(order)[0].pk, Delivery.REJECTED)
+    seen = [*timeline("D-1"), *timeline("D-2")]
+    assert services.leave_rejected(changes=[timeline("D-1")[0]], why="first") == 1
+    assert services.leave_rejected(changes=seen, why="second") == 1
+    left = AuditEntry.objects.filter(action="change.left").order_by("id")
+    assert [(entry.object_label, entry.details["why"]) for entry in left] == [("D-1", "first"), ("D-2", "second")]
+    assert timeline("D-1")[0].reject_message == "first"
+
+
+def test_an_order_without_anything_delivered_leaves_no_trace_of_sending_again(send: Send) -> None:
+    send(row(), row(id="D-2"))
+    put(timeline("D-1")[0].pk, Delivery.DELIVERED)
+    assert services.resend_current(orders=list(Order.objects.order_by("pk"))) == 1
+    services.resend_current(orders=list(Order.objects.order_by("pk")))
+    asked = AuditEntry.objects.filter(action="order.resend_requested")
+    assert [entry.object_label for entry in asked] == ["D-1"], "once, and of no other"
+
+
+def test_an_erased_client_is_not_sent_again(send: Send, counter: Counter) -> None:
+    Counter.objects.filter(pk=counter.pk).update(mode="detailed")
+    counter.refresh_from_db()
+    send(row(client_uniq_id="C-1"))
+    client = the_order().client
+    assert client is not None
+    erase_client(client=client)
+    client.refresh_from_db()
+    with pytest.raises(ValidationError) as refused:
+        services.send_client_again(client=client)
+    assert refused.value.code == "client_gone"
+    client.refresh_from_db()
+    assert (client.revision, client.is_due) == (0, False)
+    assert not AuditEntry.objects.filter(action="client.resend_requested").exists()

@@ -203,10 +203,11 @@ class AlertAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Since, lasted"))
     def show_times(self, alert: Alert) -> str:
+        began = since(alert.opened_at, alert.counter.zone if alert.counter else None)
         if alert.closed_at is None:
-            return since(alert.opened_at)
+            return began
         lasted = duration(alert.closed_at - alert.opened_at)
-        return format_html('{}<br><span class="gp-sub">{}</span>', since(alert.opened_at), lasted)
+        return format_html('{}<br><span class="gp-sub">{}</span>', began, lasted)
 
     @display(description=_("Told"))
     def show_told(self, alert: Any) -> str:

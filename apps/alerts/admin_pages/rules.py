@@ -63,7 +63,7 @@ class AlertRulesAdmin(TenantAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Straight to the one page of the agency in view; who looks at all of them, or searches, gets a list."""
         agency = self.agency_of(request)
-        if agency is None or request.GET:
+        if agency is None or request.GET or not self.has_view_permission(request):
             return super().changelist_view(request, extra_context)
         rules = services.rules_of(agency)
         return HttpResponseRedirect(reverse("admin:alerts_alertrules_change", args=[rules.pk]))

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.alerts.causes.base import Cause, Facts, Finding, Look, account_page, when
 from apps.alerts.models import Severity
 from apps.counters.models import AccountState
+from apps.counters.refusals import told
 from apps.metrica.oauth_errors import OAUTH_KINDS
 
 URGENT_BEFORE = timedelta(days=3)
@@ -30,7 +31,8 @@ class AccountRefused(Cause):
                 yield self.of_account(account, why=account.state_reason)
 
     def sentence(self, facts: Facts) -> str:
-        return _now("The account is disconnected, and orders of its counters are held. %(why)s") % facts
+        text = _now("The account is disconnected, and orders of its counters are held. %(why)s")
+        return text % {"why": told(facts["why"])}
 
 
 class TokenExpiring(Cause):

@@ -111,7 +111,7 @@ class QueueOld(Cause):
 
     def sentence(self, facts: Facts) -> str:
         text = _now("A status change that came on %(time)s still waits, though nothing holds it (schedule: %(plan)s).")
-        return text % {"time": when(facts["oldest"]), "plan": facts["schedule"]}
+        return text % {"time": when(facts["oldest"]), "plan": schedule.parse(facts["schedule"]).words}
 
     def page(self, alert: Alert) -> str:
         return counter_page(alert)

@@ -1,9 +1,12 @@
-"""Alerts by e-mail: to members of the agency and to other addresses, each on its own, over one connection."""
+"""Alerts by e-mail: to members of the agency and to other addresses, each on its own, over one connection.
+
+`post` is the way of every mail that goes by itself: which refusals are for good, and which are worth another attempt.
+"""
 
 import contextlib
 import smtplib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection as database
@@ -25,14 +28,27 @@ def problem(channel: Channel) -> Text:
 
 def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     """To each what is meant for them. Raises NotSent where nobody got it."""
-    if database.in_atomic_block:
-        raise RuntimeError("Mail must not leave inside a transaction.")
     reached = recipients(channel)
     # Who has left the agency meanwhile gets nothing any more.
     letters = {one: message.for_whom.get(one, message) for one in to or reached if one in reached}
     wanted = {address: letter for address, letter in letters.items() if letter is not None}
     if not wanted:
         return Sent()  # of this those who are left may read nothing
+
+    def mail_to(address: str) -> EmailMultiAlternatives:
+        letter = wanted[address]
+        mail = EmailMultiAlternatives(letter.subject, letter.text, to=[address])
+        if letter.html:
+            mail.attach_alternative(letter.html, "text/html")
+        return mail
+
+    return post(list(wanted), mail_to)
+
+
+def post(wanted: Sequence[str], mail_to: Callable[[str], EmailMultiAlternatives]) -> Sent:
+    """To each address its own mail, over one connection. Raises NotSent where nobody got it."""
+    if database.in_atomic_block:
+        raise RuntimeError("Mail must not leave inside a transaction.")
     left, refused, got = [], [], 0
     trouble: Exception | None = None  # with the server, so that nobody further is tried
     said: Exception | None = None  # to one mail; the next may be taken
@@ -40,14 +56,13 @@ def send(channel: Channel, message: Message, to: Sequence[str]) -> Sent:
     server = get_connection()
     try:
         server.open()
-        for address, letter in wanted.items():
+        for address in wanted:
             if trouble is not None or time.monotonic() > deadline:
                 left.append(address)
                 continue
-            mail = EmailMultiAlternatives(letter.subject, letter.text, to=[address], connection=server)
-            mail.extra_headers = {"Auto-Submitted": "auto-generated"}
-            if letter.html:
-                mail.attach_alternative(letter.html, "text/html")
+            mail = mail_to(address)
+            mail.connection = server
+            mail.extra_headers = {"Auto-Submitted": "auto-generated", **mail.extra_headers}
             try:
                 mail.send()
                 got += 1

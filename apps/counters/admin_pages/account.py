@@ -29,6 +29,7 @@ from apps.counters.admin_pages.importing import ImportingMixin
 from apps.counters.admin_pages.traffic import traffic_of
 from apps.counters.expiry import may_upload, renewal_text, rights_text, warning_of
 from apps.counters.models import AccountState, MetricaAccount
+from apps.counters.refusals import refusal
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome, offer
 from apps.counters.ui.lists import PreparedListMixin
@@ -36,6 +37,7 @@ from apps.metrica.errors import AuthorizationError
 from apps.metrica.oauth import Scope
 
 TOKEN_HELP = _("The OAuth token of this login. It is kept encrypted and nobody sees it again, you included.")
+SHOWN_COUNTERS = 50
 ADDRESS_HELP = _("Left empty: Yandex Metrica itself. Another address is for the built-in sandbox and for tests.")
 
 
@@ -132,7 +134,7 @@ def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, A
         count = yandex.read_test(account)
     except AuthorizationError as error:
         # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
-        if error.http_status is None or services.disconnect_account(account=account, reason=str(error.message)):
+        if error.http_status is None or services.disconnect_account(account=account, reason=refusal(error)):
             raise
         # The token was renewed while the old one was asked about: the new one is asked about instead.
         account = MetricaAccount.objects.get(pk=account.pk)
@@ -211,7 +213,7 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
     export_cells = {
         "show_state": (
             Cell(_("State"), lambda account: account.get_state_display()),
-            Cell(_("Why"), lambda account: account.state_reason),
+            Cell(_("Why"), lambda account: account.why_disconnected),
         ),
         "show_counters": (Cell(_("Counters"), lambda account: account.counters_count),),
         "show_rights": (Cell(_("Uploading"), rights_text),),
@@ -264,7 +266,9 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
         account = context.get("original")
         if account is not None:
             context.update(traffic_of(account))
-            context["counters"] = account.counters.order_by("name")[:50]
+            context["counters"] = account.counters.order_by("name")[:SHOWN_COUNTERS]
+            context["counters_count"] = account.counters.count()
+            context["counters_url"] = f"{reverse('admin:counters_counter_changelist')}?account__id__exact={account.pk}"
             context["warning"] = warning_of(account, timezone.now())
             context["renewal_text"] = renewal_text(account)
             context["rights_text"] = rights_text(account)
@@ -298,7 +302,7 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
 
     @display(description=_("State"))
     def show_state(self, account: MetricaAccount) -> str:
-        return state_badge(account.state, account.get_state_display(), account.state_reason)
+        return state_badge(account.state, account.get_state_display(), account.why_disconnected)
 
     @display(description=_("Uploading"))
     def show_rights(self, account: MetricaAccount) -> str:

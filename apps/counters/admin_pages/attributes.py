@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import PaginationInlineFormSet
@@ -93,7 +92,12 @@ def _set_products(request: HttpRequest, counter: Counter, values: Mapping[str, A
         message = _("The list is too long to be shown here, so an empty field does not clear it. Paste the whole list.")
         raise ValidationError({"products": ValidationError(message, code="required")})
     done = declaring.set_products(counter=counter, products=values["products"])
-    return _now("The list has %(products)s products now: %(changed)s new or changed, %(removed)s taken out.") % done
+    text = ngettext(
+        "The list has %(products)s product now: %(changed)s new or changed, %(removed)s taken out.",
+        "The list has %(products)s products now: %(changed)s new or changed, %(removed)s taken out.",
+        done["products"],
+    )
+    return text % done
 
 
 PRODUCTS = Act(

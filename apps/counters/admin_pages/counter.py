@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -17,26 +17,29 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.clocks import time_text
 from apps.agencies.exporting import Cell
 from apps.agencies.links import ask_owner, page_of, sees_accounts
 from apps.agencies.tenant_admin import TenantAdmin
+from apps.audit.models import AuditEntry
 from apps.counters import checkup, panels, services
+from apps.counters import schedule as schedules
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
 from apps.counters.admin_pages.matching import SWITCH_ON
 from apps.counters.admin_pages.traffic import traffic_of
+from apps.counters.leaving import leaves
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
 from apps.counters.ui.pages import draw
-from apps.counters.ui.widgets import SuggestInput
+from apps.counters.ui.widgets import ScheduleInput, SuggestInput
 from apps.metrica.vocabulary import CURRENCIES
 
 SETTINGS = (
     *("account", "name", "site", "time_zone", "delivery", "schedule", "currency"),
     *("hash_identifiers", "wave_pause_seconds"),
 )
-SCHEDULES = ("manual", "as they come", "5m", "15m", "1h", "6h", "daily 03:00")
 FIRST_CURRENCIES = ("RUB", "USD", "EUR", "KZT", "BYN")
 
 
@@ -46,13 +49,14 @@ class CounterForm(forms.ModelForm):
         fields = ("agency", "metrica_id", *SETTINGS)
         widgets = {
             "time_zone": SuggestInput(sorted(zone for zone in available_timezones() if "/" in zone)),
-            "schedule": SuggestInput(SCHEDULES),
+            "schedule": ScheduleInput(),
             "currency": SuggestInput((*FIRST_CURRENCIES, *sorted(CURRENCIES.difference(FIRST_CURRENCIES)))),
         }
         help_texts = {
             "metrica_id": _("The number that Metrica shows beside the counter's name."),
             "account": _("The Yandex login whose token opens this counter."),
             "delivery": _("Every status reaches its goal in order; or only the newest state of an order goes out."),
+            "schedule": _("When its orders leave for Metrica; times are on the counter's clock."),
             "currency": _("Of orders that name none."),
             "hash_identifiers": _("E-mails and phones leave as MD5 hashes; Metrica finds visits by them as well."),
             "wave_pause_seconds": _("How long a later status of an order waits after the earlier one has passed."),
@@ -60,13 +64,92 @@ class CounterForm(forms.ModelForm):
 
     agency_id: int | None = None  # the one that the person works in, where there is one alone
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            for name in self.fields.keys() & set(SETTINGS):
+                # The page brings back what it showed: what one has not touched is not what one wants.
+                self.fields[name].show_hidden_initial = True
+
+    def written(self) -> dict[str, Any]:
+        """The settings that the person changed, as they stood on the page. All of them where the page did not say."""
+        seen = {name for name in SETTINGS if name in self.fields and self[name].html_initial_name in self.data}
+        changed = set(self.changed_data)
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name in SETTINGS and (name in changed or name not in seen)
+        }
+
+    def _look_again(self) -> None:
+        """Refuse what somebody else has set to something else since the page was shown. What was typed stays, and
+        the next press of the button means it."""
+        for name in [name for name in self.changed_data if name in SETTINGS and name not in self.errors]:
+            bound, field = self[name], self.fields[name]
+            if (seen := self.data.get(bound.html_initial_name)) is None:
+                continue
+            now = field.prepare_value(self.initial.get(name))
+            if field.has_changed(now, seen) and field.has_changed(now, bound.data):
+                again = cast(Any, self.data).copy()
+                again[bound.html_initial_name] = "" if now is None else str(now)
+                self.data = again
+                self.add_error(name, changed_meanwhile(self.instance, bound, now))
+
+    def _check_schedule(self, text: str) -> None:
+        """A period or a time that is none is told at the field; and where something waits, so is that it will leave."""
+        try:
+            plan = schedules.parse(text)
+        except schedules.ScheduleError:
+            if text.startswith("daily") or text.endswith(("m", "h")):
+                message = _("Write a number of minutes or hours, a week at most, or a time of the day.")
+                self.add_error("schedule", forms.ValidationError(message, code="bad_schedule"))
+            return  # whatever else it is, the service refuses it
+        if not self.instance.pk or "schedule" not in self.changed_data or self.errors:
+            return
+        sooner = self.initial.get("schedule") == schedules.MANUAL or plan.kind == "as_they_come"
+        if plan.kind == "manual" or not sooner or services.block_reason(self.instance):
+            return
+        widget = cast(ScheduleInput, self.fields["schedule"].widget)
+        if self.data.get(widget.sure_name(self.add_prefix("schedule"))) == plan.text:
+            return
+        if waiting := sum(count(self.instance) for count in panels.waiting_counts):
+            widget.ask(_now("Yes, let them leave"), meant=plan.text)
+            many = waiting >= panels.COUNTED_AT_MOST
+            told = leaves(self.instance, changes=waiting, or_more=many, schedule=plan)
+            self.add_error("schedule", forms.ValidationError(told, code="sends_what_waits"))
+
     def clean(self) -> Any:
         values = super().clean() or {}
+        self._look_again()
+        if "schedule" in values:
+            self._check_schedule(values["schedule"])
         agency, number = values.get("agency") or self.agency_id, values.get("metrica_id")
         if agency and number and Counter.objects.filter(agency=agency, metrica_id=number).exists():
             message = _("This counter is in the list already. Look it up by its number.")
             self.add_error("metrica_id", forms.ValidationError(message, code="counter_exists"))
         return values
+
+
+def changed_meanwhile(counter: Counter, bound: Any, now: Any) -> forms.ValidationError:
+    """Who set this field to something else while the person wrote, when, and to what."""
+    changes = AuditEntry.objects.filter(object_type=Counter._meta.label_lower, object_id=str(counter.pk))
+    last = changes.filter(action="counter.changed").order_by("-id").first()
+    shown = _as_read(bound.field, now)
+    text = _now(
+        "%(who)s changed this at %(when)s, while you wrote: it is “%(now)s” now. Look again, and save once more."
+    )
+    who, when = (last.actor_label, time_text(last.at)) if last else ("?", "?")
+    return forms.ValidationError(text % {"who": who, "when": when, "now": shown}, code="changed_meanwhile")
+
+
+def _as_read(field: forms.Field, value: Any) -> str:
+    """A setting as its field shows it."""
+    if isinstance(value, bool):
+        return _now("yes") if value else _now("no")
+    if value is None or value == "":
+        return "—"
+    choices = {str(key): str(label) for key, label in getattr(field, "choices", ())}
+    return choices.get(str(value), str(value))
 
 
 class PauseForm(ActForm):
@@ -130,7 +213,7 @@ def next_step(counter: Counter, request: HttpRequest) -> tuple[str, str, str]:
         assert counter.account is not None
         why = _now("The account %(login)s is not connected. %(reason)s") % {
             "login": counter.account.login,
-            "reason": counter.account.state_reason,
+            "reason": counter.account.why_disconnected,
         }
         if actor.can(Right.ADMINISTER):
             return why, _now("Connect it"), page_of(request, counter.account)
@@ -180,7 +263,7 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             Cell(_("Why paused"), lambda counter: counter.pause_reason),
         ),
         "show_schedule": (
-            Cell(_("Schedule"), lambda counter: counter.schedule),
+            Cell(_("Schedule"), lambda counter: counter.schedule_words),
             Cell(_("Time zone"), lambda counter: counter.time_zone),
         ),
         "show_mode": (
@@ -232,10 +315,10 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         return form
 
     def save_model(self, request: HttpRequest, obj: Counter, form: Any, change: bool) -> None:
-        values = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}
         if change:
-            services.update_counter(counter=obj, **values)
+            services.update_counter(counter=obj, **form.written())
             return
+        values = {name: form.cleaned_data[name] for name in SETTINGS if name in form.cleaned_data}
         agency = form.cleaned_data.get("agency") or self.agency_of(request)
         assert agency is not None  # the form asks for it where it is not clear
         created = services.create_counter(agency=agency, metrica_id=form.cleaned_data["metrica_id"], **values)
@@ -295,11 +378,13 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             return badge(_now("Not chosen"), "warn", "link_off")
         if account.state == AccountState.CONNECTED:
             return state_badge(account.state, account.login, account.get_state_display())
-        return state_badge(account.state, account.login, account.state_reason or account.get_state_display())
+        return state_badge(account.state, account.login, account.why_disconnected or account.get_state_display())
 
     @display(description=_("Schedule"))
     def show_schedule(self, counter: Counter) -> str:
-        return format_html("{}<br><span class='gp-sub'>{}</span>", counter.schedule, counter.time_zone or "—")
+        words = counter.schedule_words
+        shown = words[:1].upper() + words[1:]
+        return format_html("{}<br><span class='gp-sub'>{}</span>", shown, counter.time_zone or "—")
 
     @display(description=_("Mode"))
     def show_mode(self, counter: Counter) -> str:
@@ -317,4 +402,4 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
 
     @display(description=_("Last passed upload"), ordering="last_passed_at")
     def show_last_passed(self, counter: Counter) -> str:
-        return since(counter.last_passed_at)
+        return since(counter.last_passed_at, counter.zone)

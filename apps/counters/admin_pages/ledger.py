@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
-from apps.counters.models import ApiCall
+from apps.counters.models import OUTCOMES, ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, state_badge
 from apps.counters.ui import exports
 from apps.counters.ui.lists import PreparedListMixin, exactly
@@ -24,14 +24,6 @@ from apps.metrica.catalogue import ErrorKind
 from apps.metrica.oauth_errors import OAUTH_KINDS
 
 _CALLED = re.compile(r"^.*?/v1/(counter/\d+/(?=.))?")
-
-OUTCOMES = {
-    "pending": _("No answer yet"),
-    "ok": _("Answered"),
-    "permanent": _("Refused"),
-    "transient": _("Did not happen"),
-    "unknown": _("Outcome unknown"),
-}
 
 
 class OutcomeFilter(SimpleListFilter):
@@ -98,7 +90,7 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
         parts = urlsplit(obj.url)
         return {
             "title": f"{obj.method} {parts.path}",
-            "outcome": OUTCOMES.get(obj.outcome, obj.outcome),
+            "outcome": obj.outcome_name,
             "took": obj.finished_at - obj.started_at if obj.finished_at else None,
             "response_body": readable(obj.response_body),
             "problem": problem(obj.error_code),
@@ -115,7 +107,7 @@ class ApiCallAdmin(PreparedListMixin, PageAdmin):
 
     @display(description=_("Outcome"))
     def show_outcome(self, call: ApiCall) -> str:
-        return state_badge(call.outcome, OUTCOMES.get(call.outcome, call.outcome), call.error_code)
+        return state_badge(call.outcome, call.outcome_name, call.error_code)
 
     @display(description=_("HTTP status"))
     def show_status(self, call: ApiCall) -> str:

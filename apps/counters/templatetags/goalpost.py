@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.clocks import moment, time_tag
 from apps.agencies.links import ask_owner as whom_to_ask
 from apps.agencies.links import page_of
 from apps.metrica.vocabulary import OrderType, SystemGoal
@@ -63,26 +64,7 @@ LOOK_OF_STATE = {
 }
 
 
-@register.simple_tag
-def moment(value: datetime | None, zone: ZoneInfo | None = None, seconds: bool = False, day_only: bool = False) -> str:
-    """A time on the viewer's clock; on hover, on the counter's (`zone`) as well."""
-    if value is None:
-        return "—"
-    local = timezone.localtime(value)
-    # Translators: a day and a short month in Django's letters; "b" writes the month in lower case.
-    day = _("j M") if local.year == timezone.localtime().year else _("j M Y")
-    text = formats.date_format(local, day if day_only else f"{day}, H:i:s" if seconds else f"{day}, H:i")
-    hover = [f"{local:%Y-%m-%d %H:%M:%S} {_zone_name(local)}"]
-    if zone:  # a template says "" where there is no counter
-        there = value.astimezone(zone)
-        hover.append(_("on the counter's clock: %(time)s") % {"time": f"{there:%Y-%m-%d %H:%M:%S} {zone.key}"})
-    return format_html(
-        '<time datetime="{}" title="{}" class="gp-time">{}</time>', value.isoformat(), "\n".join(hover), text
-    )
-
-
-def _zone_name(local: datetime) -> str:
-    return str(getattr(local.tzinfo, "key", local.tzname()))
+register.simple_tag(moment)
 
 
 @register.filter
@@ -120,18 +102,9 @@ def ago(value: datetime | None) -> str:
 
 
 @register.simple_tag
-def since(value: datetime | None) -> str:
-    """`3 min ago`, with the very time on hover."""
-    if value is None:
-        return "—"
-    local = timezone.localtime(value)
-    return format_html(
-        '<time datetime="{}" title="{} {}" class="gp-time">{}</time>',
-        value.isoformat(),
-        f"{local:%Y-%m-%d %H:%M:%S}",
-        _zone_name(local),
-        ago(value),
-    )
+def since(value: datetime | None, zone: ZoneInfo | None = None) -> str:
+    """`3 min ago`, with the very time on hover, and that on the counter's clock (`zone`)."""
+    return "—" if value is None else time_tag(value, ago(value), zone)
 
 
 @register.filter
@@ -150,6 +123,14 @@ def money(value: Decimal | str | None, currency: str = "") -> str:
 @register.filter
 def number(value: int | None) -> str:
     return "—" if value is None else formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def counted(value: int, limit: int) -> str:
+    """A number whose counting stopped at `limit`: `12`, or `1,000 or more`."""
+    if value < limit:
+        return number(value)
+    return ngettext("%(shown)s or more", "%(shown)s or more", value) % {"shown": number(value)}
 
 
 @register.simple_tag

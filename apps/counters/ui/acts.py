@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -72,6 +73,9 @@ class Act:
         return ActionVariant.PRIMARY if self.main else ActionVariant.DEFAULT
 
 
+LIST_FILTERS = "_changelist_filters"
+"""In the address of an object's page: what narrowed the list that one came from. The name is Django's."""
+
 MOST_BUTTONS = 3
 """That fit into the header of a page and leave room for its title, in the longer of the languages."""
 
@@ -122,7 +126,8 @@ class ActingMixin:
         return [*first, {**more, "method_name": "More", "items": rest}]
 
     def offered(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        """A button for each act that is offered now."""
+        """A button for each act that is offered now. Where a list was narrowed, the way back leads into it as it is."""
+        tail = f"?{urlencode({'next': request.get_full_path()})}" if LIST_FILTERS in request.GET else ""
         return [
             {
                 "title": act.title,
@@ -130,7 +135,7 @@ class ActingMixin:
                 "variant": act.variant,
                 "attrs": {},
                 "dialog": True,
-                "path": self.act_url(act, obj),
+                "path": f"{self.act_url(act, obj)}{tail}",
             }
             for act in acts_of(self.model)
             if act.in_header and act.is_offered(request, obj)

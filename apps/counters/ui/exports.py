@@ -24,4 +24,4 @@ def money(title: Text, owner: Callable[[Any], Any] = lambda row: row) -> tuple[C
 
 
 def seconds(began: datetime | None, ended: datetime | None) -> float | None:
-    return round((ended - began).total_seconds(), 3) if began and ended else None
+    return max(0.0, round((ended - began).total_seconds(), 3)) if began and ended else None

@@ -19,6 +19,7 @@ from apps.dashboard.models import DayFigures, Side
 from apps.goals.resolve import Meaning, Resolver
 from apps.metrica.rules import BINDING_WINDOW, GoalPrice, goal_income, reached_goals
 from apps.metrica.vocabulary import OrderType
+from apps.orders.identified import KINDS_OF, in_json
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads.models import Upload, UploadState
 
@@ -38,11 +39,7 @@ COUNT_OF_TYPE = {
     OrderType.SPAM: "spam",
     OrderType.OTHER: "other",
 }
-IDENTIFIED_BY = {
-    "with_client_id": ("client_ids",),
-    "with_phone": ("phones", "phones_md5"),
-    "with_email": ("emails", "emails_md5"),
-}
+IDENTIFIED_BY = {f"with_{sort}": kinds for sort, kinds in KINDS_OF.items()}
 """Orders that have an identifier of these kinds, of their own or of their client's."""
 
 
@@ -66,8 +63,10 @@ class DaySum:
     counts: Tally[str] = field(default_factory=Tally)
     known: Tally[str] = field(default_factory=Tally)
     goals: Tally[str] = field(default_factory=Tally)
+    statuses: Tally[tuple[str, str]] = field(default_factory=Tally)  # by the type's column and the CRM status
     revenue: Decimal = Decimal(0)
     profit: Decimal = Decimal(0)
+    other_money: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # of other currencies
 
 
 def changed_days(*, counter: Counter, zone: ZoneInfo, since: datetime, first: date) -> set[date]:
@@ -199,8 +198,7 @@ def _add_chunk(
 
 def _has(kinds: Iterable[str], identifiers: str | None) -> bool:
     """Whether the JSON text has an identifier of one of the kinds."""
-    # A list that holds a text; within a text the quotation mark would be escaped.
-    return identifiers is not None and any(f'"{kind}": ["' in identifiers for kind in kinds)
+    return identifiers is not None and any(in_json(kind) in identifiers for kind in kinds)
 
 
 def _add_order(whole: DaySum, timeline: list[_Change], *, meanings: "_Meanings", currency: str) -> bool:
@@ -210,22 +208,29 @@ def _add_order(whole: DaySum, timeline: list[_Change], *, meanings: "_Meanings",
     """
     reached: set[str] = set()
     kind: OrderType | None = None
+    status = ""
     for change in timeline:
         meant, goals = meanings.of(change)
-        kind = meant or kind
+        if meant is not None:
+            kind, status = meant, change.order_status
         reached |= goals
     if kind is None:
         return False
     whole.goals.update(reached)
     whole.counts[COUNT_OF_TYPE[kind]] += 1
+    whole.statuses[COUNT_OF_TYPE[kind], status] += 1
     newest = timeline[-1]
     if kind is not OrderType.PAID:
         return True
+    revenue = newest.revenue or Decimal(0)
+    profit = goal_income(price=None, revenue=newest.revenue, cost=newest.cost) or Decimal(0)
     if (newest.currency or currency) != currency:
         whole.counts["other_currency"] += 1
+        before = whole.other_money.get(newest.currency, (Decimal(0), Decimal(0)))
+        whole.other_money[newest.currency] = (before[0] + revenue, before[1] + profit)
         return True
-    whole.revenue += newest.revenue or 0
-    whole.profit += goal_income(price=None, revenue=newest.revenue, cost=newest.cost) or 0
+    whole.revenue += revenue
+    whole.profit += profit
     return True
 
 

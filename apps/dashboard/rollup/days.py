@@ -3,13 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from apps.agencies.ids import first_key
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.dashboard.comparison.adding_up import (
@@ -42,8 +42,9 @@ _OF_ORDERS = (
     *COUNT_OF_TYPE.values(),
     *("revenue", "profit"),
     *(*REACHED.values(), "reached_own", "goals"),
+    *("statuses", "other_money"),
 )
-_NOTHING: Final[dict[str, Any]] = {**dict.fromkeys(_OF_ORDERS, 0), "goals": {}}
+_NOTHING: Final[dict[str, Any]] = {**dict.fromkeys(_OF_ORDERS, 0), "goals": {}, "statuses": {}, "other_money": {}}
 
 _LONGEST_JOB = timedelta(days=30)
 """A file that passes later than that after its job began is found by the full re-count."""
@@ -160,6 +161,10 @@ def forget(counter: Counter) -> None:
 
 def _values(whole: DaySum) -> dict[str, Any]:
     own = {goal: number for goal, number in sorted(whole.goals.items()) if goal not in REACHED}
+    other_money = {currency: [str(amount) for amount in both] for currency, both in sorted(whole.other_money.items())}
+    statuses: dict[str, dict[str, int]] = {}
+    for (kind, status), orders in sorted(whole.statuses.items()):
+        statuses.setdefault(kind, {})[status] = orders
     return {
         **{name: whole.known[name] for name in ("orders", *IDENTIFIED_BY)},
         **{name: whole.counts[name] for name in COUNT_OF_TYPE.values()},
@@ -168,6 +173,8 @@ def _values(whole: DaySum) -> dict[str, Any]:
         **{name: whole.goals[goal] for goal, name in REACHED.items()},
         "reached_own": sum(own.values()),
         "goals": own,
+        "statuses": statuses,
+        "other_money": other_money,
     }
 
 
@@ -201,6 +208,6 @@ def _creation_days(orders: QuerySet[Order], zone: ZoneInfo) -> Iterable[date]:
 
 def _passed(counter: Counter, *, since: datetime) -> QuerySet[Upload]:
     """Files of the counter that passed since then; jobs long before are not looked through."""
-    began = UUID(int=int((since - _LONGEST_JOB).timestamp() * 1000) << 80)
+    began = first_key(since - _LONGEST_JOB)
     passed = Upload.objects.filter(state=UploadState.PASSED, finished_at__gte=since)
     return passed.filter(job__counter=counter, job_id__gte=began)

@@ -264,4 +264,4 @@ class GoalAdmin(PreparedListMixin, TenantAdmin):
 
     @display(description=_("Seen at Metrica"))
     def show_synced(self, goal: Goal) -> str:
-        return since(goal.synced_at) if goal.synced_at else _now("never: written by hand")
+        return since(goal.synced_at, goal.counter.zone) if goal.synced_at else _now("never: written by hand")

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from apps.agencies.exporting import Cell
+from apps.audit.naming import source_name
 from apps.counters.templatetags.goalpost import badge, moment
 from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
@@ -157,6 +158,7 @@ class MappingVersionAdmin(PreparedListMixin, PageAdmin):
             "lines": shown(obj.difference),
             "against_present": shown(difference(_present(obj), rows)),
             "rows": rows,
+            "source_name": source_name(obj.source),
         }
 
     @display(description=_("Version"))

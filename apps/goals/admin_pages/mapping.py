@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
@@ -15,15 +16,18 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import PaginationInlineFormSet
 from unfold.decorators import display
 
+from apps.agencies.clocks import time_text
 from apps.agencies.tenant_admin import TenantTabularInline
+from apps.counters.leaving import leaves
 from apps.counters.models import Counter, Mode
 from apps.counters.ui.acts import Act
 from apps.counters.ui.pages import draw
 from apps.counters.ui.widgets import GoalsInput
 from apps.goals import panels, services
+from apps.goals.admin_pages.laying_over import lay_over, newest_version, rows_of_version
 from apps.goals.board import known_goals
 from apps.goals.forms import GoalsField, MapStatusForm, check_speakable, system_goal_names
-from apps.goals.models import StatusMapping
+from apps.goals.models import MappingVersion, StatusMapping
 from apps.goals.statuses import StatusRow, clean_status
 from apps.goals.suggestions import suggested_type
 from apps.metrica.vocabulary import ID_PATTERN
@@ -55,7 +59,50 @@ class StatusForm(forms.ModelForm):
 
 
 class StatusFormSet(PaginationInlineFormSet):
-    """Writes through services, all rows as one change; a renamed status is taken out and put in again."""
+    """Writes through services, all rows as one change; a renamed status is taken out and put in again.
+
+    The page brings back which version of the mapping it showed. Where that has been overtaken, what was written is laid
+    over the newest, and the person looks at it before it is saved.
+    """
+
+    data: Any
+    overtaken: ValidationError | None = None  # who changed the mapping meanwhile, where the person wrote something
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_bound and self.instance.pk:
+            self._look_again()
+
+    @cached_property
+    def newest(self) -> MappingVersion | None:
+        return newest_version(self.instance.pk) if self.instance.pk else None
+
+    @property
+    def shown_version(self) -> int:
+        return self.newest.number if self.newest else 0
+
+    @property
+    def version_name(self) -> str:
+        return f"{self.prefix}-version"
+
+    def _look_again(self) -> None:
+        seen = self.data.get(self.version_name) or ""
+        if not seen.isdecimal() or len(seen) > 9 or self.newest is None or int(seen) == self.newest.number:
+            return
+        laid = lay_over(
+            self.data,
+            prefix=self.prefix,
+            seen=rows_of_version(self.instance.pk, int(seen)),
+            now=list(StatusMapping.objects.filter(counter=self.instance)),
+        )
+        self.data = laid.data
+        if laid.wrote:
+            self.overtaken = _overtaken_by(self.newest, laid.theirs)
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self.overtaken is not None:
+            self._non_form_errors.append(self.overtaken)
 
     def clean(self) -> None:
         super().clean()
@@ -94,9 +141,20 @@ class StatusFormSet(PaginationInlineFormSet):
         self.changed_objects: list[Any] = []
         self.deleted_objects: list[Any] = []
         remove, put = self.changes()
-        services.change_statuses(counter=self.instance, remove=remove, put=put)
+        services.change_statuses(counter=self.instance, remove=remove, put=put, upon=self.shown_version)
         names = [values["crm_status"].strip() for values in put]
         return list(StatusMapping.objects.filter(counter=self.instance, crm_status__in=names)) if names else []
+
+
+def _overtaken_by(version: MappingVersion, theirs: Sequence[str]) -> ValidationError:
+    text = _now(
+        "%(who)s changed the mapping at %(when)s, while you wrote. It stands here as it is now, with what you wrote "
+        "laid over it. Look again, and save once more."
+    )
+    told = text % {"who": version.by or "?", "when": time_text(version.at)}
+    if theirs:
+        told += " " + _now("Changed meanwhile: %(statuses)s.") % {"statuses": ", ".join(theirs[:10])}
+    return ValidationError(told, code="changed_meanwhile")
 
 
 def _is_renamed(form: Any) -> bool:
@@ -183,6 +241,7 @@ def drafted(request: HttpRequest, counter: Counter) -> list[StatusRow] | None:
         prefix=MAPPING_FIELDS,
         queryset=inline.get_queryset(request).filter(counter=counter),
     )
+    formset.overtaken = None  # it is looked at, not saved
     return formset.draft() if formset.is_valid() else None
 
 
@@ -225,8 +284,9 @@ ADD_STATUS = Act(
     name="map",
     title=_("Add to the mapping"),
     icon="account_tree",
-    question=lambda request, counter: _(
-        "Say what this status means. The type is only guessed from its words: look whether it is right."
+    question=lambda request, counter: (
+        _now("Say what this status means. The type is only guessed from its words: look whether it is right.")
+        + f" {leaves(counter)}"
     ),
     form=AddStatusForm,
     initial=_initial,

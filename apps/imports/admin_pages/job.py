@@ -5,6 +5,7 @@ import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -31,6 +32,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.cells import bare
 from apps.agencies.exporting import Cell
+from apps.counters.leaving import leaves, sends_by_itself
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui import exports
@@ -39,11 +41,11 @@ from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.imports import services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
-from apps.imports.columns import REPORT_COLUMNS, begins_report
+from apps.imports.columns import report_width
 from apps.imports.models import FileKind, ImportJob, ImportState, ReportPart
 from apps.imports.preview import Preview, preview
 from apps.imports.problems import describe, remark
-from apps.imports.report import ReportLines, report_name
+from apps.imports.report import ReportLines, report_name, with_key
 from apps.imports.rounds import FILE_KEPT
 from apps.imports.uploading import TOO_LARGE
 from apps.metrica.wire.csvio import UnusableFile
@@ -183,6 +185,8 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             if form.is_valid() and self._named(job, form):
                 if "start" not in request.POST:
                     return HttpResponseRedirect(page)
+                if sends_by_itself(job.counter) and "sure" not in request.POST:
+                    return self.render_page(request, job, {"asks": True})
                 services.start(job=job)
                 messages.success(request, _now("The import is on its way. This page follows it."))
                 return HttpResponseRedirect(page)
@@ -202,8 +206,7 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             data = {**columns, "delimiter": data["delimiter"]}  # type: ignore[assignment]
         else:
             seen = services.peek_at(job)
-        own = seen.header[len(REPORT_COLUMNS) :] if begins_report(seen.header) else seen.header
-        return ColumnsForm(data, job=job, seen=seen, own=own)
+        return ColumnsForm(data, job=job, seen=seen, own=seen.header[report_width(seen.header) :])
 
     @staticmethod
     def _named(job: ImportJob, form: ColumnsForm) -> bool:
@@ -250,7 +253,9 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             shown = preview(job)
         except (UnusableFile, ValidationError) as refusal:
             faults = _sentences(refusal)
-        return {"form": form, "preview": shown, "faults": faults}
+        is_report = form is not None and report_width(form.seen.header) > 0
+        leaving = _leaving(job, shown) if shown is not None else ""
+        return {"form": form, "preview": shown, "faults": faults, "is_report": is_report, "leaving": leaving}
 
     def report_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """The rows that were wrong, with what was wrong, to be corrected and brought back."""
@@ -298,6 +303,15 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         """All columns come with the rows."""
 
 
+def _leaving(job: ImportJob, shown: Preview) -> str:
+    """When what the file brings leaves for Metrica: of its rows the share that was new and free among those checked."""
+    free = shown.results["created"] + shown.results["updated"] - sum(rows for _reason, rows in shown.held)
+    rows = services.about_rows(job)
+    if rows is None or not shown.checked:
+        return leaves(job.counter)
+    return leaves(job.counter, changes=round(rows * max(free, 0) / shown.checked))
+
+
 def _wrong(job: ImportJob) -> Any:
     problem = describe(job.error_code, job.error_message)
     return problem and problem.message
@@ -310,8 +324,11 @@ def _percent(job: ImportJob) -> int:
 
 
 def _held_url(job: ImportJob, reason: str) -> str:
-    page = reverse("admin:orders_heldchange_changelist")
-    return f"{page}?counter__id__exact={job.counter_id}&reason={reason}"
+    """Those of them that are held still. What an import brought has its request's id."""
+    query = {"counter__id__exact": job.counter_id, "reason": reason}
+    if job.request_id:
+        query["request_id"] = job.request_id
+    return f"{reverse('admin:orders_heldchange_changelist')}?{urlencode(query)}"
 
 
 def _sentences(refusal: UnusableFile | ValidationError) -> list[str]:
@@ -326,9 +343,13 @@ def _head(job: ImportJob) -> str:
 
 def _report(job: ImportJob) -> Iterator[bytes]:
     """Spreadsheets take a file for UTF-8 by the mark at its beginning."""
-    yield b"\xef\xbb\xbf" + _head(job).encode()
+
+    def keyed(text: str) -> bytes:
+        return with_key(text, key=str(job.pk), delimiter=job.delimiter).encode()
+
+    yield b"\xef\xbb\xbf" + keyed(_head(job))
     for body in ReportPart.objects.filter(job=job).order_by("first_line").values_list("body", flat=True).iterator(20):
-        yield zlib.decompress(bytes(body))
+        yield keyed(zlib.decompress(bytes(body)).decode())
 
 
 def _first_problems(job: ImportJob) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.clients.models import Client
+from apps.counters.leaving import leaves
+from apps.counters.panels import COUNTED_AT_MOST
 from apps.counters.ui.acts import Act
 from apps.counters.ui.bulk import BulkAct
 from apps.goals import services as goal_services
@@ -24,6 +26,7 @@ from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
+_FOR_ITS_MEANING = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 RELEASABLE = frozenset({HoldReason.BY_HAND.value, HoldReason.UPDATE_WINDOW_CLOSED.value})
 
 
@@ -95,6 +98,18 @@ def _reject(request: HttpRequest, change: StatusChange, values: Mapping[str, Any
     return _now("Rejected: this status will not be sent.")
 
 
+def _released(change: StatusChange) -> str:
+    """When what waits for the meaning of this change's status would leave."""
+    waiting = StatusChange.objects.filter(
+        counter=change.counter_id,
+        delivery=Delivery.HELD,
+        hold_reason__in=_FOR_ITS_MEANING,
+        order_status=change.order_status,
+    )
+    number = waiting.order_by()[:COUNTED_AT_MOST].count()
+    return leaves(change.counter, changes=number, or_more=number >= COUNTED_AT_MOST)
+
+
 def _is_held(request: HttpRequest, change: StatusChange) -> bool:
     return change.delivery == Delivery.HELD
 
@@ -110,12 +125,13 @@ MAP = Act(
     question=lambda request, change: (
         _now("What does “%(status)s” mean for %(counter)s? All orders with it are released.")
         % {"status": change.order_status, "counter": change.counter}
+        + f" {_released(change)}"
     ),
     form=HeldStatusForm,
     initial=_map_initial,
     do=_map,
     button=_("Save and release"),
-    shown=_held_for(HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value),
+    shown=_held_for(*_FOR_ITS_MEANING),
     main=True,
 )
 MAP_REJECTED = Act(
@@ -125,6 +141,7 @@ MAP_REJECTED = Act(
     question=lambda request, change: (
         _now("What does “%(status)s” mean for %(counter)s? It goes so from now on, this one first.")
         % {"status": change.order_status, "counter": change.counter}
+        + f" {leaves(change.counter, changes=1)}"
     ),
     form=HeldStatusForm,
     initial=_map_initial,
@@ -236,8 +253,9 @@ ADD_STATUS = Act(
     name="status",
     title=_("Add a status"),
     icon="add_circle",
-    question=lambda request, order: _(
-        "It enters the timeline like one from the CRM. What you leave empty keeps its value."
+    question=lambda request, order: (
+        _now("It enters the timeline like one from the CRM. What you leave empty keeps its value.")
+        + f" {leaves(order.counter, changes=1)}"
     ),
     form=NewStatusForm,
     initial=lambda request, order: {"order_status": ""},
@@ -319,5 +337,7 @@ SEND_CLIENT = Act(
         "The client is uploaded once more as it is known here. Orders that were held because of it are released."
     ),
     do=_send_client,
-    shown=lambda request, client: client.counter.is_detailed and not client.is_due,
+    shown=lambda request, client: (
+        client.erased_at is None and client.merged_into_id is None and client.counter.is_detailed and not client.is_due
+    ),
 )

@@ -42,8 +42,12 @@ def _amount(name: str) -> Any:
 
 def _goals(change: StatusChange) -> str:
     return _listed(
-        f"{goal_name(str(goal['goal_action_id']))} {goal.get('price') or ''}".strip() for goal in change.goals
+        f"{goal_name(str(goal['goal_action_id']))} {_price(goal, change.currency)}".strip() for goal in change.goals
     )
+
+
+def _price(goal: Mapping[str, Any], currency: str) -> str:
+    return money(goal["price"], currency) if goal.get("price") else ""
 
 
 def _listed(texts: Any) -> str:

@@ -4,6 +4,7 @@ cannot send (R8)."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -39,18 +40,25 @@ BY_STATUS: Final = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_
 
 @dataclass(frozen=True, slots=True)
 class HeldStatus:
-    """A status that holds orders of one counter, with its fix, and the way to give up all that has it."""
+    """A status that holds orders of one counter, with its fix, and the way to give up all that has it. `more`: there
+    may be more than `count` of them. `listed`: the address of the list of them."""
 
     status: str
     counter: str
     count: int
+    more: bool
+    listed: str
     url: str
     give_up_url: str
 
 
-def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
-    """Statuses that wait for their mapping, those with most changes first: one fix frees all. Two queries."""
-    some = rows.filter(hold_reason__in=BY_STATUS).order_by().values("pk")[:STATUS_ROWS]
+def held_statuses(rows: QuerySet[Any], *, many: bool) -> list[HeldStatus]:
+    """Statuses that wait for their mapping, those with most changes first: one fix frees all. No more than STATUS_ROWS
+    changes are looked at. Two queries; where there are `many` changes, another one asks whether these were all."""
+    held = rows.filter(hold_reason__in=BY_STATUS).order_by()
+    some = held.values("pk")[:STATUS_ROWS]
+    more = many and held.values("pk")[STATUS_ROWS : STATUS_ROWS + 1].exists()
+    page = reverse("admin:orders_heldchange_changelist")
     groups = list(
         HeldChange.objects.filter(pk__in=some)
         .order_by()
@@ -65,6 +73,8 @@ def held_statuses(rows: QuerySet[Any]) -> list[HeldStatus]:
             group["order_status"],
             names[group["counter"]],
             group["count"],
+            more,
+            f"{page}?{urlencode({'counter__id__exact': group['counter'], 'q': group['order_status']})}",
             reverse("admin:orders_heldchange_map", args=[UUID(group["first"])]),
             reverse("admin:orders_heldchange_reject_status", args=[UUID(group["first"])]),
         )

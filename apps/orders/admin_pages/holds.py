@@ -1,6 +1,7 @@
 """The holds: a work list by reason, with the fix beside each (R8)."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
@@ -13,12 +14,13 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
+from apps.agencies.filters import LinkFilter
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge
 from apps.counters.ui.lists import counters_in_view
 from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
-from apps.orders.admin_pages.held_groups import BY_STATUS, held_counters, held_statuses
+from apps.orders.admin_pages.held_groups import BY_STATUS, STATUS_ROWS, held_counters, held_statuses
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.hold_advice import sentence
 from apps.orders.models import Delivery, HeldChange, HoldReason
@@ -40,10 +42,21 @@ class ReasonFilter(SimpleListFilter):
         return queryset.filter(hold_reason=self.value()) if self.value() in HoldReason.values else queryset
 
 
+class RequestFilter(LinkFilter):
+    """What one request brought, or the import that it began: pages of imports lead here."""
+
+    title = _("request id")
+    parameter_name = "request_id"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[HeldChange]) -> QuerySet[HeldChange]:
+        known = (self.value() or "").replace("\0", "")
+        return queryset.filter(request_id=known) if known else queryset
+
+
 class HeldChangeAdmin(WorkListAdmin):
     listed = Delivery.HELD
     list_display = ("show_order", "show_status", "show_reason", "show_money", "show_happened", "show_fix")
-    list_filter = (ReasonFilter, "counter")
+    list_filter = (ReasonFilter, "counter", RequestFilter)
     list_before_template = "admin/orders/heldchange/before.html"
     export_cells = {
         **WorkListAdmin.export_cells,
@@ -64,14 +77,20 @@ class HeldChangeAdmin(WorkListAdmin):
             keys = list(counters_in_view(request))
         by_counter = numbers.held_by_reason(keys)
         counts = {reason: sum(one.get(reason, 0) for one in by_counter.values()) for reason in HoldReason.values}
+        # The count of a counter stops at the limit, their sum does not.
+        stopped = {why for one in by_counter.values() for why, number in one.items() if number >= numbers.LIMIT}
+        by_status = sum(counts[value] for value in BY_STATUS)
         reason = request.GET.get("reason", "")
-        base = f"?counter__id__exact={chosen}&" if chosen.isdecimal() else "?"
+        kept = {"counter__id__exact": chosen} if chosen.isdecimal() else {}
+        if of_request := request.GET.get("request_id", ""):
+            kept["request_id"] = of_request
+        base = f"?{urlencode(kept)}&" if kept else "?"
         context = {
             "reasons": [
                 {
                     "label": label,
                     "count": counts[value],
-                    "more": counts[value] >= numbers.LIMIT,
+                    "more": value in stopped,
                     "on": value == reason,
                     "url": f"{base}reason={value}" if value != reason else base,
                 }
@@ -80,8 +99,11 @@ class HeldChangeAdmin(WorkListAdmin):
             ],
             "what_to_do": sentence(reason),
             "held_statuses": (
-                held_statuses(HeldChange.objects.filter(counter__in=counters, delivery=Delivery.HELD))
-                if any(counts[value] for value in BY_STATUS) and reason in ("", *BY_STATUS)
+                held_statuses(
+                    HeldChange.objects.filter(counter__in=counters, delivery=Delivery.HELD),
+                    many=by_status > STATUS_ROWS or not stopped.isdisjoint(BY_STATUS),
+                )
+                if by_status and reason in ("", *BY_STATUS)
                 else []
             ),
             "held_counters": held_counters(by_counter, reason=reason, request=request),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -84,6 +85,14 @@ class NewOrderForm(RowForm):
     def __init__(self, *args: Any, counters: QuerySet[Counter], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["counter"].queryset = counters  # type: ignore[attr-defined]
+        # When the order would leave depends on the counter: the page says it anew.
+        self.fields["counter"].widget.attrs |= {
+            "hx-get": reverse("admin:orders_order_add"),
+            "hx-trigger": "change",
+            "hx-target": "#leaving",
+            "hx-select": "#leaving",
+            "hx-swap": "outerHTML",
+        }
 
 
 class NewStatusForm(RowForm, ActForm):

@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.ui.acts import Act, ActForm
 from apps.goals.admin_pages.mapping import MAPPING_FIELDS, drafted
@@ -78,10 +79,13 @@ def unknown_statuses_note(request: HttpRequest, counter: Counter) -> str:
     found = unknown_statuses(counter)
     if not found:
         return ""
+    held = sum(one.count for one in found)
+    capped = held >= HELD_LOOKED_AT
     context = {
         "statuses": found,
         "limit": HELD_LOOKED_AT,
-        "capped": sum(one.count for one in found) >= HELD_LOOKED_AT,
+        "capped": capped,
+        "leaving": leaves(counter, changes=held, or_more=capped),
         "may_operate": actor_of(request).can(Right.OPERATE),
         "counter": counter,
     }

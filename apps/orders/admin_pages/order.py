@@ -21,12 +21,13 @@ from unfold.decorators import display
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
+from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.agencies.paginator import LimitedPaginator
 from apps.clients.admin import identifier_rows
+from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
 from apps.counters.ui import exports
-from apps.counters.ui.filters import DayRangeFilter
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view, few
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
@@ -34,6 +35,14 @@ from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
 from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
+from apps.orders.admin_pages.order_filters import (
+    LOOKING,
+    ClientFilter,
+    GoalFilter,
+    SentAsFilter,
+    WithoutFilter,
+    looked_at,
+)
 from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
 from apps.orders.admin_pages.turning import turn
@@ -97,6 +106,14 @@ class StatusFilter(DropdownFilter):
         return queryset.filter(order_status=status) if (status := self.value()) else queryset
 
 
+def _leaving(counters: QuerySet[Counter], chosen: Any) -> str:
+    """When an order of the chosen counter leaves; empty where none is chosen."""
+    if not str(chosen or "").isdecimal():
+        return ""
+    counter = counters.select_related("account").filter(pk=chosen).first()
+    return leaves(counter, changes=1) if counter else ""
+
+
 def why_not(change: StatusChange | None) -> str:
     """Why a change waits for a person, or what was said when it was refused."""
     return "" if change is None else change.get_hold_reason_display() or change.reject_message
@@ -119,12 +136,19 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         "show_created",
         "show_received",
     )
-    list_filter = ("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter))
+    list_filter = (
+        *("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter), CountersFilter, ClientFilter),
+        # These look through what the ones before them leave.
+        *(WithoutFilter, SentAsFilter, GoalFilter),
+    )
+    list_before_template = "admin/orders/order/before.html"
     sortable_by = ()
     ordering = ("-id",)
     list_disable_select_all = True
     search_fields = ("order_id",)
-    search_help_text = _("Order id, status, client, e-mail, phone or ClientID")
+    search_help_text = _(
+        "A whole e-mail, phone or ClientID, a whole status; or the beginning of an order id, a client id or a name"
+    )
     export_cells = {
         "show_order": (Cell(_("Order"), lambda order: order.order_id), *exports.COUNTER),
         "show_status": (
@@ -197,10 +221,16 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             "title": _now("Row sent: %(order)s") % {"order": order.order_id},
             "row": row,
             "zone": order.counter.zone,
-            "back": reverse("admin:orders_order_change", args=[order.pk]),
+            "back": reverse("admin:orders_order_change", args=[order.pk])
+            + (f"?{request.GET.urlencode()}" if request.GET else ""),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/sent.html", context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        looks = any(request.GET.get(name) for name in LOOKING)
+        shown = {"looked_at": looked_at(request) if looks else 0}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]
@@ -249,6 +279,7 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             "form": form,
             "cancel_url": reverse("admin:orders_order_changelist"),
             "no_counters": not counters,
+            "leaving": _leaving(counters, form["counter"].value()),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/add.html", context)

@@ -6,18 +6,17 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
 from apps.clients import contacts
 from apps.clients.admin import identifier_rows
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.counters.panels import Mark
-from apps.counters.templatetags.goalpost import number
+from apps.counters.panels import COUNTED_AT_MOST, Mark
+from apps.counters.templatetags.goalpost import counted, number
 from apps.goals.board import resolvers
 from apps.orders import numbers
-from apps.orders.models import Order
+from apps.orders.models import Delivery, Order, StatusChange
 
 ORDERS_OF_CLIENT = 50
 
@@ -29,23 +28,27 @@ def work_tiles(request: HttpRequest, counter: Counter) -> str:
     return render_to_string("admin/orders/tiles.html", context, request=request)
 
 
+def waiting_of(counter: Counter) -> int:
+    """How many changes would leave, of so many at most."""
+    waiting = StatusChange.objects.filter(counter=counter, delivery=Delivery.WAITING).order_by()
+    return waiting[:COUNTED_AT_MOST].count()
+
+
 def work_marks(works: Mapping[int, Any], *, exact: bool) -> dict[int, list[Mark]]:
     """For the list of counters: what each (primary key) has to do, as numbers.Work or whatever keeps the same. `exact`:
     it was counted to the end."""
 
     def shown(count: int) -> str:
-        if count < numbers.LIMIT or exact:
-            return number(count)
-        return _now("%(count)s or more") % {"count": count}
+        return number(count) if exact else counted(count, numbers.LIMIT)
 
     found: dict[int, list[Mark]] = {}
-    orders, holds = reverse("admin:orders_order_changelist"), reverse("admin:orders_heldchange_changelist")
+    changes, holds = reverse("admin:orders_statuschange_changelist"), reverse("admin:orders_heldchange_changelist")
     rejected = reverse("admin:orders_rejectedchange_changelist")
     for pk, work in works.items():
         marks = []
         if work.waiting:
             text = ngettext("%(count)s waiting", "%(count)s waiting", work.waiting) % {"count": shown(work.waiting)}
-            marks.append(Mark(text, "info", "schedule", f"{orders}?counter__id__exact={pk}&delivery=waiting"))
+            marks.append(Mark(text, "info", "schedule", f"{changes}?counter__id__exact={pk}&delivery=waiting"))
         if work.held:
             text = ngettext("%(count)s held", "%(count)s held", work.held) % {"count": shown(work.held)}
             marks.append(Mark(text, "warn", "pan_tool", f"{holds}?counter__id__exact={pk}"))

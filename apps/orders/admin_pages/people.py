@@ -61,7 +61,7 @@ def _ask_erase(request: HttpRequest, client: Client) -> str:
     number = len(Order.objects.filter(client=client).order_by().values_list("pk")[:_MANY])
     orders = ngettext("%(count)s order", "%(count)s orders", number) % {"count": number}
     if number >= _MANY:
-        orders = _now("%(count)s orders or more") % {"count": number}
+        orders = ngettext("%(count)s order or more", "%(count)s orders or more", number) % {"count": number}
     return "\n".join(
         [
             _now("This cannot be undone."),

@@ -17,7 +17,7 @@ from apps.orders.models import GIVEN_UP, Delivery, RejectedChange
 from apps.orders.panels import rejected_filters
 from apps.orders.reject_advice import OVERTAKEN, advice_for
 
-OPEN, TAKEN_OVER, LEFT = "open", "overtaken", "left"
+OPEN, TAKEN_OVER, LEFT, ALL = "open", "overtaken", "left", "all"
 VIEWS: list[tuple[str, Any]] = [
     (OPEN, _("Needs a person")),
     (TAKEN_OVER, _("Overtaken by a newer status")),
@@ -25,24 +25,31 @@ VIEWS: list[tuple[str, Any]] = [
 ]
 
 
+def shown(request: HttpRequest) -> str:
+    """Nothing chosen: what needs a person; of one upload, all that it has rejected, as its page counts it."""
+    return request.GET.get("show") or (ALL if request.GET.get("job") else OPEN)
+
+
 class ShowFilter(SimpleListFilter):
-    """Drawn above the list, so it needs no place in the panel of filters. Nothing chosen: what needs a person."""
+    """Drawn above the list, so it needs no place in the panel of filters."""
 
     title = _("what to show")
     parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return VIEWS
+        return [*VIEWS, (ALL, _("All"))]
 
     def has_output(self) -> bool:
         return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         rows: Any = queryset
-        if self.value() == TAKEN_OVER:
+        if (chosen := shown(request)) == TAKEN_OVER:
             return rows.exclude(reject_code=GIVEN_UP).overtaken()
-        if self.value() == LEFT:
+        if chosen == LEFT:
             return rows.filter(reject_code=GIVEN_UP)
+        if chosen == ALL:
+            return rows.with_overtaken()
         return rows.needing_a_person()
 
 
@@ -68,10 +75,10 @@ class RejectedChangeAdmin(WorkListAdmin):
         return [*super().get_list_filter(request), *rejected_filters]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        chosen = request.GET.get("show") or OPEN
+        chosen = shown(request)
         kept = request.GET.copy()
         views = []
-        for value, label in VIEWS:
+        for value, label in [*([(ALL, _("All"))] if request.GET.get("job") else []), *VIEWS]:
             kept["show"] = value
             views.append({"label": label, "on": value == chosen, "url": f"?{kept.urlencode()}"})
         context = {"views": views, "overtaken_text": OVERTAKEN if chosen == TAKEN_OVER else "", **(extra_context or {})}

@@ -12,9 +12,8 @@ from django.urls import reverse
 
 from apps.agencies.changelists import rows_of
 from apps.agencies.merging import Parts, merged
+from apps.counters.ui.acts import LIST_FILTERS as FILTERS
 from apps.orders.models import Order
-
-FILTERS = "_changelist_filters"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Lists of changes that wait for a person, held or rejected: searched, drawn and acted on in one way (R8)."""
+"""Lists of changes, above all of those that wait for a person, held or rejected: searched, drawn and acted on in one
+way (R8)."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -27,9 +28,9 @@ def place_in_timeline(change: StatusChange) -> str:
 
 
 class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
-    """Changes in the state `listed`, the newest first, with the fix beside each."""
+    """Changes in the state `listed`, or in any, the newest first, with the fix beside each."""
 
-    listed: ClassVar[Delivery]
+    listed: ClassVar[Delivery | None] = None
     list_display_links = None
     sortable_by = ()
     ordering = ("-id",)
@@ -52,8 +53,8 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     empty_icon = "task_alt"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).filter(delivery=self.listed)
-        return rows.select_related("order__client", "counter__account")
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("order__client", "counter__account")
+        return rows if self.listed is None else rows.filter(delivery=self.listed)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -116,4 +117,6 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     @display(description=_("Happened, received"))
     def show_happened(self, change: StatusChange) -> str:
         happened = moment(change.status_date_time, change.counter.zone)
-        return format_html('{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at))
+        return format_html(
+            '{}<br><span class="gp-sub">{}</span>', happened, since(change.received_at, change.counter.zone)
+        )

@@ -26,7 +26,8 @@ from apps.uploads.models import UNFINISHED_JOBS, Trigger, UploadJob
 def _how_many(number: int) -> str:
     """`12 status changes`, or `1000 or more status changes` where the count stopped."""
     if number >= LIMIT:
-        return _now("%(count)s or more status changes") % {"count": LIMIT}
+        text = ngettext("%(count)s or more status change", "%(count)s or more status changes", LIMIT)
+        return text % {"count": LIMIT}
     return ngettext("%(count)s status change", "%(count)s status changes", number) % {"count": number}
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from django.contrib import messages
@@ -26,6 +26,8 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
+from apps.agencies.filters import CountersFilter, DayRangeFilter
+from apps.agencies.ids import first_key
 from apps.clients.models import Client
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
@@ -33,18 +35,23 @@ from apps.counters.templatetags.goalpost import duration, moment, number, state_
 from apps.counters.ui import exports
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
+from apps.orders import numbers
 from apps.orders.admin_pages.fixes import Fix, fix_for
 from apps.orders.models import Delivery, StatusChange
 from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
+from apps.uploads.admin_pages.calls import calls_of
 from apps.uploads.admin_pages.dry_run import CONTENT_TYPES, DryRunPages
 from apps.uploads.admin_pages.looked_up import LookedUp, looked_up
-from apps.uploads.admin_pages.rejected import rejected_list
+from apps.uploads.admin_pages.rejected import changes_list, rejected_list, still_rejected
 from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadJob, UploadState
 from apps.uploads.problems import Problem, describe
 
 SHOWN_UPLOADS = 200
-SHOWN_CALLS = 20
+SHOWN_REJECTED = 200
+LONGEST_JOB = timedelta(days=30)
+"""Jobs that ended in certain days are looked for among those asked for so long before."""
+
 _PIECE = 256 * 1024
 
 
@@ -108,6 +115,16 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
+class EndedFilter(DayRangeFilter):
+    """A job's key is made when it is asked for, so the days are nearly a stretch of keys."""
+
+    def narrow(self, rows: QuerySet[Any], *, start: datetime | None, end: datetime | None) -> QuerySet[Any]:
+        rows = super().narrow(rows, start=start, end=end)
+        if start is not None:
+            rows = rows.filter(pk__gte=first_key(start - LONGEST_JOB))
+        return rows if end is None else rows.filter(pk__lt=first_key(end))
+
+
 class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
     page_template = "admin/uploads/uploadjob/page.html"
     list_display = (
@@ -119,7 +136,7 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
         "show_trigger",
         "show_took",
     )
-    list_filter = ("counter", "state", "trigger")
+    list_filter = ("counter", "state", "trigger", ("finished_at", EndedFilter), CountersFilter)
     list_select_related = ("counter",)
     sortable_by = ()
     ordering = ("-id",)
@@ -204,8 +221,11 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
         now = timezone.now()
         version = _version(uploads)
         changed = "part" not in request.GET or request.GET.get("seen") != version
+        waves = _waves(uploads[:SHOWN_UPLOADS], request) if changed else []
+        rejected_now = still_rejected(obj)
+        rejected_shown = sum(len(line.rejected) for wave in waves for line in wave.lines)
         return {
-            "waves": _waves(uploads[:SHOWN_UPLOADS], request) if changed else [],
+            "waves": waves,
             "changed": changed,
             "version": version,
             "more_uploads": len(uploads) > SHOWN_UPLOADS,
@@ -216,6 +236,13 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
             "waits_until": obj.not_before if obj.not_before and obj.not_before > now else None,
             "only_some": obj.only_orders,
             "rejected_list": rejected_list(obj),
+            "rejected_now": rejected_now,
+            "rejected_shown": rejected_shown,
+            "rejected_more": changed and rejected_shown < rejected_now,
+            "limit": numbers.LIMIT,
+            "changes_list": changes_list(obj),
+            "delivered_list": changes_list(obj, Delivery.DELIVERED.value),
+            "held_list": f"{reverse('admin:orders_heldchange_changelist')}?counter__id__exact={obj.counter_id}",
         }
 
     @display(description=_("Created"))
@@ -261,12 +288,7 @@ def _version(uploads: Sequence[Upload]) -> str:
 
 
 def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
-    calls: dict[Any, list[ApiCall]] = defaultdict(list)
-    looks: dict[Any, list[ApiCall]] = defaultdict(list)
-    for call in ApiCall.objects.filter(subject__in=[upload.pk for upload in uploads]).order_by("-id"):
-        mine = (looks if call.method == "GET" else calls)[call.subject]
-        if len(mine) < SHOWN_CALLS:
-            mine.append(call)
+    calls, looks = calls_of([upload.pk for upload in uploads])
     doubts = looked_up(uploads, looks)
     rejected: dict[Any, list[tuple[StatusChange, Advice, Fix | None]]] = defaultdict(list)
     parts: dict[Any, set[str]] = defaultdict(set)
@@ -276,7 +298,7 @@ def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
     refused = [upload.pk for upload in uploads if upload.state == UploadState.REFUSED]
     if refused:
         changes = StatusChange.objects.filter(upload_id__in=refused, delivery=Delivery.REJECTED)
-        for change in changes.select_related("order")[:SHOWN_UPLOADS]:
+        for change in changes.select_related("order")[:SHOWN_REJECTED]:
             rejected[change.upload_id].append((change, advice_for(change), fix_for(change, request)))
         for client in Client.objects.filter(upload_id__in=refused).exclude(reject_code="")[:SHOWN_UPLOADS]:
             clients[client.upload_id].append(client)

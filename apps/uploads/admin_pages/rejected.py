@@ -1,10 +1,9 @@
-"""What upload jobs add to the list of rejected changes: those of one job, and sending all of a job's once more."""
+"""What upload jobs add to the lists of changes: those of one job; and sending all rejected ones of a job once more."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -14,23 +13,20 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.agencies.access import actor_of
+from apps.agencies.filters import LinkFilter
 from apps.counters.ui.acts import Act
 from apps.counters.ui.lists import few
+from apps.orders import numbers
+from apps.orders.models import Delivery, StatusChange
 from apps.uploads import services
 from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob
 
 
-class JobFilter(SimpleListFilter):
-    """Pages of jobs lead here; nobody chooses a job from a panel."""
+class JobFilter(LinkFilter):
+    """Changes that stand in files of one job."""
 
     title = _("upload job")
     parameter_name = "job"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return []
-
-    def has_output(self) -> bool:
-        return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         job: Any = self.value()
@@ -43,10 +39,32 @@ class JobFilter(SimpleListFilter):
         except (ValidationError, ValueError):
             return queryset.none()
 
+    def only(self) -> str:
+        jobs = UploadJob.objects.visible_to(actor_of(self.request)).select_related("counter")
+        try:
+            return str(jobs.filter(pk=self.value() or "").first() or "—")
+        except (ValidationError, ValueError):
+            return "—"
+
 
 def rejected_list(job: UploadJob) -> str:
     """The address of the list of the job's rejected changes."""
     return f"{reverse('admin:orders_rejectedchange_changelist')}?job={job.pk}"
+
+
+def changes_list(job: UploadJob, state: str = "") -> str:
+    """The address of the list of the changes that stand in the job's files, all of them or those in one state."""
+    return f"{reverse('admin:orders_statuschange_changelist')}?job={job.pk}" + (f"&delivery={state}" if state else "")
+
+
+def still_rejected(job: UploadJob) -> int:
+    """How many changes stand rejected in the job's files now: those that went once more stand in another job's. No more
+    than `numbers.LIMIT` are counted. One query; none where nothing was rejected."""
+    if not job.rejected:
+        return 0
+    uploads = Upload.objects.filter(job=job).values("pk")
+    rows = StatusChange.objects.filter(upload_id__in=uploads, delivery=Delivery.REJECTED).order_by()
+    return rows[: numbers.LIMIT].count()
 
 
 def _question(request: HttpRequest, job: UploadJob) -> str:

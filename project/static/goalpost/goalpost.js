@@ -26,11 +26,13 @@
         const list = document.createElement("div");
         list.className = "gp-picker__list";
         list.setAttribute("role", "listbox");
+        list.setAttribute("aria-label", input.labels?.[0]?.textContent.trim() || input.getAttribute("aria-label") || "");
         rest.slice(0, 100).forEach(([id, name]) => {
             const item = document.createElement("button");
             item.type = "button";
             item.className = "gp-picker__item";
             item.setAttribute("role", "option");
+            item.tabIndex = -1;
             const strong = document.createElement("span");
             strong.className = "gp-strong";
             strong.textContent = id;
@@ -110,6 +112,17 @@
     });
     document.addEventListener("htmx:afterSettle", () => {
         opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    });
+
+    // ---- "Copy" beside a field ----
+    document.addEventListener("click", (event) => {
+        const button = event.target.closest?.("[data-gp-copy]");
+        const field = button && document.getElementById(button.dataset.gpCopy);
+        if (!field) return;
+        const done = () => { button.textContent = button.dataset.gpCopied; };
+        field.select();
+        if (navigator.clipboard) navigator.clipboard.writeText(field.value).then(done, () => {});
+        else if (document.execCommand("copy")) done();
     });
 
     // ---- A form is sent once ----

@@ -117,6 +117,9 @@ TEXTS: dict[str, Callable[[], list[str]]] = {
         str(UploadJob.objects.order_by("-pk").values_list("request_id", flat=True).first()),
         NOTHING,
     ],
+    "client": lambda: [str(Client.objects.order_by("-pk").values_list("pk", flat=True).first()), "0"],
+    "counter__id__in": lambda: [",".join(map(str, Counter.objects.order_by("pk").values_list("pk", flat=True)[:50]))],
+    "goal": lambda: ["cdp_order_paid", "=own", NOTHING],
     "job": lambda: [str(UploadJob.objects.order_by("-pk").values_list("pk", flat=True).first())],
 }
 

@@ -1,0 +1,135 @@
+"""Status changes as a list: those that wait, those of one upload, those that came in on certain days. What numbers of
+status changes lead to, so it is never more than an index can find: without an upload or days it shows what waits."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from apps.agencies.exporting import Cell
+from apps.agencies.filters import CountersFilter, DayRangeFilter
+from apps.agencies.ids import first_key
+from apps.agencies.merging import Parts
+from apps.counters.templatetags.goalpost import moment, state_badge
+from apps.counters.ui.lists import counters_in_view, few
+from apps.orders.admin_pages.order import why_not
+from apps.orders.admin_pages.worklist import WorkListAdmin
+from apps.orders.models import Delivery, StatusChange
+from apps.orders.panels import change_filters
+
+WITH_AN_INDEX: Final = (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED)
+"""States that are found by themselves."""
+
+AS_THEY_GO: Final = ("order_id", "status_date_time", "seq")
+"""The order in which the index has what waits of a counter."""
+
+NARROWING: Final = ("job", "received_at_from", "received_at_to")
+"""Parameters that leave few enough of them to show any state."""
+
+_NEAR: Final = timedelta(hours=1)
+
+
+def is_narrow(request: HttpRequest) -> bool:
+    return any(request.GET.get(name) for name in NARROWING)
+
+
+def states(request: HttpRequest) -> list[Delivery]:
+    """Those that can be chosen here."""
+    return list(Delivery) if is_narrow(request) else list(WITH_AN_INDEX)
+
+
+def chosen_state(request: HttpRequest) -> str:
+    """Empty for all of them."""
+    asked = request.GET.get("delivery", "")
+    if asked in states(request):
+        return asked
+    return "" if is_narrow(request) else Delivery.WAITING.value
+
+
+def chosen_order(request: HttpRequest) -> tuple[str, ...]:
+    """What waits stands as it goes, all else the newest first."""
+    return AS_THEY_GO if chosen_state(request) == Delivery.WAITING and not is_narrow(request) else ("-id",)
+
+
+class StateFilter(SimpleListFilter):
+    """Drawn above the list, so it needs no place in the panel of filters."""
+
+    title = _("delivery")
+    parameter_name = "delivery"
+    template = "admin/link_filter.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(Delivery.choices)
+
+    def choices(self, changelist: Any) -> Any:
+        return ()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StatusChange]) -> QuerySet[StatusChange]:
+        state = chosen_state(request)
+        return queryset.filter(delivery=state) if state else queryset
+
+
+class ReceivedFilter(DayRangeFilter):
+    """A change's key is made when it is received, so the days are a stretch of keys; and whatever came since then has
+    touched its order since then. Between these two an index is found for many counters and for one."""
+
+    def narrow(self, rows: QuerySet[Any], *, start: datetime | None, end: datetime | None) -> QuerySet[Any]:
+        few(self.request)  # no index has them by their counter
+        rows = super().narrow(rows, start=start, end=end)
+        if start is not None:
+            rows = rows.filter(pk__gte=first_key(start - _NEAR), order__updated_at__gte=start)
+        return rows if end is None else rows.filter(pk__lt=first_key(end + _NEAR))
+
+
+class StatusChangeAdmin(WorkListAdmin):
+    list_display = ("show_order", "show_status", "show_state", "show_money", "show_happened")
+    list_filter = ("counter", StateFilter, ("received_at", ReceivedFilter), CountersFilter)
+    list_before_template = "admin/orders/statuschange/before.html"
+    export_cells = {
+        **WorkListAdmin.export_cells,
+        "show_state": (
+            Cell(_("Delivery"), lambda change: change.get_delivery_display()),
+            Cell(_("Why held or rejected"), lambda change: why_not(change)),
+            Cell(_("Delivered"), lambda change: change.delivered_at),
+        ),
+    }
+    empty_title = _("Nothing is waiting")
+    empty_text = _("Every status change is delivered, held or rejected. What comes in next will appear here.")
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_filter(request), *change_filters]
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return chosen_order(request)
+
+    def parts_of(self, request: HttpRequest) -> Parts | None:
+        """By the counter for everybody: there is no index of all that waits."""
+        found = super().parts_of(request)
+        return found if found is not None or is_narrow(request) else Parts("counter", counters_in_view(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        state, narrow, kept = chosen_state(request), is_narrow(request), request.GET.copy()
+        kept.pop("p", None)
+        offered: list[tuple[str, Any]] = [(one.value, one.label) for one in states(request)]
+        views: list[dict[str, Any]] = []
+        for value, label in [("", _("All")), *offered] if narrow else offered:
+            kept["delivery"] = value
+            views.append({"label": label, "on": value == state, "url": f"?{kept.urlencode()}"})
+        return super().changelist_view(request, {"views": views, "narrow": narrow, **(extra_context or {})})
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """All columns come with the rows."""
+
+    @display(description=_("Delivery"))
+    def show_state(self, change: StatusChange) -> str:
+        drawn = state_badge(change.delivery, change.get_delivery_display(), why_not(change))
+        if change.delivered_at is None:
+            return drawn
+        at = moment(change.delivered_at, change.counter.zone)
+        return format_html('{}<br><span class="gp-sub">{}</span>', drawn, at)

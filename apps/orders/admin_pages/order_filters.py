@@ -1,0 +1,114 @@
+"""Filters of the list of orders that numbers of other pages lead to: by client, by what an order lacks, by what came of
+it at Metrica.
+
+What no index knows is looked for among the newest orders of all that the other filters leave: so it costs the same, be
+there a thousand orders or ten million, and the list says so.
+"""
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
+
+from apps.agencies.access import actor_of
+from apps.agencies.filters import COUNTERS, LinkFilter, numbers_in
+from apps.agencies.merging import Parts, merged
+from apps.clients.models import Client
+from apps.counters.templatetags.goalpost import goal_name
+from apps.counters.ui.lists import counters_in_view, few
+from apps.metrica.vocabulary import OrderType
+from apps.orders.identified import KINDS_OF, lacking
+from apps.orders.models import Order
+from apps.orders.reached import OWN, delivered_as, that_reached
+
+MOST_LOOKED_AT: Final = 10_000
+READ: Final = 200_000
+"""Entries of an index that are read to find the newest orders: as many of each counter as there may be in all."""
+
+LOOKING: Final = ("without", "sent_as", "goal")
+"""Parameters of the filters that look through."""
+
+
+def counters_asked(request: HttpRequest) -> tuple[int, ...]:
+    """Primary keys of the counters that the list is of."""
+    chosen = {*numbers_in(request.GET.get("counter__id__exact")), *numbers_in(request.GET.get(COUNTERS))}
+    return tuple(key for key in counters_in_view(request) if not chosen or key in chosen)
+
+
+def looked_at(request: HttpRequest) -> int:
+    """How many orders are looked through: the newest ones; fewer where they are of many counters."""
+    return min(MOST_LOOKED_AT, READ // max(1, len(counters_asked(request))))
+
+
+def newest(request: HttpRequest, orders: QuerySet[Order]) -> QuerySet[Order]:
+    """The first of them, in an order in which an index has them: with days chosen, that of their creation."""
+    few(request)
+    days = any(request.GET.get(f"create_date_time_{side}") for side in ("from", "to"))
+    some = orders.select_related(None).order_by(*(["-create_date_time", "-pk"] if days else ["-pk"]))
+    some = merged(some, Parts("counter", counters_asked(request)), stop=looked_at(request))
+    return orders.filter(pk__in=some.values("pk"))
+
+
+class ClientFilter(LinkFilter):
+    """Orders of one client, by the client's key: its id may be the beginning of another's."""
+
+    title = _("client")
+    parameter_name = "client"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if not self.value():
+            return queryset
+        few(request)
+        return queryset.filter(client__in=numbers_in(self.value()))
+
+    def only(self) -> str:
+        clients: QuerySet[Client] = Client.objects.visible_to(actor_of(self.request))
+        client = clients.filter(pk__in=numbers_in(self.value())).first()
+        return str(client) if client is not None else "—"
+
+
+class WithoutFilter(DropdownFilter):
+    title = _("what is missing")
+    parameter_name = "without"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("client_id", _("Without ClientID")),
+            ("phone", _("Without phone")),
+            ("email", _("Without e-mail")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        sort = self.value()
+        return lacking(newest(request, queryset), sort) if sort in KINDS_OF else queryset
+
+
+class SentAsFilter(DropdownFilter):
+    title = _("type delivered")
+    parameter_name = "sent_as"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(kind.value, kind.label) for kind in OrderType]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        known = {kind.value: kind for kind in OrderType}
+        kind = known.get(self.value() or "")
+        return queryset if kind is None else delivered_as(newest(request, queryset), kind)
+
+
+class GoalFilter(LinkFilter):
+    title = _("goal reached")
+    parameter_name = "goal"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        goal = self.value()
+        if not goal or "\0" in goal:
+            return queryset
+        return that_reached(newest(request, queryset), goal, counters=counters_asked(request))
+
+    def only(self) -> str:
+        goal = self.value() or ""
+        return _now("Any JavaScript goal") if goal == OWN else str(goal_name(goal))

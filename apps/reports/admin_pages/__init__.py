@@ -1,0 +1,1 @@
+"""Pages of client reports: the links, the look, and what the page of a counter shows of them."""

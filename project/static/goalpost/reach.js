@@ -1,0 +1,61 @@
+// For who hears a page, or goes through it by the keyboard.
+"use strict";
+
+(() => {
+    // Icons are words of a font: where the control says by itself what it does, they are not read out.
+    function namesItself(control) {
+        if (control.title || control.getAttribute("aria-label")) return true;
+        const rest = control.cloneNode(true);
+        rest.querySelectorAll(".material-symbols-outlined").forEach((icon) => icon.remove());
+        return Boolean(rest.textContent.trim());
+    }
+
+    function hushIcons() {
+        document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach((icon) => {
+            const control = icon.closest("a, button, label, summary, [role=button]");
+            if (!control || namesItself(control)) icon.setAttribute("aria-hidden", "true");
+        });
+    }
+
+    // What scrolls by itself can be reached, so that the arrow keys move it.
+    function reachScrolling() {
+        document.querySelectorAll(".gp-scroll, .gp-pre").forEach((box) => {
+            const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+            if (scrolls && !box.hasAttribute("tabindex")) {
+                box.tabIndex = 0;
+                box.dataset.gpReached = "";
+            } else if (!scrolls && "gpReached" in box.dataset) {
+                box.removeAttribute("tabindex");
+                delete box.dataset.gpReached;
+            }
+        });
+    }
+
+    function attend() {
+        hushIcons();
+        reachScrolling();
+        document.querySelector("#nav-sidebar-apps a.active")?.setAttribute("aria-current", "page");
+    }
+    document.addEventListener("DOMContentLoaded", attend);
+    document.addEventListener("htmx:afterSettle", attend);
+    document.addEventListener("toggle", reachScrolling, { capture: true });
+    window.addEventListener("load", reachScrolling);
+    window.addEventListener("resize", reachScrolling);
+
+    // A dialog that opens takes the keyboard, and gives it back to what opened it.
+    let opener = null;
+    document.addEventListener("htmx:beforeRequest", (event) => {
+        if (event.detail.target?.id === "modal-content") opener = document.activeElement;
+    });
+    document.addEventListener("htmx:afterSettle", (event) => {
+        const dialog = event.target.closest?.("#modal-content");
+        if (!dialog || dialog.contains(document.activeElement)) return;
+        const field = dialog.querySelector("input:not([type=hidden]):not(:disabled), select, textarea");
+        dialog.tabIndex = -1;
+        requestAnimationFrame(() => (field || dialog).focus({ preventScroll: true }));
+    });
+    window.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && opener?.isConnected) opener.focus({ preventScroll: true });
+        if (event.key === "Escape") opener = null;
+    });
+})();

@@ -1,0 +1,413 @@
+"""Every number leads to the list behind it, and the list shows that number."""
+
+import html
+import io
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.agencies import services as agencies
+from apps.agencies.models import Membership, Role
+from apps.audit import trace
+from apps.counters.models import Counter
+from apps.goals.services import set_status
+from apps.imports import services as imports
+from apps.imports.models import ImportJob
+from apps.imports.tasks import take_in
+from apps.orders import numbers
+from apps.orders.admin_pages import held_groups, order_filters
+from apps.orders.models import Order, StatusChange
+from apps.uploads.admin_pages import job as job_page
+from apps.uploads.models import Upload
+from tests.admin.conftest import Place
+from tests.admin.pages import words
+from tests.dashboard.conftest import roll_up
+from tests.factories import SYSTEM, make_counter, make_member
+
+pytestmark = pytest.mark.django_db
+
+HOME = "/admin/"
+CHANGES = "/admin/orders/statuschange/"
+ORDERS = "/admin/orders/order/"
+CLIENT_ID = "1700000000123456789"
+
+
+def rows(browser: Browser, url: str, **query: Any) -> list[Any]:
+    answer = browser.get(url, query or None)
+    assert answer.status_code == 200, url
+    return list(answer.context["cl"].result_list)
+
+
+def orders(browser: Browser, url: str = ORDERS, **query: Any) -> list[str]:
+    found = rows(browser, url, **query)
+    return sorted(row.order_id if isinstance(row, Order) else row.order.order_id for row in found)
+
+
+def links(answer: Any, start: str) -> list[str]:
+    found = re.findall(rf'href="({re.escape(start)}[^"]*)"', answer.content.decode())
+    return [html.unescape(url) for url in found]
+
+
+def series(browser: Browser, query: str = "") -> dict[str, Any]:
+    charts = browser.get(HOME + query).context["charts"]
+    return {f"{chart.name} {one.label}": one for chart in charts for one in chart.series}
+
+
+@pytest.fixture
+def sent(place: Place) -> Place:
+    """Delivered: A-1 in progress, A-2 paid, once in progress, A-3 spam; A-4 waits. At another counter: B-1."""
+    set_status(counter=place.counter, crm_status="junk", type="SPAM")
+    far = make_counter(place.agency, account=place.account, name="Far shop")
+    set_status(counter=far, crm_status="won", type="OTHER", goal_action_ids=["far_goal"])
+    for name, statuses, counter in (
+        ("A-1", ["new"], place.counter),
+        ("A-2", ["new", "won"], place.counter),
+        ("A-3", ["junk"], place.counter),
+        ("B-1", ["won"], far),
+    ):
+        order = place.push(name, *statuses, counter=counter, revenue="100")
+        replace(place, counter=counter).job(order=order)
+    place.push("A-4", "won")
+    return place
+
+
+# ---- what waits ----
+
+
+def test_what_waits_leads_to_as_many_status_changes(place: Place, browser: Browser):
+    place.push("A-1", "new", "won", "new", "won", "new")
+    place.push("A-2", "unknown")
+    roll_up()
+    counter_page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    for page in (HOME, counter_page, "/admin/counters/counter/"):
+        answer = browser.get(page)
+        found = [url for url in links(answer, CHANGES) if "delivery=waiting" in url]
+        assert found, page
+        for url in found:
+            assert orders(browser, url) == ["A-1"] * 5, url
+    text = words(browser.get(CHANGES))
+    assert "5 in the list" in text
+    assert "A-1 Mine shop" in text
+
+
+def test_the_list_of_changes_shows_what_waits_unless_it_is_narrowed(sent: Place, browser: Browser):
+    assert orders(browser, CHANGES) == ["A-4"]
+    assert orders(browser, CHANGES, delivery="delivered") == ["A-4"], "all that was ever delivered has no end"
+    assert orders(browser, CHANGES, delivery="nonsense") == ["A-4"]
+    assert orders(browser, CHANGES, q="A-4") == ["A-4"]
+    today = timezone.localdate()
+    assert len(rows(browser, CHANGES, received_at_from=today)) == 6
+    assert len(rows(browser, CHANGES, received_at_from=today, delivery="delivered")) == 5
+    assert rows(browser, CHANGES, received_at_to=today - timedelta(days=1)) == []
+    assert rows(browser, CHANGES, received_at_from=today + timedelta(days=1)) == []
+    change = sent.change("A-4")
+    answer = browser.get(reverse("admin:orders_statuschange_change", args=[change.pk]))
+    assert answer.headers["Location"] == f"/admin/orders/order/{change.order_id}/change/#change-{change.pk}"
+
+
+def test_the_list_of_changes_costs_the_same_for_many(sent: Place, browser: Browser, django_assert_num_queries: Any):
+    with django_assert_num_queries(7):
+        browser.get(CHANGES)
+    for number in range(6):
+        sent.push(f"M-{number}", "PAID", counter=make_counter(sent.agency, account=sent.account))
+    with django_assert_num_queries(7):
+        assert len(rows(browser, CHANGES)) == 7
+
+
+def test_neither_an_outsider_nor_who_is_limited_sees_changes_of_others(sent: Place, other: Place, login: Any):
+    outsider = login(other.owner)
+    today = timezone.localdate()
+    job = Upload.objects.filter(job__counter=sent.counter).first().job_id
+    for query in ({}, {"received_at_from": today}, {"job": job}, {"counter__id__in": f"{sent.counter.pk}"}):
+        assert rows(outsider, CHANGES, **query) == []
+    member = Membership.objects.get(user=make_member(sent.agency, Role.MANAGER, "limited@mine.example"))
+    far = Counter.objects.get(name="Far shop")
+    limited = agencies.change_member(actor=SYSTEM, member=member, role=Role.MANAGER, counter_ids=[far.metrica_id]).user
+    assert orders(login(limited), CHANGES, received_at_from=today) == ["B-1"]
+    assert orders(login(sent.analyst), CHANGES) == ["A-4"]
+
+
+# ---- the charts ----
+
+
+def test_numbers_of_the_charts_lead_to_lists_that_have_as_many(sent: Place, browser: Browser):
+    roll_up()
+    found = series(browser)
+    for name, number, listed in (
+        ("changes Received", 6, ["A-1", "A-2", "A-2", "A-3", "A-4", "B-1"]),
+        ("types In progress", 1, ["A-1"]),
+        ("types Paid", 1, ["A-2"]),
+        ("types Spam", 1, ["A-3"]),
+        ("types Other", 1, ["B-1"]),
+        ("money Revenue, RUB", None, ["A-2"]),
+        ("goals CRM: Order created", 2, ["A-1", "A-2"]),
+        ("goals CRM: Order paid", 1, ["A-2"]),
+        ("goals CRM: Spam order", 1, ["A-3"]),
+        ("goals Your JavaScript goals", 2, ["A-2", "B-1"]),
+    ):
+        one = found[name]
+        assert number is None or one.total == str(number), name
+        assert orders(browser, one.url) == listed, name
+    uploads = rows(browser, found["changes Delivered"].url)
+    assert len(uploads) == 4, "each says how much it delivered"
+    assert {one.url for one in found.values() if one.total == "0"} == {""}
+    page = browser.get(HOME)
+    assert {html.unescape(url) for url in links(page, ORDERS)} >= {found["types Paid"].url}
+    assert "clock=counter" in found["types Paid"].url
+    assert "Days are those of each counter's own clock" in words(page)
+
+
+def test_a_filtered_board_leads_to_its_own_counters(sent: Place, browser: Browser):
+    roll_up()
+    for number in range(2):
+        make_counter(sent.agency, account=sent.account, name=f"Mine too {number}")
+    found = series(browser, "?q=mine")
+    assert "counter__id__in=" in found["changes Received"].url
+    assert orders(browser, found["changes Received"].url) == ["A-1", "A-2", "A-2", "A-3", "A-4"]
+    assert orders(browser, found["goals Your JavaScript goals"].url) == ["A-2"]
+    answer = browser.get(found["types Paid"].url)
+    assert "Counters 3 counters Take it away" in words(answer)
+    assert answer.context["cl"].has_active_filters
+    assert len(rows(browser, series(browser, "?q=mine")["changes Delivered"].url)) == 3
+
+
+def test_too_many_counters_for_an_address_are_said(sent: Place, browser: Browser, monkeypatch: Any):
+    monkeypatch.setattr("apps.dashboard.behind.MOST_NAMED", 1)
+    roll_up()
+    make_counter(sent.agency, account=sent.account, name="Mine too")
+    assert "these are too many to be named" in words(browser.get(f"{HOME}?q=mine"))
+    assert "counter__id" not in series(browser, "?q=mine")["types Paid"].url
+    assert "too many to be named" not in words(browser.get(HOME))
+
+
+def test_each_javascript_goal_leads_to_its_orders(sent: Place, browser: Browser):
+    extra = sent.push("A-5", "new", goals=[{"goal_action_id": "extra_goal", "price": None}])
+    sent.job(order=extra)
+    set_status(counter=sent.counter, crm_status="won", type="PAID", goal_action_ids=["goal_Mine", "цель"])
+    roll_up()
+    lines = {line.identifier: line for line in browser.get(f"{HOME}?counter={sent.counter.pk}").context["goal_lines"]}
+    assert orders(browser, lines["goal_Mine"].url) == ["A-2"]
+    assert orders(browser, lines["extra_goal"].url) == ["A-5"]
+    assert "Goal reached extra_goal" in words(browser.get(lines["extra_goal"].url))
+    assert orders(browser, ORDERS, goal="nothing") == []
+    assert orders(browser, ORDERS, goal="far_goal") == ["B-1"]
+
+
+def test_a_filter_without_an_index_looks_at_the_newest_and_says_so(sent: Place, browser: Browser, monkeypatch: Any):
+    monkeypatch.setattr(order_filters, "MOST_LOOKED_AT", 2)
+    assert orders(browser, ORDERS, sent_as="SPAM") == []
+    assert orders(browser, ORDERS, sent_as="SPAM", counter__id__exact=sent.counter.pk) == ["A-3"]
+    assert "Looked for among the newest" in words(browser.get(ORDERS, {"sent_as": "SPAM"}))
+    assert "Looked for among the newest" not in words(browser.get(ORDERS))
+
+
+# ---- who lacks what ----
+
+
+def test_shares_of_identifiers_lead_to_the_orders_that_lack_them(place: Place, browser: Browser):
+    place.push("A-1", "won", client_ids=[CLIENT_ID])
+    place.push("A-2", "won", emails=[], phones=["79031234567"])
+    place.push("A-3", "won", emails=[], client_uniq_id="C-1", phones=["79031234568"])
+    place.push("A-4", "won", emails=[], client_uniq_id="C-1", client_ids=[])
+    place.push("A-5", "won", emails_md5=["0123456789abcdef0123456789abcdef"], emails=[])
+    roll_up()
+    answer = browser.get(HOME)
+    assert "20% · 60% · 40%" in words(answer)
+    found = {re.search(r"without=(\w+)", url)[1]: url for url in links(answer, ORDERS) if "without=" in url}  # type: ignore[index]
+    assert orders(browser, found["client_id"]) == ["A-2", "A-3", "A-4", "A-5"]
+    assert orders(browser, found["phone"]) == ["A-1", "A-5"], "the client's phone is the order's as well"
+    assert orders(browser, found["email"]) == ["A-2", "A-3", "A-4"]
+    assert len(orders(browser, ORDERS, without="nonsense")) == 5
+
+
+def test_the_counters_page_shows_the_shares_and_their_trend(place: Place, browser: Browser):
+    place.push("A-1", "won", client_ids=[CLIENT_ID])
+    old = (timezone.now() - timedelta(days=40)).isoformat()
+    place.push("A-2", "won", create_date_time=old, status_date_time=old)
+    page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    assert "No orders were created in these days, or they are not counted yet." in words(browser.get(page))
+    roll_up()
+    answer = browser.get(page)
+    text = words(answer)
+    assert "ClientID 100% before: 0% those without" in text
+    assert "E-mail 100% before: 100% those without" in text
+    assert "1 order of these days" in text
+    assert "Share of orders with each identifier, week by week" in answer.content.decode()
+    (url,) = [url for url in links(answer, ORDERS) if "without=phone" in url]
+    assert orders(browser, url) == ["A-1"]
+
+
+# ---- an upload ----
+
+
+def test_an_uploads_numbers_lead_to_its_changes(sent: Place, browser: Browser):
+    upload = Upload.objects.order_by("pk")[1]
+    bad = sent.push("BAD", "won")
+    bad.changes.update(delivery="rejected", upload_id=upload.pk, reject_code="invalid_uploading")
+    type(upload.job).objects.filter(pk=upload.job_id).update(changes=4, delivered=2, rejected=2, held=1)
+    answer = browser.get(reverse("admin:uploads_uploadjob_change", args=[upload.job_id]))
+    assert orders(browser, f"{CHANGES}?job={upload.job_id}") == ["A-2", "A-2", "BAD"]
+    assert orders(browser, f"{CHANGES}?job={upload.job_id}&delivery=delivered") == ["A-2", "A-2"]
+    for url in (f"{CHANGES}?job={upload.job_id}", f"{CHANGES}?job={upload.job_id}&delivery=delivered"):
+        assert url in links(answer, CHANGES)
+    assert "Rejected 2 1 stands in its files now; the others went on since" in words(answer)
+    assert f"/admin/orders/heldchange/?counter__id__exact={sent.counter.pk}" in links(
+        answer, "/admin/orders/heldchange/"
+    )
+    assert "Upload job Mine shop" in words(browser.get(f"{CHANGES}?job={upload.job_id}"))
+    assert orders(browser, CHANGES, job="nonsense") == []
+
+
+def test_all_that_an_upload_rejected_is_listed_be_it_settled_or_not(place: Place, browser: Browser):
+    job = place.job(state="partly_failed", rejected=3)
+    upload = Upload.objects.get().pk
+    for name, code in (("R-1", "invalid_uploading"), ("R-2", "invalid_uploading"), ("R-3", "given_up")):
+        place.push(name, "won").changes.update(delivery="rejected", reject_code=code, upload_id=upload)
+    for hours, status in ((9, "new"), (10, "won")):
+        later = (place.began + timedelta(hours=hours)).isoformat()
+        place.push("R-2", status, status_date_time=later)
+    url = f"/admin/orders/rejectedchange/?job={job.pk}"
+    assert orders(browser, url) == ["R-1", "R-2", "R-3"]
+    assert orders(browser, f"{url}&show=left") == ["R-3"]
+    assert orders(browser, "/admin/orders/rejectedchange/") == ["R-1"]
+    assert "Rejected 3" in words(browser.get(reverse("admin:uploads_uploadjob_change", args=[job.pk])))
+
+
+def test_a_page_that_does_not_show_all_rejected_rows_says_how_many_there_are(
+    place: Place, browser: Browser, monkeypatch: Any
+):
+    monkeypatch.setattr(job_page, "SHOWN_REJECTED", 2)
+    job = place.job(state="partly_failed", rejected=3)
+    Upload.objects.update(state="refused", error_code="invalid_uploading")
+    for number in range(3):
+        place.push(f"R-{number}", "won").changes.update(delivery="rejected", upload_id=Upload.objects.get().pk)
+    page = reverse("admin:uploads_uploadjob_change", args=[job.pk])
+    assert "2 of 3 rejected rows are shown here. All of them" in words(browser.get(page))
+    monkeypatch.setattr(numbers, "LIMIT", 3)
+    assert "2 of 3 or more rejected rows are shown here." in words(browser.get(page))
+    monkeypatch.setattr(job_page, "SHOWN_REJECTED", 5)
+    assert "shown here" not in words(browser.get(page))
+
+
+def test_exact_files_are_said_to_hold_formulas(place: Place, browser: Browser):
+    place.push("=1+1", "won")
+    job = place.job()
+    for page in (
+        reverse("admin:uploads_uploadjob_change", args=[job.pk]),
+        reverse("admin:uploads_uploadjob_dry_run", args=[place.counter.pk]),
+    ):
+        assert "look at it in a text editor rather than in a spreadsheet" in words(browser.get(page)), page
+
+
+# ---- imports, holds, accounts, clients ----
+
+
+def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Browser):
+    place.push("BEFORE", "unheard of")
+    with trace.traced(actor=SYSTEM, source="web", request_id="import-1"):
+        text = f"id,create_date_time,order_status,emails\nI-1,{place.began:%Y-%m-%d %H:%M:%S},unheard of,a@b.example\n"
+        job = imports.receive(counter=place.counter, name="a.csv", content=io.BytesIO(text.encode()))
+        imports.start(job=job)
+    take_in(str(job.pk))
+    job = ImportJob.objects.get(pk=job.pk)
+    assert job.held == {"unmapped_status": 1}
+    answer = browser.get(reverse("admin:imports_importjob_change", args=[job.pk]))
+    (url,) = links(answer, "/admin/orders/heldchange/?")
+    assert orders(browser, url) == ["I-1"]
+    chips = [one["url"] for one in browser.get(url).context["reasons"]]
+    assert chips
+    assert all("request_id=import-1" in one for one in chips)
+
+
+def test_holds_say_or_more_only_where_a_count_stopped(place: Place, browser: Browser, monkeypatch: Any):
+    monkeypatch.setattr(numbers, "LIMIT", 3)
+    far = make_counter(place.agency, account=place.account, name="Far shop")
+    for number in range(2):
+        place.push(f"A-{number}", "mystery")
+        place.push(f"B-{number}", "mystery", counter=far)
+    text = words(browser.get("/admin/orders/heldchange/"))
+    assert "The status is not mapped 4" in text
+    assert "or more" not in text
+    place.push("A-2", "mystery")
+    place.push("A-3", "mystery")
+    text = words(browser.get("/admin/orders/heldchange/"))
+    assert "The status is not mapped 5 or more" in text
+    assert "4 status changes Map" in text, "all of them were looked at"
+    monkeypatch.setattr(held_groups, "STATUS_ROWS", 5)
+    assert "or more status changes Map" in words(browser.get("/admin/orders/heldchange/"))
+
+
+def test_a_status_to_map_leads_to_its_changes(place: Place, browser: Browser):
+    place.push("A-1", "mystery")
+    place.push("A-2", "riddle")
+    answer = browser.get("/admin/orders/heldchange/")
+    (url,) = [one.listed for one in answer.context["held_statuses"] if one.status == "mystery"]
+    assert html.escape(url) in answer.content.decode()
+    assert orders(browser, url) == ["A-1"]
+
+
+def test_an_account_counts_all_its_counters(place: Place, browser: Browser):
+    for number in range(55):
+        make_counter(place.agency, account=place.account, name=f"Shop {number}")
+    answer = browser.get(reverse("admin:counters_metricaaccount_change", args=[place.account.pk]))
+    assert "Counters 56" in words(answer)
+    assert "All 56 counters" in words(answer)
+    url = f"/admin/counters/counter/?account__id__exact={place.account.pk}"
+    assert url in links(answer, "/admin/counters/counter/")
+    assert browser.get(url).context["cl"].result_count == 56
+
+
+def test_all_orders_of_a_client_are_of_that_client(place: Place, browser: Browser, monkeypatch: Any):
+    monkeypatch.setattr("apps.orders.admin_pages.panels.ORDERS_OF_CLIENT", 1)
+    for number in range(2):
+        place.push(f"A-{number}", "won", client_uniq_id="C-1", client_name="Anna")
+        place.push(f"B-{number}", "won", client_uniq_id="C-10", emails=["x@mail.example"])
+    client = Order.objects.get(order_id="A-0").client
+    answer = browser.get(reverse("admin:clients_client_change", args=[client.pk]))  # type: ignore[union-attr]
+    (url,) = links(answer, f"{ORDERS}?")
+    assert orders(browser, url) == ["A-0", "A-1"]
+    assert "Client Anna Take it away" in words(browser.get(url))
+    assert orders(browser, ORDERS, client="nonsense") == []
+
+
+def test_what_is_not_theirs_is_not_named_by_a_filter(place: Place, other: Place, browser: Browser):
+    theirs = other.push("Z-1", "won", client_uniq_id="Zeta-client", client_name="Zeta person")
+    job = other.job(order=theirs)
+    for url in (f"{ORDERS}?client={theirs.client_id}", f"{CHANGES}?job={job.pk}", f"{ORDERS}?goal=goal_Zeta"):
+        answer = browser.get(url)
+        assert list(answer.context["cl"].result_list) == []
+        assert "Zeta person" not in answer.content.decode()
+        assert "Zeta shop" not in answer.content.decode()
+
+
+def test_the_counters_that_need_attention_are_shown(place: Place, browser: Browser):
+    place.push("A-1", "unknown")
+    make_counter(place.agency, account=place.account, name="Fine")
+    roll_up()
+    answer = browser.get(HOME)
+    assert "1 needs attention" in words(answer)
+    assert f"{HOME}?problems=1#board" in links(answer, HOME)
+    assert 'id="board"' in answer.content.decode()
+    assert [line.counter.name for line in browser.get(f"{HOME}?problems=1").context["lines"]] == ["Mine shop"]
+
+
+def test_searches_say_what_they_look_for(place: Place, browser: Browser):
+    for url in (ORDERS, "/admin/clients/client/"):
+        assert "beginning of" in browser.get(url).content.decode()
+
+
+def test_a_bounded_count_says_so_in_words(place: Place, browser: Browser, monkeypatch: Any):
+    monkeypatch.setattr(numbers, "LIMIT", 2)
+    for number in range(3):
+        place.push(f"A-{number}", "won", "unknown")
+    text = words(browser.get(reverse("admin:counters_counter_change", args=[place.counter.pk])))
+    assert "Waiting 2 or more" in text
+    assert "Held 2 or more" in text
+    assert "2 or more waiting" in words(browser.get("/admin/counters/counter/"))
+    assert StatusChange.objects.filter(delivery="waiting").count() == 3
