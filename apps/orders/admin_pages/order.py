@@ -83,10 +83,17 @@ class WorkFilter(DropdownFilter):
         chosen = chosen_counter(request)
         counters = counters_in_view(request) if chosen is None else (chosen,)
         changes = StatusChange.objects.filter(delivery__in=states, counter__in=counters)
-        # As many as the list goes to. The limit also has PostgreSQL begin here rather than at all of the orders.
-        newest = changes.order_by("-order_id").values("order_id").distinct()[:MOST_WITH_WORK]
-        found: Any = queryset.filter(pk__in=newest)
-        return found.expiring_within(days=CLOSING_DAYS).unsent() if self.value() == CLOSING else found
+        # As many as the list goes to; read first, so that PostgreSQL does not begin at all of the orders.
+        newest = changes.order_by("-order_id").values_list("order_id", flat=True).distinct()[:MOST_WITH_WORK]
+        found: Any = queryset.filter(pk__among=list(newest))
+        if self.value() != CLOSING:
+            return found
+        keys = set(found.expiring_within(days=CLOSING_DAYS).order_by().values_list("pk", flat=True))
+        went = StatusChange.objects.filter(
+            order__pk__among=sorted(keys), delivery__in=[Delivery.SENDING, Delivery.DELIVERED]
+        )
+        keys.difference_update(went.order_by().values_list("order_id", flat=True))
+        return queryset.filter(pk__among=sorted(keys))
 
 
 class StatusFilter(DropdownFilter):
