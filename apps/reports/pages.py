@@ -56,9 +56,9 @@ def for_everybody(view: View) -> View:
 
 @for_everybody
 @require_safe
-def report(request: HttpRequest, secret: str) -> HttpResponse:
+def report(request: HttpRequest, link_secret: str) -> HttpResponse:
     """404 where there is no such link, 410 where it was withdrawn or is too old."""
-    link = services.find(secret)
+    link = services.find(link_secret)
     if link is None:
         return _nothing_here(request, status=404)
     if not link.is_good:
@@ -91,13 +91,13 @@ def drawn(request: HttpRequest, link: ReportLink, **more: Any) -> str:
 @for_everybody
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def letters(request: HttpRequest, token: str) -> HttpResponse:
+def letters(request: HttpRequest, letter_token: str) -> HttpResponse:
     """Stop the weekly letter, or have it again. A POST does it, by the button here or by that of a mail program
     (RFC 8058), which sends no more than `List-Unsubscribe=One-Click`; a GET asks, as programs that look at links do.
 
     No token of a form is asked for: the signed address is what proves, and there is no cookie to be misused.
     """
-    recipient = stopping.recipient_of(token)
+    recipient = stopping.recipient_of(letter_token)
     if recipient is None:
         return _nothing_here(request, status=404)
     if request.method == "POST":

@@ -1,10 +1,12 @@
 """Asking as each of the people: what they meet, what they read, and whether anything was changed by it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import unescape
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -33,7 +35,11 @@ class Visitor:
     def ask(self, method: str, url: str, data: Any = None) -> "Answer":
         self._browser.cookies = SimpleCookie(self._cookies)
         ask = self._browser.get if method == "GET" else self._browser.post
-        return Answer(ask(url, data or {}), self._hidden)
+        return Answer(
+            ask(url, data or {}),
+            self._hidden,
+            asked=[url, *(f"{name}={value}" for name, value in (data or {}).items())],
+        )
 
     @property
     def sign_in(self) -> SignIn:
@@ -46,11 +52,13 @@ class Visitor:
 
 
 class Answer:
-    def __init__(self, answer: Any, hidden: tuple[str, ...]) -> None:
+    def __init__(self, answer: Any, hidden: tuple[str, ...], *, asked: Sequence[str]) -> None:
         self.raw = answer
         self.text = text_of(answer)
-        # What is told in a cookie or in the address that it leads to is told as well.
-        said = "\n".join([self.text, *answer.headers.values(), str(answer.cookies)]).lower()
+        # What is told in a cookie or in the address that it leads to is told as well; what was asked is only repeated.
+        said = unescape(unquote(unquote("\n".join([self.text, *answer.headers.values(), str(answer.cookies)])))).lower()
+        for words in asked:
+            said = said.replace(unquote(words).lower(), "")
         self.leaks = [word for word in hidden if word in said]
 
     @property

@@ -19,7 +19,12 @@ from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.hooks.models import Delivery, Endpoint
 from apps.imports.models import ImportJob
-from apps.orders.models import HeldChange, Order, RejectedChange
+from apps.metrica.vocabulary import OrderType
+from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
+from apps.orders.reached import OWN
+from apps.reports import services as reports
+from apps.reports.letters import stopping
+from apps.reports.models import AgencyLook, Recipient, ReportLink
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.access.who import (
     ADMINISTER,
@@ -79,6 +84,9 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     HeldChange: lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
     Order: lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
     RejectedChange: lambda place: RejectedChange.objects.get(order__order_id=f"{place.mark}-3"),
+    StatusChange: lambda place: StatusChange.objects.get(order__order_id=f"{place.mark}-5"),
+    AgencyLook: lambda place: AgencyLook.objects.get(agency=place.agency),
+    ReportLink: lambda place: ReportLink.objects.get(counter=place.counter),
     Heartbeat: lambda place: Heartbeat.objects.get(name=f"worker {place.mark} 1"),
     UploadJob: lambda place: UploadJob.objects.get(counter=place.counter),
 }
@@ -87,6 +95,10 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
 
 def _upload(world: World) -> Upload:
     return Upload.objects.get(job__counter=world.place.counter)
+
+
+def _letter_token(world: World) -> str:
+    return stopping.path_of(Recipient.objects.get(link__counter=world.place.counter)).strip("/").split("/")[-1]
 
 
 def _saved_filter(world: World, model: str) -> int:
@@ -104,6 +116,8 @@ ARGUMENTS: dict[str, Callable[[World, str], Any]] = {
     "uidb64": lambda world, model: world.first_password[0],
     "token": lambda world, model: world.first_password[1],
     "url": lambda world, model: "nowhere",
+    "link_secret": lambda world, model: reports.secret_of(OBJECTS[ReportLink](world.place)),
+    "letter_token": lambda world, model: _letter_token(world),
 }
 """What is written into an address for its arguments, by the name of the model whose page it is; `object_id` is of
 OBJECTS."""
@@ -191,10 +205,24 @@ ADDRESSES: dict[str, Line] = {
     "set_language": Line(NO_WAY.but(anonymous=NO_METHOD, no_agency=NO_METHOD), ANYBODY, data={"language": "en"}),
     "invitation": Line(ANYBODY, ANYBODY, tells=True),
     "first-password": Line(ANYBODY, ANYBODY, tells=True),
+    "report": Line(ANYBODY, NO_WAY.but(anonymous=NO_METHOD, no_agency=NO_METHOD), tells=True),
+    "report-letters": Line(ANYBODY, ANYBODY, tells=True),
     **apps(
         agencies=EVERYBODY.but(inside=NOT_THERE, outside=NOT_THERE),
         **dict.fromkeys(
-            ("alerts", "audit", "clients", "counters", "dashboard", "goals", "hooks", "imports", "orders", "uploads"),
+            (
+                "alerts",
+                "audit",
+                "clients",
+                "counters",
+                "dashboard",
+                "goals",
+                "hooks",
+                "imports",
+                "orders",
+                "reports",
+                "uploads",
+            ),
             EVERYBODY,
         ),
     ),
@@ -250,6 +278,7 @@ ADDRESSES: dict[str, Line] = {
     **acts("orders_order", OPERATE, "status", "resend", "retry", "release", "hold", "upload"),
     "orders_order_sent": Line(READ, NO_WAY),
     **pages("orders_heldchange", **COUNTER_PAGE),
+    **pages("orders_statuschange", **COUNTER_PAGE),
     **acts("orders_heldchange", OPERATE, "map", "identify", "release", "reject", "reject_status"),
     **pages("orders_rejectedchange", **COUNTER_PAGE),
     **acts("orders_rejectedchange", OPERATE, "correct", "map", "retry", "leave"),
@@ -265,6 +294,12 @@ ADDRESSES: dict[str, Line] = {
     **pages("imports_importjob", **COUNTER_PAGE, add=OPERATORS),
     **acts("imports_importjob", OPERATE, "columns", "cancel", "discard"),
     "imports_importjob_report": Line(READ, ONLY_READ),
+    # -- client reports --
+    **pages("reports_reportlink", lists=EVERYBODY, add=OPERATORS, page=READ, change=OPERATE),
+    **acts("reports_reportlink", OPERATE, "send-now", "prolong", "new-address", "take-back"),
+    **acts("reports_reportlink", READ, "preview", "letter"),
+    **pages("reports_agencylook", **WHOLE_FORM, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
+    "reports_agencylook_preview": Line(SEE_WHOLE, ADMINISTER_WHOLE.but(inside=FORBIDDEN, outside=FORBIDDEN)),
     # -- webhooks and alerts --
     **pages("hooks_endpoint", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=ADMINISTER_WHOLE),
     **acts("hooks_endpoint", OPERATE_WHOLE, "enable", "test", "now", "since"),
@@ -319,6 +354,8 @@ def _entry(name: str) -> Callable[[Place], Any]:
 
 
 BY_COUNTER = related("counter", lambda place: place.counter.pk)
+BY_COUNTERS: dict[str, Values] = {"counter__id__in": (lambda place: place.counter.pk, 0)}
+ON_COUNTERS_CLOCK: dict[str, Values] = {"clock": ("counter",)}
 BY_ACCOUNT = related("account", lambda place: place.account.pk)
 DAY_BEFORE, DAY_AFTER = (f"{timezone.now() + timezone.timedelta(days=days):%Y-%m-%d}" for days in (-9, 9))  # type: ignore[attr-defined]
 
@@ -358,20 +395,44 @@ FILTERS: dict[str, dict[str, Values]] = {
     },
     "hooks_endpoint": among("active", "1", "0"),
     "imports_importjob": {**BY_COUNTER, **among("state", "partly_failed", "failed", "draft", "succeeded")},
-    "orders_heldchange": {"reason": ("unmapped_status", "by_hand", "counter_paused"), **BY_COUNTER},
+    "orders_heldchange": {
+        "reason": ("unmapped_status", "by_hand", "counter_paused"),
+        "request_id": (lambda place: OBJECTS[HeldChange](place).request_id,),
+        **BY_COUNTER,
+    },
     "orders_order": {
         "status": ("new", lambda place: f"{place.mark} unknown status"),
         "delivery": ("waiting", "held", "rejected", "closing"),
         "create_date_time_from": (DAY_BEFORE, DAY_AFTER),
         "create_date_time_to": (DAY_BEFORE, DAY_AFTER),
+        "client": (lambda place: OBJECTS[Client](place).pk,),
+        "without": ("client_id", "phone", "email"),
+        "sent_as": tuple(OrderType),
+        "goal": (OWN, lambda place: OBJECTS[Goal](place).identifier),
+        **ON_COUNTERS_CLOCK,
+        **BY_COUNTERS,
         **BY_COUNTER,
     },
+    "orders_statuschange": {
+        "delivery": ("waiting", "held", "rejected"),
+        "job": (lambda place: OBJECTS[UploadJob](place).pk,),
+        "received_at_from": (DAY_BEFORE, DAY_AFTER),
+        "received_at_to": (DAY_BEFORE, DAY_AFTER),
+        **ON_COUNTERS_CLOCK,
+        **BY_COUNTERS,
+        **BY_COUNTER,
+    },
+    "reports_reportlink": {**among("weekly", "1", "0"), **BY_COUNTER},
     "orders_rejectedchange": {
         "show": ("open", "overtaken", "left"),
         "job": (lambda place: OBJECTS[UploadJob](place).pk,),
         **BY_COUNTER,
     },
     "uploads_uploadjob": {
+        "finished_at_from": (DAY_BEFORE, DAY_AFTER),
+        "finished_at_to": (DAY_BEFORE, DAY_AFTER),
+        **ON_COUNTERS_CLOCK,
+        **BY_COUNTERS,
         **BY_COUNTER,
         **among("state", "succeeded", "failed"),
         **among("trigger", "person", "schedule"),

@@ -1,5 +1,6 @@
 """R11 in numbers: what somebody may not know of adds nothing to any sum, list or chart that they read."""
 
+import difflib
 import re
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,8 @@ LISTS = [
     for name, model_admin in sorted(found.registered().items())
     if counter_path_of(model_admin.model) and ADDRESSES.get(f"{name}_changelist", NO_LINE).get.inside == OK
 ]
-_CLOCKS = re.compile(r"\d+ (s|sec|min|h)\b( ago)?|just now|\d\d:\d\d(:\d\d)?", re.IGNORECASE)
+_REQUEST = r"[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}"
+_CLOCKS = re.compile(rf"\d+([.,]\d+)? (s|sec|min|h)\b( ago)?|just now|\d{{1,2}}:\d\d(:\d\d)?|{_REQUEST}", re.IGNORECASE)
 LEFT_OUT = ("login", "logout", "second-step")  # the last makes a new key whenever it is opened
 Page = tuple[str, str, Any]
 
@@ -41,7 +43,7 @@ def pages_of(person: str, world: World) -> list[Page]:
 
 
 def read(visitor: Visitor, pages: list[Page]) -> dict[str, str]:
-    """The words of the pages, without clocks."""
+    """The words of the pages, without clocks and the names of requests."""
     told = {}
     for key, url, query in pages:
         with undone():
@@ -49,6 +51,12 @@ def read(visitor: Visitor, pages: list[Page]) -> dict[str, str]:
         assert (answer.met, answer.leaks) == (OK, []), (key, visitor.name)
         told[key] = _CLOCKS.sub("", answer.text if answer.raw.streaming else words(answer.raw))
     return told
+
+
+def _difference(before: str, after: str) -> list[str]:
+    """The words that came and went."""
+    lines = difflib.ndiff(*(re.split(r"[\s,]+", text) for text in (before, after)))
+    return [line for line in lines if line[0] in "+-"][:20]
 
 
 @pytest.mark.parametrize("person", ["outsider", "outside"])
@@ -63,7 +71,7 @@ def test_nothing_that_is_hidden_is_counted(world: World, person: str):
     grow(world.place)
     roll_up()
     after, grown = read(visitor, pages), read(owner, owners_pages)
-    assert {key: (before[key], after[key]) for key in before if before[key] != after[key]} == {}
+    assert {key: _difference(before[key], after[key]) for key in before if before[key] != after[key]} == {}
     # To those who may know, the pages do tell.
     told = {key for key in owners if owners[key] != grown[key]}
     assert {"index", "orders_order_changelist", "orders_heldchange_changelist", "counters_counter_change"} <= told

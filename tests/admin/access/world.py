@@ -22,6 +22,7 @@ from apps.hooks.services import create_endpoint
 from apps.imports import services as imports
 from apps.imports.tasks import take_in
 from apps.orders.models import Order
+from apps.reports import services as reports
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place, make_place
 from tests.factories import SYSTEM, make_counter, make_key, make_member, make_staff, make_user
@@ -63,6 +64,9 @@ def fill(place: Place) -> Place:
     _press(place.owner, f"/admin/orders/order/{by_hand.pk}/hold/")  # a request of a person stands in the log
     Comparison.objects.create(counter=counter, read_at=timezone.now(), matched=0.5)
     rules_of(agency)
+    reader = f"reader@{mark.lower()}.example"
+    reports.create_link(counter=counter, name=f"{mark} client", days=30, weekly=True, emails=[reader])
+    reports.change_look(look=reports.look_of(agency), shown_name=f"{mark} looks", colour="#123456")
     save_channel(agency=agency, name=f"{mark} duty", addresses=[f"duty@{mark}.example"])
     facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
     about = {"counter": counter, "subject": f"counter {counter.pk}", "label": str(counter)}
