@@ -15,7 +15,7 @@ class AddIndexBeside(migrations.AddIndex):
         model = to_state.apps.get_model(app_label, self.model_name)
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
-        if schema_editor.connection.vendor != "postgresql":
+        if not _beside(schema_editor):
             schema_editor.add_index(model, self.index)
             return
         schema_editor.remove_index(model, self.index, concurrently=True)
@@ -32,7 +32,13 @@ class RemoveIndexBeside(migrations.RemoveIndex):
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
         index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
-        if schema_editor.connection.vendor == "postgresql":
+        if _beside(schema_editor):
             schema_editor.remove_index(model, index, concurrently=True)
         else:
             schema_editor.remove_index(model, index)
+
+
+def _beside(schema_editor: Any) -> bool:
+    """Not where all migrations are one transaction, as in a database that is being restored: nobody else writes there."""
+    connection = schema_editor.connection
+    return connection.vendor == "postgresql" and not connection.in_atomic_block

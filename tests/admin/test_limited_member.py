@@ -195,10 +195,10 @@ def test_a_counter_that_is_gone_opens_nothing_and_stays_named(both: Place, login
 
 def test_the_limit_holds_in_its_agency_only(both: Place, login: Any):
     elsewhere = make_place("Omega")
-    make_counter(elsewhere.agency, metrica_id=60_000_001, name="Same number elsewhere")
+    make_counter(elsewhere.agency, metrica_id=60_000_001, name="Same number, not theirs")
     member = limited(both.agency)
     browser = login(member.user)
-    assert "elsewhere" not in browser.get("/admin/counters/counter/").content.decode()
+    assert "Same number" not in browser.get("/admin/counters/counter/").content.decode()
     make_membership(elsewhere.agency, member.user, Role.ANALYST)
     browser.post("/agency/", {"agency": elsewhere.agency.pk})
     assert browser.get("/admin/counters/counter/").context["cl"].result_count == 2

@@ -71,7 +71,7 @@ def test_by_redirect_and_on_to_its_counters(session: Session, place: Place, at_y
         assert secret not in page.content()
     page.get_by_role("link", name="Import counters").click()
     page.get_by_label("Search by name, site or whole number").fill("dental")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     page.wait_for_load_state("networkidle")
     assert page.locator("[name=counter]").count() == 1
     page.locator("[name=counter]").check()

@@ -20,6 +20,7 @@ from unfold.widgets import (
 )
 
 from apps.agencies.actor import Right
+from apps.agencies.exporting import Cell
 from apps.agencies.models import Agency
 from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.counters.models import Counter
@@ -55,6 +56,7 @@ class AgencyLookAdmin(TenantAdmin):
     add_right = None
     change_right = Right.ADMINISTER
     list_display = ("agency", "shown_name", "show_colour")
+    export_cells = {"show_colour": (Cell(_("main colour"), lambda look: look.brand),)}
     list_select_related = ("agency",)
     search_fields = ("agency__name", "shown_name")
     search_help_text = _("Name of the agency")

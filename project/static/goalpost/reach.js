@@ -31,15 +31,28 @@
         });
     }
 
+    // The field in which one looks for things to choose is called as what is chosen.
+    function nameSearches() {
+        document.querySelectorAll(".select2-search__field:not([aria-label])").forEach((field) => {
+            const select = field.closest(".select2-container")?.previousElementSibling;
+            const label = select?.labels?.[0]?.textContent.trim();
+            if (label) field.setAttribute("aria-label", label);
+        });
+    }
+
     function attend() {
         hushIcons();
         reachScrolling();
+        nameSearches();
         document.querySelector("#nav-sidebar-apps a.active")?.setAttribute("aria-current", "page");
     }
     document.addEventListener("DOMContentLoaded", attend);
     document.addEventListener("htmx:afterSettle", attend);
     document.addEventListener("toggle", reachScrolling, { capture: true });
-    window.addEventListener("load", reachScrolling);
+    window.addEventListener("load", () => {
+        reachScrolling();
+        nameSearches();
+    });
     window.addEventListener("resize", reachScrolling);
 
     // A dialog that opens takes the keyboard, and gives it back to what opened it.
@@ -52,7 +65,10 @@
         if (!dialog || dialog.contains(document.activeElement)) return;
         const field = dialog.querySelector("input:not([type=hidden]):not(:disabled), select, textarea");
         dialog.tabIndex = -1;
-        requestAnimationFrame(() => (field || dialog).focus({ preventScroll: true }));
+        requestAnimationFrame(() => {
+            // Whoever was quicker keeps the field in which they are.
+            if (!dialog.contains(document.activeElement)) (field || dialog).focus({ preventScroll: true });
+        });
     });
     window.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && opener?.isConnected) opener.focus({ preventScroll: true });
