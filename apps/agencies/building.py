@@ -39,6 +39,6 @@ class RemoveIndexBeside(migrations.RemoveIndex):
 
 
 def _beside(schema_editor: Any) -> bool:
-    """Not where all migrations are one transaction, as in a database that is being restored: nobody else writes there."""
+    """Not where all migrations are one transaction, as in a database being restored: nobody else writes there."""
     connection = schema_editor.connection
     return connection.vendor == "postgresql" and not connection.in_atomic_block
