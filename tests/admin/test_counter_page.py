@@ -84,7 +84,7 @@ def test_an_empty_list_says_what_to_do(login: Any, db: None):
 def test_the_page_shows_numbers_mapping_and_forecast(place: Place, browser: Browser, django_assert_num_queries: Any):
     place.push("A-1", "new", "won")
     place.push("A-2", "unknown")
-    with django_assert_num_queries(26):  # one of them reads the ledger, as long as the login has made no call
+    with django_assert_num_queries(28):  # one of them reads the ledger, as long as the login has made no call
         answer = browser.get(page(place.counter))
     text = words(answer)
     assert "Waiting 2" in text

@@ -44,7 +44,7 @@ def held(place: Place) -> Place:
 
 
 def test_the_list_counts_by_reason_and_offers_each_fix(held: Place, browser: Browser, django_assert_num_queries: Any):
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         answer = browser.get(LIST)
     text = words(answer)
     assert listed(answer) == {"UNMAPPED-1", "UNMAPPED-2", "NOBODY"}
@@ -60,7 +60,7 @@ def test_the_list_costs_the_same_for_many_holds(held: Place, browser: Browser, d
     for number in range(4):
         counter = make_counter(held.agency, account=held.account, name=f"More {number}")
         held.push(f"M-{number}", f"unknown {number}", counter=counter)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         assert len(listed(browser.get(LIST))) == 7
 
 

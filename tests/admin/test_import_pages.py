@@ -284,5 +284,5 @@ def test_what_pages_cost(place: Place, bring: Any, browser: Browser, django_asse
         browser.get(page_of(job))
     for _more in range(3):
         bring(export(place, "7;DAY;won;;1"))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         browser.get("/admin/imports/importjob/")

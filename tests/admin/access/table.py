@@ -19,7 +19,7 @@ from apps.dashboard.models import Comparison
 from apps.goals.models import Goal, MappingVersion
 from apps.hooks.models import Delivery, Endpoint
 from apps.imports.models import ImportJob
-from apps.metrica.vocabulary import OrderType
+from apps.metrica.vocabulary import OrderType, SystemGoal
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.orders.reached import OWN
 from apps.reports import services as reports
@@ -408,7 +408,7 @@ FILTERS: dict[str, dict[str, Values]] = {
         "client": (lambda place: OBJECTS[Client](place).pk,),
         "without": ("client_id", "phone", "email"),
         "sent_as": tuple(OrderType),
-        "goal": (OWN, lambda place: OBJECTS[Goal](place).identifier),
+        "goal": (*SystemGoal, OWN, lambda place: OBJECTS[Goal](place).identifier),
         **ON_COUNTERS_CLOCK,
         **BY_COUNTERS,
         **BY_COUNTER,
