@@ -34,8 +34,9 @@
     // The field in which one looks for things to choose is called as what is chosen.
     function nameSearches() {
         document.querySelectorAll(".select2-search__field:not([aria-label])").forEach((field) => {
-            const select = field.closest(".select2-container")?.previousElementSibling;
-            const label = select?.labels?.[0]?.textContent.trim();
+            let box = field.closest(".select2-container");
+            while (box && !box.querySelector("label, legend")) box = box.parentElement;
+            const label = box?.querySelector("label, legend").textContent.trim();
             if (label) field.setAttribute("aria-label", label);
         });
     }
@@ -49,9 +50,11 @@
     document.addEventListener("DOMContentLoaded", attend);
     document.addEventListener("htmx:afterSettle", attend);
     document.addEventListener("toggle", reachScrolling, { capture: true });
-    window.addEventListener("load", () => {
-        reachScrolling();
-        nameSearches();
+    window.addEventListener("load", reachScrolling);
+    // The theme makes these fields, and makes them anew, when it likes.
+    document.addEventListener("DOMContentLoaded", () => {
+        if (document.querySelector("select.admin-autocomplete"))
+            new MutationObserver(nameSearches).observe(document.body, { childList: true, subtree: true });
     });
     window.addEventListener("resize", reachScrolling);
 
