@@ -40,7 +40,8 @@ def ask_owner(request: HttpRequest, agency_id: int | None) -> str:
         owners = Membership.objects.filter(agency=agency_id, role=Role.OWNER, user__is_active=True)
         emails = list(owners.order_by("user__email").values_list("user__email", flat=True)[: NAMED + 1])
         who = ", ".join(emails[:NAMED]) + ("…" if len(emails) > NAMED else "")
-        known[agency_id] = _("Ask an owner of the agency: %(who)s.") % {"who": who} if who else ""
+        nobody = _("Only an owner of the agency may do this, and it has none yet: ask whoever runs Goalpost.")
+        known[agency_id] = _("Ask an owner of the agency: %(who)s.") % {"who": who} if who else nobody
     return known[agency_id]
 
 

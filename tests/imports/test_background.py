@@ -178,7 +178,7 @@ def test_the_preview_shows_what_will_be_stored_and_keeps_nothing(receive):
     shown = preview(receive(content))
     assert [line.result for line in shown.lines] == ["created", "created", "rejected", "rejected"]
     first, second, third, fourth = shown.lines
-    assert [cell.text for cell in first.cells] == ["D-1", WHEN, "PAID", "17000000001", "79031234567", "5000"]
+    assert [cell.text for cell in first.cells] == ["D-1", WHEN, "PAID", "17000000001", "79031234567", "5,000\xa0₽"]
     assert (first.type, second.type) == ("PAID", None)
     assert second.cells[4].warnings and "not mapped" in str(second.hold)
     assert [bool(cell.errors) for cell in third.cells] == [False, True, False, False, False, True]
