@@ -117,6 +117,9 @@ def bring(session: Session, counter: str, name: str, content: bytes, *, start: b
     page.locator("button[name=start]").wait_for()
     if start:
         page.click("button[name=start]")
+        page.wait_for_load_state("networkidle")
+        if page.locator("#asks").count():  # the counter sends by itself
+            page.click("button[name=start]")
         ended = page.locator(".gp-tile").get_by_text(re.compile("Some rows rejected|All rows taken in"))
         ended.first.wait_for(timeout=60_000)
 
