@@ -28,9 +28,7 @@ from tests.factories import SYSTEM, make_account, make_agency, make_counter, mak
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(
-        connection.vendor == "postgresql", reason="a link leads where it leads whatever the database is"
-    ),
+    pytest.mark.skipif(connection.vendor == "postgresql", reason="a link leads on whatever the database is"),
 ]
 
 OF_A_KIND = 2
