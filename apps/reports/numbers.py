@@ -129,6 +129,7 @@ def _statuses(counter: Counter, rows: Iterable[DayNumbers], counts: dict[str, in
         # Days that were counted before statuses were.
         if (missing := orders - sum(n for (of, _name), n in named.items() if of == kind)) > 0:
             named[kind, _("Others")] += missing
+    named = +named  # what is none has no share
     whole = sum(named.values())
     order = list(COUNT_OF_TYPE.values())
     lines = sorted(named.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1]))

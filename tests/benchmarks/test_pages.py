@@ -2,6 +2,7 @@
 page needs more queries than are pinned."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,14 +94,18 @@ def test_no_table_is_forgotten(filled: str) -> None:
 
 
 def test_what_was_taken_away_for_loading_is_there_again(filled: str, tmp_path: Path) -> None:
-    look = """
-        SELECT count(*), md5(string_agg(definition, '' ORDER BY definition)) FROM (
-            SELECT indexdef AS definition FROM pg_indexes WHERE schemaname = 'public'
-            UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-        ) everything
-    """
     with databases.new(tmp_path) as untouched:
-        assert _numbers(filled, look) == _numbers(untouched, look)
+        assert _built(filled) == _built(untouched)
+
+
+def _built(url: str) -> set[str]:
+    """Indexes and constraints. A list of texts that PostgreSQL has read back is cast in other places than at first."""
+    look = """
+        SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+    """
+    with psycopg.connect(url) as connection:
+        return {re.sub(r"::(text|character varying)(\[\])?|[()]", "", row[0]) for row in connection.execute(look)}
 
 
 def test_no_row_refers_to_one_that_is_not_there(filled: str) -> None:

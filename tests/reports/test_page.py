@@ -127,6 +127,11 @@ def test_days_counted_before_statuses_were_add_up_all_the_same(client_of: Client
     ]
 
 
+def test_a_status_that_no_order_has_any_more_is_not_told(client_of: Client):
+    DayNumbers.objects.create(counter=client_of.counter, day=client_of.shop.today, statuses={"paid": {"won": 0}})
+    assert "Nothing in these days" in words(Browser().get(client_of.url(client_of.link())))
+
+
 def test_an_empty_report_says_so(client_of: Client):
     text = words(Browser().get(client_of.url(client_of.link())))
     assert "Nothing in these days" in text

@@ -23,7 +23,8 @@ LISTS = [
     if counter_path_of(model_admin.model) and ADDRESSES.get(f"{name}_changelist", NO_LINE).get.inside == OK
 ]
 _REQUEST = r"[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}"
-_CLOCKS = re.compile(rf"\d+([.,]\d+)? (s|sec|min|h)\b( ago)?|just now|\d{{1,2}}:\d\d(:\d\d)?|{_REQUEST}", re.IGNORECASE)
+_TIME = r"(\d{1,2}(:\d\d)? [ap]\.m\.|noon|midnight|\d{1,2}:\d\d(:\d\d)?)"
+_CLOCKS = re.compile(rf"\d+([.,]\d+)? (s|sec|min|h)\b( ago)?|just now|{_TIME}|{_REQUEST}", re.IGNORECASE)
 LEFT_OUT = ("login", "logout", "second-step")  # the last makes a new key whenever it is opened
 Page = tuple[str, str, Any]
 

@@ -222,7 +222,7 @@ INSERT INTO uploads_upload (id, job_id, part, wave, kind, format, state, rows, b
   sent_again, lookups, http_status, uploading_id, error_code, error_message, created_at, started_at, sent_at, finished_at)
 SELECT pg_temp.job_key(s, c.counter_id, w, '8'), pg_temp.job_key(s, c.counter_id, 0, '8'), '', w,
        CASE WHEN c.detailed THEN 'orders' ELSE 'simple_orders' END, 'csv', state, number, number * 140, md5('file' || s || c.counter_id || w) || md5(w::text),
-       'uploads/' || c.counter_id || '/' || s || '-' || w || '.csv.gz', '{{"PAID": {{"type": "PAID", "order_status": "PAID", "goal_action_ids": []}}}}'::jsonb, 1,
+       'uploads/' || c.counter_id || '/' || s || '-' || w || '.csv.gz', '{{"PAID": {{"type": "PAID", "order_status": "PAID", "goal_action_ids": [], "goals": [], "source": "default"}}}}'::jsonb, 1,
        '', 0, CASE WHEN state = 'refused' THEN 400 WHEN state = 'passed' THEN 200 END,
        CASE WHEN state = 'passed' THEN (s::bigint * 1000000 + c.counter_id * 10 + w)::text ELSE '' END,
        CASE WHEN state = 'refused' THEN 'invalid_parameter' WHEN state = 'failed' THEN 'quota_exceeded' ELSE '' END,
@@ -267,10 +267,11 @@ FROM (SELECT *, c.orders / {days} * CASE side WHEN 'ours' THEN 10 ELSE 7 END / 1
 NUMBERS = """
 INSERT INTO dashboard_daynumbers (counter_id, day, received, delivered, orders, with_client_id, with_phone, with_email,
   in_progress, paid, cancelled, spam, other, revenue, profit, reached_created, reached_paid, reached_cancelled, reached_spam,
-  reached_own, goals)
+  reached_own, goals, statuses, other_money)
 SELECT c.counter_id, (pg_temp.until() - make_interval(days => d))::date, 3 * number, 3 * number - number / 10, number, number / 2,
        number / 3, number / 4, number / 10, number / 2, number / 4, number / 20, number / 10, number * 20000, number * 8000,
-       number / 2, number / 2, number / 4, number / 20, number / 10, jsonb_build_object('deal_won', number / 10)
+       number / 2, number / 2, number / 4, number / 20, number / 10, jsonb_build_object('deal_won', number / 10),
+       jsonb_build_object('in_progress', jsonb_build_object('Новый лид', number / 10), 'paid', jsonb_build_object('Оплачено', number / 2)), '{{}}'::jsonb
 FROM (SELECT *, c.orders / {days} AS number FROM bench_counter c, generate_series(0, {days}) AS d) c
 """
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.agencies.keys import hash_of, prefix_of
 from apps.agencies.models import Agency, ApiKey, Invitation, Membership, Role, SavedFilter, SignIn, User
 from apps.alerts.models import AlertMute, AlertRules, Channel
+from apps.counters.encryption import encrypt
 from apps.counters.models import AccountState, AttributeEntity, Counter, CustomAttribute, MetricaAccount, Mode, Product
 from apps.dashboard.models import Comparison, CounterNumbers, RollUp
 from apps.goals.models import AgreedStatus, Goal, MappingVersion, StatusMapping, StepState
@@ -19,6 +20,7 @@ from apps.hooks.models import SUBSCRIBABLE, Endpoint
 from apps.imports.models import RememberedColumns
 from apps.orders import numbers
 from apps.orders.models import HoldReview
+from apps.reports.models import AgencyLook, Recipient, ReportLink
 from apps.uploads.models import Heartbeat, WorkDone
 from tests.benchmarks.filling.shares import Sizes
 
@@ -89,6 +91,7 @@ def make(*, sizes: Sizes, seed: int, until: datetime) -> Made:
     counters = _counters(agencies, accounts, sizes, dice, until)
     _meanings(counters, until)
     _limits(agencies, counters)
+    _reports(agencies, counters, until)
     AlertRules.objects.bulk_create(AlertRules(agency=agency, looked_at=until) for agency in agencies)
     WorkDone.objects.bulk_create(WorkDone(agency=agency, weight=1.0) for agency in agencies)
     Channel.objects.bulk_create(
@@ -184,6 +187,30 @@ def _people(agencies: list[Agency], began: datetime) -> None:
         SignIn(user=user, session_key=f"made-up-{user.pk}-{place}", agent=f"Firefox {place}, Linux")
         for user in made.values()
         for place in range(3)
+    )
+
+
+def _reports(agencies: list[Agency], counters: list[Counter], until: datetime) -> None:
+    """Two clients of each counter read one; every third link is withdrawn."""
+    AgencyLook.objects.bulk_create(AgencyLook(agency=agency, shown_name=agency.name) for agency in agencies)
+    links = ReportLink.objects.bulk_create(
+        ReportLink(
+            counter=counter,
+            name=f"Client {place}",
+            secret_hash=hash_of(f"report {counter.pk} {place}"),
+            secret_encrypted=encrypt(f"report {counter.pk} {place}"),
+            expires_at=until + timedelta(days=90),
+            withdrawn_at=until if (counter.pk + place) % 3 == 0 else None,
+            weekly=place == 0,
+            letter_at=until + timedelta(days=7) if place == 0 else None,
+        )
+        for counter in counters
+        for place in range(2)
+    )
+    Recipient.objects.bulk_create(
+        Recipient(link=link, email=f"reader{link.pk}@shop.example", last_sent_on=until.date())
+        for link in links
+        if link.weekly
     )
 
 

@@ -17,6 +17,10 @@ NOT_OPENED = ("logout", "autocomplete")
 """Ends the visit; answers only a field that asks."""
 
 
+_OF_ROWS = ("job", "client", "request_id", "counter__id__in")
+"""Filters whose values are other ones on every database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """`page`: what it is, the same for everybody and on every database; `path`: where; `kind`: for the table."""
@@ -98,7 +102,9 @@ def _of_list(label: str, path: str, changelist: Any, model: Any, actor: Actor, m
         try:
             for which, parameters in values.choices(spec):
                 name = next(iter(parameters))
-                shown = f"{name}, object" if name.endswith("__exact") and which.isdecimal() else f"{name}={which}"
+                of_these_rows = name in _OF_ROWS and which != values.NOTHING
+                of_these_rows = of_these_rows or (name.endswith("__exact") and which.isdecimal())
+                shown = f"{name}, object" if of_these_rows else f"{name}={which}"
                 yield Address(f"{label} list, {shown}", f"{path}?{urlencode(parameters)}", "filter")
         except values.Unknown as unknown:
             missing.append(f"{label}: {unknown}")

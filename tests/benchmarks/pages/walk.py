@@ -101,6 +101,9 @@ def _visit(browser: Browser, headers: dict[str, str], who: str, address: Address
             answer = browser.get(address.path, headers=headers)
             if answer.streaming:
                 next(iter(answer.streaming_content), b"")
+        if answer.streaming:
+            # As a server does when its client goes: left to the collector, it would end in the middle of another query.
+            answer._iterator.close()
         millis = (time.perf_counter() - began) * 1000
         visits.status = answer.status_code
         visits.slowest_query = max(visits.slowest_query, counting.slowest)
