@@ -41,8 +41,17 @@
         });
     }
 
+    // A column's name beside its cell, on a phone, is written as at its head: the theme would write Each Word Large.
+    function nameCells() {
+        document.querySelectorAll("#result_list [data-label]").forEach((cell) => {
+            const name = cell.dataset.label;
+            if (name) cell.dataset.label = name[0].toUpperCase() + name.slice(1);
+        });
+    }
+
     function attend() {
         hushIcons();
+        nameCells();
         reachScrolling();
         nameSearches();
         document.querySelector("#nav-sidebar-apps a.active")?.setAttribute("aria-current", "page");
