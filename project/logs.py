@@ -1,14 +1,31 @@
 """Structured logs, one line an event; no personal data is put into them."""
 
+import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+_SECRET_IN_ADDRESS = re.compile(r"(/(?:report/letters|report|invitation|welcome/[^/\s?]+)/)[^/\s?\"']+")
+
+
+def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Addresses that are a key by themselves, as whoever has one may enter: the log keeps where they lead, not the key.
+
+    A page that is not there is told with its address, and so is a page that breaks.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and "/" in value:
+            event[name] = _SECRET_IN_ADDRESS.sub(r"\1…", value)
+    return event
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    hide_secrets,
 ]
 
 

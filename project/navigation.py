@@ -51,6 +51,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("goalpost/goalpost.js"),
         lambda request: static("goalpost/keys.js"),
         lambda request: static("goalpost/reach.js"),
+        lambda request: static("goalpost/charts.js"),
     ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,

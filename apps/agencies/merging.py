@@ -6,11 +6,11 @@ stretch, so many as are wanted, and merged, they cost the same at the first and 
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
-from django.db.models.expressions import Expression, RawSQL
+from django.db.models.expressions import Expression, RawSQL, Value
 
 M = TypeVar("M", bound=models.Model)
 
@@ -23,6 +23,7 @@ class _AsItStands(RawSQL):
 
 
 _PART = _AsItStands('"part"."key"', ())
+_EACH_PART = 'FROM unnest(%s::bigint[]) AS "part"("key") CROSS JOIN LATERAL'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,15 @@ class Parts:
 
     field: str
     keys: tuple[int, ...]
+
+    @property
+    def helps(self) -> bool:
+        """Whether there are parts to be read one by one."""
+        return bool(self.field)
+
+
+WHOLE: Final = Parts("", ())
+"""One index has all rows in the list's order; what comes along with them is read for the page alone."""
 
 
 def merged(
@@ -47,12 +57,15 @@ def merged(
     `rows` are ordered by names of their own columns, of which an index that begins with the part has the rest. `whole`:
     out of which the same rows are read once their keys are known, with what comes along; left out: of `rows`.
     """
-    if parts is None or connections[rows.db].vendor != "postgresql":
-        return rows[start:stop]
+    if parts is None or not parts.helps or connections[rows.db].vendor != "postgresql":
+        if whole is None:
+            return rows[start:stop]
+        page = rows.select_related(None).values("pk")[start:stop]
+        return whole.filter(pk__in=page).order_by(*rows.query.order_by)
     order = [str(name) for name in rows.query.order_by]
     names = [name.removeprefix("-") for name in order]
     own = [name for name in dict.fromkeys(names) if name not in ("pk", rows.model._meta.pk.name)]
-    of_one = rows.filter(**{parts.field: _PART}).values_list(*own, "pk")[:stop]
+    of_one = _of_one(rows, parts).values_list(*own, "pk")[:stop]
     try:
         statement, values = of_one.query.get_compiler(rows.db).as_sql()
     except EmptyResultSet:
@@ -64,8 +77,34 @@ def merged(
     )
     columns = ", ".join(f'"c{number}"' for number in range(len(own) + 1))
     keys = _AsItStands(
-        f'SELECT "found"."c{len(own)}" FROM unnest(%s::bigint[]) AS "part"("key") '  # noqa: S608 - the ORM's own SQL
-        f'CROSS JOIN LATERAL ({statement}) AS "found"({columns}) ORDER BY {sorting} LIMIT %s OFFSET %s',
+        f'SELECT "found"."c{len(own)}" {_EACH_PART} '
+        f'({statement}) AS "found"({columns}) ORDER BY {sorting} LIMIT %s OFFSET %s',
         [list(parts.keys), *values, stop - start, start],
     )
     return (rows if whole is None else whole).filter(pk__in=keys).order_by(*order)
+
+
+def counted(rows: "models.QuerySet[Any]", parts: Parts | None, *, most: int) -> int:
+    """How many rows there are, `most` at most. One query, which ends as soon as it has met so many."""
+    connection = connections[rows.db]
+    rows = rows.order_by()
+    if connection.vendor != "postgresql" or rows.query.distinct:
+        return (rows if rows.query.distinct else rows.values("pk"))[:most].count()
+    bare = rows.values(one=Value(1))  # no column of the row, so an index alone can answer
+    if parts is None or not parts.helps:
+        return bare[:most].count()
+    try:
+        statement, values = _of_one(bare, parts)[:most].query.get_compiler(rows.db).as_sql()
+    except EmptyResultSet:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'SELECT COUNT(*) FROM (SELECT 1 {_EACH_PART} ({statement}) AS "found" LIMIT %s) AS "some"',  # noqa: S608
+            [list(parts.keys), *values, most],
+        )
+        (number,) = cursor.fetchone()
+    return int(number)
+
+
+def _of_one(rows: "models.QuerySet[M]", parts: Parts) -> "models.QuerySet[M]":
+    return rows.filter(**{parts.field: _PART})

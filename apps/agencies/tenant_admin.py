@@ -87,7 +87,11 @@ class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
     list_filter_submit = True
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        return super().get_queryset(request).visible_to(actor_of(request))
+        return self.narrowed(request, super().get_queryset(request))
+
+    def narrowed(self, request: HttpRequest, rows: Any) -> Any:
+        """`rows` down to what this person may see (R11)."""
+        return rows.visible_to(actor_of(request))
 
     def get_ordering(self, request: HttpRequest) -> Any:
         """Said aloud: what counts its rows' children forgets the model's own order, and its pages with it."""
@@ -95,6 +99,11 @@ class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TenantChangeList]:
         return TenantChangeList
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        paginator = super().get_paginator(request, *args, **kwargs)
+        paginator.parts = self.parts_of(request)
+        return paginator
 
     def parts_of(self, request: HttpRequest) -> Parts | None:
         """Of a list that may be long: what it is read by, see `merging`. None: it is read as it is."""

@@ -82,16 +82,18 @@ def page(
     key: Callable[[str], Any] = int,
     sorting: Sorting = NEWEST_FIRST,
     parts: Parts | None = None,
+    whole: QuerySet[M] | None = None,
 ) -> Page:
     """`limit` rows after the cursor, the newest first if not told otherwise. One query besides those of `shape`.
 
-    `key` reads the primary key's text: int, or uuid.UUID. `parts`: what a list of many counters is read by. Raises a
-    Problem (400) for a bad cursor or limit.
+    `key` reads the primary key's text: int, or uuid.UUID. `parts`: what a list of many counters is read by. `whole`:
+    out of which the rows of the page, and what comes along with them, are read once their keys are known: for filters
+    that leave thousands. Raises a Problem (400) for a bad cursor or limit.
     """
     limit = _limit(parameters.get("limit"))
     if "cursor" in parameters:
         rows = sorting.after(rows, parameters["cursor"], key)
-    found = list(merged(rows.order_by(*sorting.columns()), parts, stop=limit + 1))
+    found = list(merged(rows.order_by(*sorting.columns()), parts, stop=limit + 1, whole=whole))
     more = len(found) > limit
     found = found[:limit]
     address = replace_query_param(request.build_absolute_uri(), "cursor", sorting.cursor(found[-1])) if more else None

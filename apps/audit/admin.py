@@ -244,6 +244,8 @@ class AuditEntryAdmin(TenantAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
         """With the address of what was done to, where it is still there and this person may open it."""
         entry: Any = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.action_in_words = naming.action_name(entry.action)
         if entry is not None and entry.object_id:
             entry.object_url = page_by_name(request, entry.object_type, entry.object_id)
         return entry

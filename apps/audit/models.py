@@ -60,7 +60,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.object_label}".strip()
+        return f"{getattr(self, 'action_in_words', self.action)} {self.object_label}".strip()
 
 
 class AuditLink(models.Model):

@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.changelists import few
 from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui import exports
-from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view, few
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view
 from apps.counters.ui.pages import PageAdmin, draw
 
 KIND_LABELS = {

@@ -21,6 +21,7 @@ _QUOTES = re.compile(r"""[«»"“”„]+""")
 _LAST = "\U0010ffff"
 _MOST_WORDS = 6
 _TURNED_WORDS = 3
+_PLAIN: Final = 3
 
 
 def beginning(rows: QuerySet[Any], name: str, term: str) -> QuerySet[Any]:
@@ -45,19 +46,29 @@ def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digest
         # The id of a client that was merged means the one that it became.
         named = beginning(rows, "uniq_id", spelling).order_by()
         found.update(named.values_list(Coalesce("merged_into_id", "pk"), flat=True)[:LIMIT])
-    found.update(keys(rows.exclude(name="").filter(_named(term))))
+    found.update(_called(rows, term))
     told = {client for _order, client in contacts.who_told(counters=counters, digests=digests) if client is not None}
     if told:
         found.update(keys(rows.filter(pk__in=told)))
     return found
 
 
-def _named(term: str) -> Q:
-    """Whose name begins so, in one of the ways in which the words may be written: ranges of the same index."""
-    condition = Q()
-    for start in names(term):
-        condition |= Q(name__gte=start, name__lt=start + _LAST)
-    return condition
+def _called(rows: QuerySet[Client], term: str) -> set[int]:
+    """Whose name begins so, in one of the ways in which the words may be written: ranges of the same index.
+
+    The plain ways are asked one by one: of a name that many have, PostgreSQL would read all names rather than one range
+    after another.
+    """
+    rows, starts = rows.exclude(name=""), names(term)
+    found: set[int] = set()
+    for start in starts[:_PLAIN]:
+        found.update(keys(beginning(rows, "name", start)))
+        if len(found) >= LIMIT:
+            return found
+    rest = Q()
+    for start in starts[_PLAIN:]:
+        rest |= Q(name__gte=start, name__lt=start + _LAST)
+    return found.union(keys(rows.filter(rest))) if rest else found
 
 
 def names(term: str) -> list[str]:

@@ -113,6 +113,7 @@ class Order(models.Model):
             models.Index(fields=["counter", "id"], name="order_newest"),
             models.Index(fields=["counter", "order_status", "id"], name="order_by_status"),
             models.Index(fields=["counter", "create_date_time", "id"], name="order_created"),
+            models.Index(fields=["counter", "order_status", "create_date_time", "id"], name="order_by_status_created"),
             models.Index(fields=["counter", "updated_at", "id"], name="order_by_update"),
             models.Index(fields=["counter", "id"], name="order_resend_due", condition=Q(resend_due=True)),
             models.Index(fields=["client", "id"], name="order_of_client", condition=Q(client__isnull=False)),
@@ -225,6 +226,8 @@ class StatusChange(models.Model):
                 name="change_waiting",
                 condition=Q(delivery="waiting"),
             ),
+            # What came in on some days.
+            models.Index(fields=["counter", "id"], name="change_newest"),
             # Work lists, the newest first: of a counter, of one for a reason, of all.
             models.Index(fields=["counter", "id", "order"], name="change_held_newest", condition=Q(delivery="held")),
             models.Index(fields=["counter", "hold_reason", "id"], name="change_held_why", condition=Q(delivery="held")),
@@ -233,6 +236,12 @@ class StatusChange(models.Model):
                 fields=["counter", "id", "order"], name="change_rejected_newest", condition=Q(delivery="rejected")
             ),
             models.Index(fields=["id"], name="change_rejected_all", condition=Q(delivery="rejected")),
+            # Searched by their status; those of one request, which pages of imports lead to.
+            models.Index(fields=["order_status", "id"], name="change_held_status", condition=Q(delivery="held")),
+            models.Index(
+                fields=["order_status", "id"], name="change_rejected_status", condition=Q(delivery="rejected")
+            ),
+            models.Index(fields=["request_id"], name="change_held_request", condition=Q(delivery="held")),
             models.Index(fields=["counter"], name="change_superseded", condition=Q(delivery="superseded")),
             models.Index(fields=["upload_id"], name="change_upload", condition=Q(upload_id__isnull=False)),
         ]

@@ -22,6 +22,7 @@ from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
 from apps.orders import numbers
 from apps.orders.admin_pages import held_groups, order_filters
+from apps.orders.admin_pages import order as order_page
 from apps.orders.models import Order, StatusChange
 from apps.uploads.admin_pages import job as job_page
 from apps.uploads.models import Upload
@@ -161,6 +162,23 @@ def test_numbers_of_the_charts_lead_to_lists_that_have_as_many(sent: Place, brow
     assert {html.unescape(url) for url in links(page, ORDERS)} >= {found["types Paid"].url}
     assert "clock=counter" in found["types Paid"].url
     assert "Days are those of each counter's own clock" in words(page)
+
+
+def test_orders_that_are_soon_too_old_are_all_listed_whatever_else_waits(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    """As many as the board counts, though newer work would fill the list by itself."""
+    now = timezone.now()
+    for number, days in enumerate((22, 20, 19, 17, 1)):
+        place.push(f"O-{number}", "won", create_date_time=(now - timedelta(days=days)).isoformat())
+    place.push("O-5", "won", create_date_time=(now - timedelta(days=20)).isoformat())
+    place.job(order=Order.objects.get(order_id="O-5"))  # matched or not, it was sent in time
+    place.push("O-6", "nobody knows it", create_date_time=(now - timedelta(days=20)).isoformat())
+    assert StatusChange.objects.get(order__order_id="O-6").delivery == "held"
+    monkeypatch.setattr(order_page, "MOST_WITH_WORK", 3)
+    assert orders(browser, delivery="closing") == ["O-1", "O-2", "O-6"]
+    assert numbers.whole_work_of([place.counter.pk])[place.counter.pk].closing == 3
+    assert orders(browser, delivery="closing", counter__id__exact=place.counter.pk) == ["O-1", "O-2", "O-6"]
 
 
 def test_a_filtered_board_leads_to_its_own_counters(sent: Place, browser: Browser):

@@ -7,6 +7,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from apps.goals.models import StatusMapping
+from apps.orders.admin_pages import rejected
 from apps.orders.models import StatusChange
 from apps.uploads.models import Upload, UploadJob
 from tests.admin.conftest import Place
@@ -95,6 +96,33 @@ def test_an_identifier_is_corrected_in_place(place: Place, browser: Browser):
     assert listed(browser.get(LIST, {"show": "overtaken"})) == {"R-1"}
     page = words(browser.get(reverse("admin:orders_order_change", args=[change.order_id])))
     assert "Overtaken by a newer status of this order" in page
+
+
+def test_how_far_it_has_looked_for_overtaken_ones_is_said(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("R-1", "R-2", "R-3"):
+        change = reject(place, name)
+        form = browser.get(act(change, "correct")).context["form"]
+        browser.post(act(change, "correct"), {**form.initial, "revenue": "7"})
+    whole = browser.get(LIST, {"show": "overtaken"})
+    assert listed(whole) == {"R-1", "R-2", "R-3"}
+    assert "Looked for among" not in words(whole)
+    monkeypatch.setattr(rejected, "LOOKED_AT", 2)
+    cut = browser.get(LIST, {"show": "overtaken"})
+    assert listed(cut) == {"R-2", "R-3"}
+    assert "Looked for among the newest 2 rejected status changes" in words(cut)
+    assert listed(browser.get(LIST, {"show": "overtaken", "counter__id__exact": place.counter.pk})) == {"R-2", "R-3"}
+
+
+def test_among_all_of_them_the_overtaken_ones_are_told(place: Place, browser: Browser):
+    change = reject(place, "R-1")
+    reject(place, "R-2")
+    form = browser.get(act(change, "correct")).context["form"]
+    browser.post(act(change, "correct"), {**form.initial, "revenue": "7"})
+    page = browser.get(LIST, {"show": "all"})
+    assert listed(page) == {"R-1", "R-2"}
+    assert {row.order.order_id: row.overtaken for row in page.context["cl"].result_list} == {"R-1": True, "R-2": False}
 
 
 def test_money_is_corrected_and_can_be_cleared(place: Place, browser: Browser):

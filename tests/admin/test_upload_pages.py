@@ -53,7 +53,7 @@ def test_an_empty_list_says_what_starts_uploads(place: Place, browser: Browser):
 
 def test_the_page_shows_files_requests_and_answers(place: Place, browser: Browser, django_assert_num_queries: Any):
     job = place.job(order=place.push("A-1", "won"))
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         answer = browser.get(page(job))
     text = words(answer)
     upload = Upload.objects.get()
@@ -69,7 +69,7 @@ def test_the_page_costs_the_same_for_many_files(place: Place, browser: Browser, 
     job = place.job()
     for number in range(10):
         keep(Upload(job=job, wave=1 + number % 3, state=UploadState.PASSED, rows=1), place.counter)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         text = words(browser.get(page(job)))
     assert "Wave 3" in text
 
@@ -149,7 +149,7 @@ def test_an_unfinished_job_follows_itself(place: Place, browser: Browser, django
     address = follows_at(answer)
     assert address.startswith(f"{page(job)}?part=live&seen=")
     UploadJob.objects.update(delivered=5)
-    with django_assert_num_queries(6):  # the files are not read anew: the page shows them as they are
+    with django_assert_num_queries(7):  # the files are not read anew: the page shows them as they are
         part = browser.get(address)
     text = part.content.decode()
     assert "<html" not in text
@@ -210,7 +210,7 @@ def test_how_a_lost_answer_was_found_out_is_told(place: Place, browser: Browser,
     keep(Upload(job=job, wave=2, state=UploadState.PASSED, rows=1, uploading_id="sibling"), place.counter)
     entry(place, upload, "upload.unknown", attempt=1)
     entry(place, upload, "upload.adopted", uploading_id="Mine-at-metrica")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         text = words(browser.get(page(job)))
     for expected in (
         *("Looked up at Metrica 1 look", "Attempt 1: no answer came", "Looked for: an upload of 1 row"),

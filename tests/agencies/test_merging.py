@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
-from apps.agencies.merging import Parts, merged
+from apps.agencies.merging import Parts, counted, merged
 from apps.counters.models import Counter
 from apps.orders.models import HeldChange, Order, StatusChange
 from tests.factories import make_agency, make_counter
@@ -81,6 +81,34 @@ def test_keys_of_any_kind_and_proxies(orders: list[Order], counters: list[Counte
         StatusChange.objects.create(counter=order.counter, order=order, seq=1, order_status="PAID", **held)
     rows = HeldChange.objects.filter(delivery="held").select_related("order").order_by("-id")
     assert list(merged(rows, keys(counters), start=1, stop=4, whole=rows)) == list(rows[1:4])
+
+
+@pytest.mark.parametrize("most", [1, 7, 30, 500])
+def test_they_are_counted_up_to_a_limit_in_one_query(orders: list[Order], counters: list[Counter], most: int) -> None:
+    rows = Order.objects.select_related("counter").order_by("-pk")
+    for some in (rows, rows.filter(order_status="PAID"), rows.filter(counter=counters[0]), rows.none()):
+        for parts in (None, keys(counters)):
+            with CaptureQueriesContext(connection) as queries:
+                assert counted(some, parts, most=most) == min(most, len(some))
+            assert len(queries) - 1 <= 1  # and the one that read them
+    assert counted(rows.filter(pk__lt=0), keys(counters), most=most) == 0
+
+
+def test_of_rows_that_the_list_does_not_have_none_is_counted(orders: list[Order], counters: list[Counter]) -> None:
+    theirs = Order.objects.filter(counter=counters[0])
+    assert counted(theirs, keys(counters), most=100) == 10
+
+
+def test_without_parts_what_comes_along_is_read_for_the_page_alone(
+    orders: list[Order], counters: list[Counter]
+) -> None:
+    whole = Order.objects.select_related("counter")
+    some = whole.filter(pk__in=[order.pk for order in orders[3:20]]).order_by("-pk")
+    with CaptureQueriesContext(connection) as queries:
+        page = list(merged(some, None, start=2, stop=6, whole=whole))
+        assert [row.pk for row in page] == [row.pk for row in orders[3:20][::-1][2:6]]
+        assert all(row.counter.name for row in page)
+    assert len(queries) == 1
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")

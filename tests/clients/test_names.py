@@ -41,7 +41,7 @@ def test_names_are_found_in_other_writings(said: str, meant: set[str]):
     with CaptureQueriesContext(connection) as captured:
         found = search.find(Client.objects.all(), said, counters=[counter.pk], digests=())
     assert set(Client.objects.filter(pk__in=found).values_list("name", flat=True)) == meant
-    assert len(captured) <= 3, "all writings of a name are one query"
+    assert len(captured) <= 6, "the plain writings of a name are one query each, all others one more"
 
 
 @pytest.mark.parametrize("said", ["а б в г д е ж з", "ооо а б в г д", "анна", "петров иван сидорович", "x" * 5000])

@@ -76,7 +76,8 @@ class CounterOrdersView(ApiView):
         return Response(
             page(
                 request=request,
-                rows=rows.select_related("client", "current_change"),
+                rows=rows,
+                whole=orders.select_related("client", "current_change"),
                 parameters=parameters,
                 shape=lambda found: [order_shape(order, zone=counter.zone, statuses=statuses) for order in found],
                 sorting=sorting_for(parameters),

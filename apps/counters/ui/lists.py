@@ -2,7 +2,7 @@
 what belongs to counters, by the million."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
 from django.core.exceptions import ValidationError
@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import TenantChangeList, stays_unread
-from apps.agencies.merging import Parts
+from apps.agencies.changelists import TenantChangeList, few, is_few, stays_unread
+from apps.agencies.merging import WHOLE, Parts
 from apps.counters.models import Counter
 
 _UNNARROWED = frozenset({PAGE_VAR, ALL_VAR, ERROR_FLAG})
@@ -64,11 +64,6 @@ def chosen_counter(request: HttpRequest) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_KEY else None
 
 
-def few(request: HttpRequest) -> None:
-    """The list is down to some rows that are known by their keys, so its parts need not be looked at one by one."""
-    request.few_rows = True  # type: ignore[attr-defined]
-
-
 def exactly(request: HttpRequest, rows: QuerySet[Any], term: str, *fields: str) -> QuerySet[Any]:
     """Rows of which one of the fields is just what was written; all of them where nothing was. Answered by the fields'
     indexes, as they hold the texts as they are."""
@@ -93,11 +88,22 @@ class ByCounterMixin:
     soon as it is narrowed.
     """
 
+    whole_with: ClassVar[frozenset[str]] = _UNNARROWED
+    """Parameters with which an index of the whole table has the list nevertheless."""
+
+    def narrowed(self, request: HttpRequest, rows: Any) -> Any:
+        """By the keys of the counters that `visible_to` lets through: the same rows, in a form whose size the database
+        can foresee. By way of the counter's agency it takes the rows of an agency for a handful, and picks an index for
+        a handful."""
+        if actor_of(request).agencies is None:
+            return super().narrowed(request, rows)  # type: ignore[misc]
+        return rows.filter(counter__pk__among=counters_in_view(request))
+
     def parts_of(self, request: HttpRequest) -> Parts | None:
-        if getattr(request, "few_rows", False):
+        if is_few(request):
             return None
         if (chosen := chosen_counter(request)) is not None:
             return Parts("counter", (chosen,))
-        if actor_of(request).agencies is None and _UNNARROWED.issuperset(request.GET):
-            return None
+        if actor_of(request).agencies is None and self.whole_with.issuperset(request.GET):
+            return WHOLE
         return Parts("counter", counters_in_view(request))

@@ -155,7 +155,8 @@ def _chart(whole: Totals) -> str:
     points = [(day, share) for day, share in whole.points if share is not None]
     if len(points) < 2:
         return ""
-    values = [None if share is None else round(100 * share) for _day, share in whole.points]
+    # Metrica counts by days of visits: of a week it may have matched more orders than the week has.
+    values = [None if share is None else min(100, round(100 * share)) for _day, share in whole.points]
     return json.dumps(
         {
             "labels": [_short(day) for day, _share in whole.points],

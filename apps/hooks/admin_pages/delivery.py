@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.changelists import is_few
 from apps.agencies.exporting import Cell
 from apps.agencies.merging import Parts
 from apps.counters.admin_pages.ledger import readable
@@ -117,7 +118,7 @@ class DeliveryAdmin(PreparedListMixin, PageAdmin):
 
     def parts_of(self, request: HttpRequest) -> Parts | None:
         agencies = actor_of(request).agencies
-        if agencies is None or getattr(request, "few_rows", False):
+        if agencies is None or is_few(request):
             return None
         # All of the agency: which messages of theirs one who is limited to counters sees, the rows say.
         endpoints = Endpoint.objects.filter(agency__in=agencies).order_by().values_list("pk", flat=True)

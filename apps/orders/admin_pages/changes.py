@@ -12,12 +12,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.changelists import few
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.agencies.ids import first_key
-from apps.agencies.merging import Parts
+from apps.agencies.merging import WHOLE, Parts, merged
+from apps.agencies.paginator import ModestPaginator
 from apps.counters.templatetags.goalpost import moment, state_badge
-from apps.counters.ui.lists import counters_in_view, few
+from apps.counters.ui.lists import counters_in_view
 from apps.orders.admin_pages.order import why_not
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import Delivery, StatusChange
@@ -76,18 +78,17 @@ class StateFilter(SimpleListFilter):
 
 
 class ReceivedFilter(DayRangeFilter):
-    """A change's key is made when it is received, so the days are a stretch of keys; and whatever came since then has
-    touched its order since then. Between these two an index is found for many counters and for one."""
+    """A change's key is made when it is received, so the days are a stretch of its counter's keys."""
 
     def narrow(self, rows: QuerySet[Any], *, start: datetime | None, end: datetime | None) -> QuerySet[Any]:
-        few(self.request)  # no index has them by their counter
         rows = super().narrow(rows, start=start, end=end)
         if start is not None:
-            rows = rows.filter(pk__gte=first_key(start - _NEAR), order__updated_at__gte=start)
+            rows = rows.filter(pk__gte=first_key(start - _NEAR))
         return rows if end is None else rows.filter(pk__lt=first_key(end + _NEAR))
 
 
 class StatusChangeAdmin(WorkListAdmin):
+    paginator = ModestPaginator
     list_display = ("show_order", "show_status", "show_state", "show_money", "show_happened")
     list_filter = ("counter", StateFilter, ("received_at", ReceivedFilter), CountersFilter)
     list_before_template = "admin/orders/statuschange/before.html"
@@ -108,10 +109,22 @@ class StatusChangeAdmin(WorkListAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return chosen_order(request)
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        rows, more = super().get_search_results(request, queryset, search_term)
+        if rows is queryset:
+            return rows, more
+        # No index has what waits by its status: all of it is looked through, and that once.
+        found = rows.select_related(None).order_by(*chosen_order(request)).values_list("pk", flat=True)
+        keys = list(merged(found, super().parts_of(request), stop=self.paginator.COUNT_LIMIT))
+        few(request)
+        return queryset.filter(pk__among=keys), more
+
     def parts_of(self, request: HttpRequest) -> Parts | None:
         """By the counter for everybody: there is no index of all that waits."""
         found = super().parts_of(request)
-        return found if found is not None or is_narrow(request) else Parts("counter", counters_in_view(request))
+        return Parts("counter", counters_in_view(request)) if found is WHOLE else found
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         state, narrow, kept = chosen_state(request), is_narrow(request), request.GET.copy()

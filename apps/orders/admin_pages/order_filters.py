@@ -5,6 +5,7 @@ What no index knows is looked for among the newest orders of all that the other 
 there a thousand orders or ten million, and the list says so.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -14,17 +15,18 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.agencies.access import actor_of
+from apps.agencies.changelists import few
 from apps.agencies.filters import COUNTERS, LinkFilter, numbers_in
 from apps.agencies.merging import Parts, merged
 from apps.clients.models import Client
 from apps.counters.templatetags.goalpost import goal_name
-from apps.counters.ui.lists import counters_in_view, few
+from apps.counters.ui.lists import counters_in_view
 from apps.metrica.vocabulary import OrderType
 from apps.orders.identified import KINDS_OF, lacking
 from apps.orders.models import Order
 from apps.orders.reached import OWN, delivered_as, that_reached
 
-MOST_LOOKED_AT: Final = 10_000
+MOST_LOOKED_AT: Final = 3_000
 READ: Final = 200_000
 """Entries of an index that are read to find the newest orders: as many of each counter as there may be in all."""
 
@@ -43,13 +45,21 @@ def looked_at(request: HttpRequest) -> int:
     return min(MOST_LOOKED_AT, READ // max(1, len(counters_asked(request))))
 
 
-def newest(request: HttpRequest, orders: QuerySet[Order]) -> QuerySet[Order]:
-    """The first of them, in an order in which an index has them: with days chosen, that of their creation."""
+def among_newest(
+    request: HttpRequest, orders: QuerySet[Order], wanted: Callable[[QuerySet[Order]], QuerySet[Order]]
+) -> QuerySet[Order]:
+    """Of the first of them, in an order in which an index has them (with days chosen, that of their creation), those
+    that `wanted` leaves.
+
+    Both steps are read here: written as one, PostgreSQL takes the newest ones for a handful and looks at each of them
+    once for every counter.
+    """
     few(request)
     days = any(request.GET.get(f"create_date_time_{side}") for side in ("from", "to"))
     some = orders.select_related(None).order_by(*(["-create_date_time", "-pk"] if days else ["-pk"]))
     some = merged(some, Parts("counter", counters_asked(request)), stop=looked_at(request))
-    return orders.filter(pk__in=some.values("pk"))
+    newest = Order.objects.filter(pk__among=list(some.values_list("pk", flat=True))).order_by()
+    return orders.filter(pk__among=list(wanted(newest).values_list("pk", flat=True)))
 
 
 class ClientFilter(LinkFilter):
@@ -83,7 +93,9 @@ class WithoutFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         sort = self.value()
-        return lacking(newest(request, queryset), sort) if sort in KINDS_OF else queryset
+        if sort not in KINDS_OF:
+            return queryset
+        return among_newest(request, queryset, lambda orders: lacking(orders, sort))
 
 
 class SentAsFilter(DropdownFilter):
@@ -96,7 +108,9 @@ class SentAsFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         known = {kind.value: kind for kind in OrderType}
         kind = known.get(self.value() or "")
-        return queryset if kind is None else delivered_as(newest(request, queryset), kind)
+        if kind is None:
+            return queryset
+        return among_newest(request, queryset, lambda orders: delivered_as(orders, kind))
 
 
 class GoalFilter(LinkFilter):
@@ -107,7 +121,8 @@ class GoalFilter(LinkFilter):
         goal = self.value()
         if not goal or "\0" in goal:
             return queryset
-        return that_reached(newest(request, queryset), goal, counters=counters_asked(request))
+        asked = counters_asked(request)
+        return among_newest(request, queryset, lambda orders: that_reached(orders, goal, counters=asked))
 
     def only(self) -> str:
         goal = self.value() or ""

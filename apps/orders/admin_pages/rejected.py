@@ -1,6 +1,7 @@
 """The rejected changes: a work list with what Metrica said, what that means and what to do (R7, R8)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
@@ -9,8 +10,12 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from apps.agencies.access import actor_of
+from apps.agencies.changelists import few
 from apps.agencies.exporting import Cell
+from apps.agencies.merging import merged
 from apps.agencies.paginator import ShortPaginator
+from apps.counters.ui.lists import chosen_counter
 from apps.orders.admin_pages.correcting import LEAVE_MANY, RETRY_MANY
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import GIVEN_UP, Delivery, RejectedChange
@@ -18,6 +23,7 @@ from apps.orders.panels import rejected_filters
 from apps.orders.reject_advice import OVERTAKEN, advice_for
 
 OPEN, TAKEN_OVER, LEFT, ALL = "open", "overtaken", "left", "all"
+LOOKED_AT: Final = 3_000
 VIEWS: list[tuple[str, Any]] = [
     (OPEN, _("Needs a person")),
     (TAKEN_OVER, _("Overtaken by a newer status")),
@@ -36,6 +42,10 @@ class ShowFilter(SimpleListFilter):
     title = _("what to show")
     parameter_name = "show"
 
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self._list = model_admin
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*VIEWS, (ALL, _("All"))]
 
@@ -45,19 +55,30 @@ class ShowFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         rows: Any = queryset
         if (chosen := shown(request)) == TAKEN_OVER:
-            return rows.exclude(reject_code=GIVEN_UP).overtaken()
+            return self._overtaken(request, rows.exclude(reject_code=GIVEN_UP))
         if chosen == LEFT:
             return rows.filter(reject_code=GIVEN_UP)
         if chosen == ALL:
-            return rows.with_overtaken()
+            return rows
         return rows.needing_a_person()
+
+    def _overtaken(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Those among the newest: none of them is work for anybody, and each has to be looked at for itself."""
+        newest = rows.select_related(None).order_by("-pk")
+        everywhere = actor_of(request).agencies is None and chosen_counter(request) is None  # an index has all of them
+        newest = merged(newest, None if everywhere else self._list.parts_of(request), stop=LOOKED_AT)
+        keys = list(newest.values_list("pk", flat=True))
+        request.all_looked_at = len(keys) < LOOKED_AT  # type: ignore[attr-defined]
+        few(request)
+        overtaken: Any = RejectedChange.objects.filter(pk__among=keys).order_by()
+        return rows.filter(pk__among=list(overtaken.overtaken().values_list("pk", flat=True)))
 
 
 class RejectedChangeAdmin(WorkListAdmin):
     paginator = ShortPaginator
     listed = Delivery.REJECTED
     list_display = ("show_order", "show_status", "show_why", "show_money", "show_happened", "show_fix")
-    list_filter = (ShowFilter, "counter")
+    list_filter = ("counter",)
     list_before_template = "admin/orders/rejectedchange/before.html"
     export_cells = {
         **WorkListAdmin.export_cells,
@@ -72,7 +93,8 @@ class RejectedChangeAdmin(WorkListAdmin):
     empty_text = _("What Metrica does not take, with its reason and what to do, will appear here.")
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [*super().get_list_filter(request), *rejected_filters]
+        # The last looks through what the ones before it leave.
+        return [*super().get_list_filter(request), *rejected_filters, ShowFilter]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         chosen = shown(request)
@@ -82,7 +104,18 @@ class RejectedChangeAdmin(WorkListAdmin):
             kept["show"] = value
             views.append({"label": label, "on": value == chosen, "url": f"?{kept.urlencode()}"})
         context = {"views": views, "overtaken_text": OVERTAKEN if chosen == TAKEN_OVER else "", **(extra_context or {})}
-        return super().changelist_view(request, context)
+        response = super().changelist_view(request, context)
+        if not getattr(request, "all_looked_at", True):
+            response.context_data["looked_at"] = LOOKED_AT  # drawn after this
+        return response
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        if shown(request) == ALL:
+            overtaken: Any = RejectedChange.objects.filter(pk__in=[row.pk for row in rows]).overtaken()
+            known = set(overtaken.order_by().values_list("pk", flat=True))
+            for row in rows:
+                row.overtaken = row.pk in known
+        super().prepare(request, rows)
 
     @display(description=_("Why rejected, what to do"))
     def show_why(self, change: RejectedChange) -> str:

@@ -4,6 +4,7 @@ way (R8)."""
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -30,6 +31,8 @@ def place_in_timeline(change: StatusChange) -> str:
 class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     """Changes in the state `listed`, or in any, the newest first, with the fix beside each."""
 
+    # The search has an index by status, and each view of rejected ones goes through the newest of them.
+    whole_with = ByCounterMixin.whole_with | {SEARCH_VAR, "show"}
     listed: ClassVar[Delivery | None] = None
     list_display_links = None
     sortable_by = ()
@@ -64,7 +67,9 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             return queryset, False
         # The order's id is looked up first: an index knows it, and so do only some changes.
         counters = counters_in_view(request)
-        orders = Order.objects.filter(counter__in=counters, order_id=term).order_by().values_list("pk", flat=True)
+        orders = (
+            Order.objects.filter(counter__pk__among=counters, order_id=term).order_by().values_list("pk", flat=True)
+        )
         return queryset.filter(Q(order_status=term) | Q(order__in=list(orders))), False
 
     def change_view(

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.agencies.access import actor_of
+from apps.agencies.changelists import few
 from apps.agencies.filters import LinkFilter
 from apps.counters.ui.acts import Act
-from apps.counters.ui.lists import few
 from apps.orders import numbers
 from apps.orders.models import Delivery, StatusChange
 from apps.uploads import services

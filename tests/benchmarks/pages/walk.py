@@ -14,6 +14,7 @@ from django.test import Client as Browser
 from apps.agencies.access import actor_for_key, actor_for_user
 from apps.agencies.actor import Actor
 from apps.agencies.models import Agency, ApiKey, User
+from project.warm_up import warm_up
 from tests.benchmarks.filling import small
 from tests.benchmarks.pages.addresses import Address, admin_addresses
 from tests.benchmarks.pages.rest import api_addresses
@@ -67,6 +68,7 @@ def walk(*, times: int, limit: int, match: str, people: list[str], all: bool, pi
         cursor.execute(f"SET statement_timeout = '{GIVE_UP_SECONDS}s'")
     for who in people:
         browser, headers, addresses = _person(who, missing)
+        warm_up()  # as a web process does
         for address in addresses:
             if match in address.page:
                 visits = _visit(browser, headers, who, address, times)

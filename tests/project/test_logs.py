@@ -1,0 +1,55 @@
+"""What stands in the log."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from project import logs
+
+SECRET = "Xq7-secret-in-the-address-Zk2"
+
+
+def _line(record: logging.LogRecord) -> str:
+    options = dict(logs.config(debug=False)["formatters"]["line"])
+    options.pop("()")
+    return structlog.stdlib.ProcessorFormatter(**options).format(record)
+
+
+def _keys_by_themselves(patterns: Any = None) -> Iterator[str]:
+    """Addresses outside the admin that carry a secret."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLResolver) and pattern.app_name not in ("admin", "sandbox"):
+            yield from _keys_by_themselves(pattern.url_patterns)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            names = pattern.pattern.converters
+            if any("secret" in name or "token" in name for name in names):
+                open_ones = {name: SECRET if "secret" in name or "token" in name else "MQ" for name in names}
+                yield reverse(pattern.name, kwargs=open_ones)
+
+
+def test_there_are_such_addresses() -> None:
+    assert len(list(_keys_by_themselves())) >= 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", list(_keys_by_themselves()))
+def test_an_address_that_is_a_key_is_not_written_down(
+    client: Client, caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client.get(address)
+        logging.getLogger("django.request").warning("Not Found: %s", address)
+    lines = [_line(record) for record in caplog.records]
+    told = [line for line in lines if "Not Found" in line]
+    assert told
+    assert not any(SECRET in line for line in told)
+
+
+def test_other_addresses_stay_as_they_are() -> None:
+    event = {"event": "Not Found: /admin/orders/order/42/change/", "request": "GET /reports/17/"}
+    assert logs.hide_secrets(None, "warning", dict(event)) == event
