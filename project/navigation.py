@@ -20,6 +20,11 @@ def _whole_item(title: Any, icon: str, view: str) -> dict[str, Any]:
     return {**_item(title, icon, view), "permission": lambda request: request.actor.counters is None}
 
 
+def _part_item(title: Any, icon: str, view: str) -> dict[str, Any]:
+    """For those who are limited to some counters, in place of a page that concerns all of an agency."""
+    return {**_item(title, icon, view), "permission": lambda request: request.actor.counters is not None}
+
+
 # Written by the theme, which has no Russian of its own for them.
 THEME_TEXTS = (
     *(_("Welcome back to"), _("Select record"), _("Select all rows"), _("Type to search")),
@@ -96,6 +101,7 @@ UNFOLD: dict[str, Any] = {
                     _whole_item(_("People"), "badge", "agencies_membership_changelist"),
                     _whole_item(_("API keys"), "vpn_key", "agencies_apikey_changelist"),
                     _whole_item(_("Webhooks"), "webhook", "hooks_endpoint_changelist"),
+                    _part_item(_("Webhook messages"), "webhook", "hooks_delivery_changelist"),
                     _whole_item(_("Alert channels"), "campaign", "alerts_channel_changelist"),
                     _whole_item(_("Alert rules"), "tune", "alerts_alertrules_changelist"),
                     _whole_item(_("Look of reports"), "palette", "reports_agencylook_changelist"),

@@ -245,7 +245,7 @@ class AuditEntryAdmin(TenantAdmin):
         """With the address of what was done to, where it is still there and this person may open it."""
         entry: Any = super().get_object(request, object_id, from_field)
         if entry is not None:
-            entry.action_in_words = naming.action_name(entry.action)
+            _named(entry)
         if entry is not None and entry.object_id:
             entry.object_url = page_by_name(request, entry.object_type, entry.object_id)
         return entry
@@ -332,7 +332,13 @@ def difference(before: Any, after: Any) -> list[tuple[str, Any, Any, bool]]:
 
 def _entry_at(agency_id: int | None, position: int) -> AuditEntry | None:
     link = AuditLink.objects.filter(agency=agency_id, position=position).select_related("entry").first()
-    return link.entry if link else None
+    return _named(link.entry) if link else None
+
+
+def _named(entry: Any) -> Any:
+    """It tells itself in words rather than by its action's code."""
+    entry.action_in_words = naming.action_name(entry.action)
+    return entry
 
 
 def _button(title: Any, icon: str, url: str) -> dict[str, Any]:

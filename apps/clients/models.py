@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+from apps.clients.words import AfterFirstWord
 from apps.counters.models import Counter
 
 
@@ -71,6 +72,7 @@ class Client(models.Model):
             models.Index(fields=["counter"], name="client_crowded", condition=Q(crowded_at__isnull=False)),
             models.Index(fields=["counter"], name="client_refused", condition=~Q(reject_code="")),
             models.Index(fields=["counter", "name"], name="client_by_name", condition=~Q(name="")),
+            models.Index(F("counter"), AfterFirstWord(F("name")), name="client_by_second_word", condition=~Q(name="")),
             models.Index(fields=["merged_into"], name="client_merged", condition=Q(merged_into__isnull=False)),
             models.Index(fields=["counter", "id"], name="client_newest", condition=Q(merged_into__isnull=True)),
         ]

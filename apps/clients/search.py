@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from apps.clients import contacts
 from apps.clients.models import Client
+from apps.clients.words import AfterFirstWord
 
 LIMIT: Final = contacts.LIMIT
 MOST_NAMES: Final = 40
@@ -54,53 +55,73 @@ def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digest
 
 
 def _called(rows: QuerySet[Client], term: str) -> set[int]:
-    """Whose name begins so, in one of the ways in which the words may be written: ranges of the same index.
+    """Whose name, or what stands in it behind the first word, begins so, in one of the ways in which the words may be
+    written: ranges of two indexes.
 
     The plain ways are asked one by one: of a name that many have, PostgreSQL would read all names rather than one range
     after another.
     """
-    rows, starts = rows.exclude(name=""), names(term)
+    rows = rows.exclude(name="").alias(later=AfterFirstWord("name"))
     found: set[int] = set()
-    for start in starts[:_PLAIN]:
-        found.update(keys(beginning(rows, "name", start)))
-        if len(found) >= LIMIT:
-            return found
-    rest = Q()
-    for start in starts[_PLAIN:]:
-        rest |= Q(name__gte=start, name__lt=start + _LAST)
-    return found.union(keys(rows.filter(rest))) if rest else found
+    for field, starts in (("name", names(term)), ("later", later_words(term))):
+        for start in starts[:_PLAIN]:
+            found.update(keys(beginning(rows, field, start)))
+            if len(found) >= LIMIT:
+                return found
+        rest = Q()
+        for start in starts[_PLAIN:]:
+            rest |= Q(**{f"{field}__gte": start, f"{field}__lt": start + _LAST})
+        if rest:
+            found.update(keys(rows.filter(rest)))
+    return found
 
 
 def names(term: str) -> list[str]:
     """Beginnings of names that the words may mean, `MOST_NAMES` at most: as they are written, each word with a capital,
     all in capitals or none; two or three words in any order, as a first name and a surname come; and a firm's name with
-    quotation marks or without, behind its legal form or not.
-
-    A name is found by its beginning alone: words within it would need an index of words.
+    quotation marks or without.
     """
-    words = _QUOTES.sub(" ", term).split()[:_MOST_WORDS]
-    if not words or "@" in term or any(sign.isdigit() for sign in term):
+    words = _words(term)
+    if not words:
         return list(dict.fromkeys([term, term.title()]))
     found = dict.fromkeys([term, *_written(words)])
     if words[0].casefold() in LEGAL_FORMS and len(words) > 1:
         form, firm = words[0], words[1:]
         for own in dict.fromkeys([_capitals(firm), " ".join(firm), " ".join(firm).upper()]):
             found.update(dict.fromkeys(f"{start} {mark}{own}" for start in (form.upper(), form) for mark in _MARKS))
-        return list(found)[:MOST_NAMES]
-    if len(words) <= _TURNED_WORDS:
-        found.update(dict.fromkeys(_capitals(turned) for turned in permutations(words)))
-        found.update(dict.fromkeys(" ".join(turned).upper() for turned in permutations(words)))
-    for own in (_capitals(words), " ".join(words).upper()):
-        found.update(dict.fromkeys(f"{mark}{own}" for mark in _MARKS))
-        found.update(dict.fromkeys(f"{form} {mark}{own}" for form in ("ООО", "АО") for mark in _MARKS))
-        found[f"ИП {own}"] = None
+    else:
+        if len(words) <= _TURNED_WORDS:
+            found.update(dict.fromkeys(_capitals(turned) for turned in permutations(words)))
+            found.update(dict.fromkeys(" ".join(turned).upper() for turned in permutations(words)))
+        found.update(
+            dict.fromkeys(f"{mark}{own}" for own in (_capitals(words), " ".join(words).upper()) for mark in _MARKS)
+        )
     return list(found)[:MOST_NAMES]
+
+
+def later_words(term: str) -> list[str]:
+    """The same of what stands behind a name's first word: a surname, or a firm behind its legal form."""
+    words = _words(term)
+    if not words:
+        return []
+    return list(dict.fromkeys([*_written(words), *_marked(words)]))[:MOST_NAMES]
+
+
+def _words(term: str) -> list[str]:
+    """None where the term can be no name."""
+    words = _QUOTES.sub(" ", term).split()[:_MOST_WORDS]
+    return [] if "@" in term or any(sign.isdigit() for sign in term) else words
 
 
 def _written(words: Sequence[str]) -> Iterable[str]:
     """In the ways in which people write without a thought; firms write their first word otherwise than the others."""
     whole, rest = " ".join(words), words[1:]
     return whole, _capitals(words), whole.upper(), whole.lower(), " ".join([_capital(words[0]), *rest]).strip()
+
+
+def _marked(words: Sequence[str]) -> Iterable[str]:
+    """With each quotation mark before them, and without."""
+    return (f"{mark}{own}" for own in (_capitals(words), " ".join(words).upper()) for mark in _MARKS)
 
 
 def _capitals(words: Iterable[str]) -> str:

@@ -121,7 +121,7 @@ def _of_counter(**conditions: Any) -> Any:
     return StatusChange.objects.filter(counter=OuterRef("pk"), **conditions).order_by()
 
 
-MONEY_LIMIT = 10_000
+MONEY_LIMIT = 5_000
 """So many orders of a client are added up: the newest."""
 
 

@@ -55,13 +55,14 @@ class Matching:
 
 
 def matching(orders: QuerySet[Order], term: str, *, actor: Actor) -> Matching:
-    """The orders meant, those at a status of that name among them: all of these, if nothing else is meant."""
+    """The orders meant, those at a status of that name among them: all of these, if nothing else is meant. `orders`:
+    what the actor sees."""
     found = find(orders.select_related(None), term, actor=actor)
     counters = counters_of(actor)
     statuses = _statuses_meant(clean(term), actor=actor, counters=counters)
     if not statuses:
         return Matching(orders.filter(pk__in=found), few=True)
-    standing = orders.filter(counter__in=counters, order_status__in=statuses)
+    standing = orders.filter(order_status__in=statuses)
     if not found:
         return Matching(standing, few=False)
     newest = merged(standing.order_by("-pk"), Parts("counter", tuple(counters)), stop=LIMIT)

@@ -56,6 +56,8 @@ def test_their_own_counter_works_as_for_everybody(both: Place, browser: Browser)
     assert "Yours" in home
     assert both.mark not in home
     assert "agencies/membership" not in home  # the menu leads nowhere that is closed
+    assert "/admin/hooks/endpoint/" not in home
+    assert "/admin/hooks/delivery/" in home  # but to what became of their own messages
     page = browser.get("/admin/orders/order/").content.decode()
     assert "Y-1" in page
     assert browser.get(f"/admin/orders/order/{Order.objects.get(order_id='Y-1').pk}/change/").status_code == 200

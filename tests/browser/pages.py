@@ -14,11 +14,11 @@ PHONE: Final = 390
 class Scene:
     """By what the pages are found: numbers of counters, the id of an order."""
 
-    counter: str  # the one whose page, mapping and dry run are shown
+    counter: str  # the one whose page and mapping are shown
     order: str
     login: str  # of a Metrica account with counters to import
     fresh: str  # a counter that is not set up yet
-    moving: str  # a counter whose upload is on its way
+    moving: str  # a counter whose upload is on its way, and that has more to send
     joining: str = ""  # the path of an invitation's link
 
 
@@ -99,7 +99,7 @@ def progress(session: Session, scene: Scene) -> None:
 
 
 def dry_run(session: Session, scene: Scene) -> None:
-    of_counter(session, scene.counter)
+    of_counter(session, scene.moving)
     follow(session, "#recent-jobs a[href*='/dry-run/']")
 
 
