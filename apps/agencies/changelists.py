@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.admin.filters import FieldListFilter
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
+from django.utils.formats import number_format
+from django.utils.translation import ngettext
 from unfold.views import ChangeList
 
 from apps.agencies.merging import Parts, merged
@@ -56,16 +58,39 @@ def stays_unread(request: HttpRequest) -> bool:
     return getattr(request, "list_stays_unread", False)
 
 
-def rows_of(model_admin: Any, request: HttpRequest, query: str) -> tuple[QuerySet[Any], Parts | None]:
-    """All rows that the list shows with these parameters, in its order, and by what they are read. Raises
-    IncorrectLookupParameters."""
+def cut(request: HttpRequest, said: str) -> None:
+    """Some filter, or the search, has not come to all of the rows: `said` above the list, and noted of its export."""
+    known: tuple[str, ...] = getattr(request, "list_cuts", ())
+    request.list_cuts = tuple(dict.fromkeys([*known, said]))  # type: ignore[attr-defined]
+
+
+def search_cut(request: HttpRequest, found: int) -> None:
+    """The search has found so many, and there are more."""
+    text = ngettext(
+        "The search stops at the first %(shown)s that fits: write more of it.",
+        "The search stops at the first %(shown)s that fit: write more of it.",
+        found,
+    )
+    cut(request, text % {"shown": number_format(found, force_grouping=True)})
+
+
+class Listed(NamedTuple):
+    """`parts`: by what the rows are read, see `merging`. `cut`: the list's filters or search have not come to all."""
+
+    rows: QuerySet[Any]
+    parts: Parts | None
+    cut: bool
+
+
+def rows_of(model_admin: Any, request: HttpRequest, query: str) -> Listed:
+    """All rows that the list shows with these parameters, in its order. Raises IncorrectLookupParameters."""
     asked: Any = copy(request)
     asked.GET = QueryDict(query, mutable=True)
-    asked.list_stays_unread = True
+    asked.list_stays_unread, asked.list_cuts = True, ()
     for name in (PAGE_VAR, ALL_VAR):
         asked.GET.pop(name, None)
     rows = model_admin.get_changelist_instance(asked).queryset
-    return rows, model_admin.parts_of(asked)
+    return Listed(rows, model_admin.parts_of(asked), cut=bool(asked.list_cuts))
 
 
 def known_parameters(model_admin: Any, request: HttpRequest, query: str) -> str:

@@ -56,11 +56,11 @@ class ExportMixin:
             raise PermissionDenied
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         try:
-            rows, parts = rows_of(self, request, request.GET.urlencode())
+            rows, parts, cut = rows_of(self, request, request.GET.urlencode())
         except IncorrectLookupParameters:
             return HttpResponseRedirect(page)
         cells = cells_of(self, request)
-        export = Export(rows, parts, cells, lambda chunk: self.prepare_export(request, chunk))
+        export = Export(rows, parts, cells, lambda chunk: self.prepare_export(request, chunk), cut=cut)
         if kind == CSV:
             pieces = within(copy_context(), self._export_told(request, export))
             return self._export_sent(kind, StreamingHttpResponse(pieces))
@@ -70,21 +70,23 @@ class ExportMixin:
             messages.error(request, text % {"limit": number_format(most, force_grouping=True)})
             return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
         file = xlsx_of(export, title=capfirst(str(self.opts.verbose_name_plural)))
-        self._export_noted(request, kind, rows=export.written, complete=True)
+        self._export_noted(request, kind, export, rows=export.written, complete=True)
         return self._export_sent(kind, FileResponse(file))
 
     def _export_told(self, request: HttpRequest, export: Export) -> Iterator[str]:
         """The CSV's pieces; the log is told before the first leaves, and at the end how many rows did."""
         complete = False
-        self._export_noted(request, CSV)
+        self._export_noted(request, CSV, export)
         try:
             yield from csv_of(export)
             complete = True
         finally:
-            self._export_noted(request, CSV, rows=export.written, complete=complete)
+            self._export_noted(request, CSV, export, rows=export.written, complete=complete)
 
-    def _export_noted(self, request: HttpRequest, kind: str, **ended: Any) -> None:
+    def _export_noted(self, request: HttpRequest, kind: str, export: Export, **ended: Any) -> None:
         details = {"list": self.opts.label_lower, "format": kind, "parameters": request.GET.urlencode()[:1000], **ended}
+        if export.cut:
+            details["cut"] = True
         actor = actor_of(request)
         events.exported.send(sender=self.opts.model, actor=actor, agency_id=actor.agency_id, details=details)
 

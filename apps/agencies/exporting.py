@@ -50,12 +50,13 @@ class Cell:
 @dataclass(slots=True)
 class Export:
     """A list on its way into a file. `parts`: see `merging`. `prepare` reads what the cells of a chunk
-    need besides its rows."""
+    need besides its rows. `cut`: its filters or its search have not come to all rows."""
 
     rows: QuerySet[Any]
     parts: Parts | None
     cells: Sequence[Cell]
     prepare: Callable[[Sequence[Any]], None]
+    cut: bool = False
     written: int = field(default=0)
 
     @property

@@ -74,6 +74,17 @@ class _Period:
             return None
 
 
+def days_asked(request: HttpRequest, name: str) -> list[date]:
+    """The days by which a `DayRangeFilter` over that field narrows the list: none, one or both of its edges."""
+    found = []
+    for side in ("from", "to"):
+        try:
+            found.append(forms.DateField(required=False).clean(request.GET.get(f"{name}_{side}", "").strip()))
+        except ValidationError:
+            continue
+    return [day for day in found if day is not None]
+
+
 def _say_once(request: HttpRequest, text: str) -> None:
     """On the page of the list itself: what else reads the same filters has no place for messages."""
     match = request.resolver_match

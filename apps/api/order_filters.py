@@ -67,7 +67,7 @@ def filtered(
         client = Client.objects.filter(counter=counter, uniq_id=uniq_id).values_list("pk", flat=True).first()
         rows = rows.filter(client=client) if client is not None else rows.none()
     if text := parameters.get("search"):
-        rows = rows.filter(pk__in=search.find(rows, text, actor=actor))
+        rows = rows.filter(pk__in=search.find(rows, text, actor=actor).keys)
     return rows
 
 

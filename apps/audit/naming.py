@@ -177,6 +177,7 @@ _FIELDS: Final[Mapping[str, Text]] = {
     "counter_ids": _("only these counters"),
     "counters": _("counters"),
     "created": _("new"),
+    "cut": _("filters or search cut short"),
     "days": _("days"),
     "deliveries": _("messages"),
     "delivered": _("delivered"),

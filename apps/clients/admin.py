@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import few
+from apps.agencies.changelists import few, search_cut
 from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
 from apps.clients.models import Client
@@ -113,8 +113,10 @@ class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         counters = counters_in_view(request)
         few(request)
         rows, digests = Client.objects.visible_to(actor), contacts.meant(term)
-        found = search.find(rows, term, counters=counters, digests=digests) if term else set()
-        return queryset.filter(pk__in=found), False
+        found = search.find(rows, term, counters=counters, digests=digests) if term else search.Meant()
+        if found.cut:
+            search_cut(request, len(found.keys))
+        return queryset.filter(pk__in=found.keys), False
 
     def page_context(self, request: HttpRequest, obj: Client) -> dict[str, Any]:
         attributes = [

@@ -12,12 +12,14 @@ from apps.counters.models import Counter
 
 
 def clients_found(actor: Actor, term: str) -> list[Found]:
-    """The newest of the clients meant, by id, name or contact."""
+    """Of the clients meant by id, name or contact: the one that has this very id, then the newest."""
     term = search.clean(term)
+    if not term:
+        return []
     counters = list(Counter.objects.visible_to(actor).order_by().values_list("pk", flat=True))
     clients = Client.objects.visible_to(actor).present()
-    meant = search.find(clients, term, counters=counters, digests=contacts.meant(term)) if term else set()
-    rows: Any = clients.filter(pk__in=meant).select_related("counter").order_by("-pk")[:MOST_FOUND] if meant else []
+    meant = search.find(clients, term, counters=counters, digests=contacts.meant(term))
+    rows: Any = search.exact_first(clients.select_related("counter"), meant)[:MOST_FOUND] if meant.keys else []
     return [
         Found(
             str(client),

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import permutations
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Model, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from apps.clients import contacts
 from apps.clients.models import Client
 from apps.clients.words import AfterFirstWord
+
+M = TypeVar("M", bound=Model)
 
 LIMIT: Final = contacts.LIMIT
 MOST_NAMES: Final = 40
@@ -31,30 +34,71 @@ def beginning(rows: QuerySet[Any], name: str, term: str) -> QuerySet[Any]:
     return rows.filter(**{f"{name}__gte": term, f"{name}__lt": term + _LAST})
 
 
-def keys(rows: QuerySet[Any]) -> list[int]:
-    """Primary keys of the first `LIMIT` of these rows."""
-    return list(rows.order_by().values_list("pk", flat=True)[:LIMIT])
+@dataclass(slots=True)
+class Meant:
+    """Primary keys of what a search means, `LIMIT` of each way. `exact`: of those whose id is just what was written.
+    `cut`: whether there are more than these."""
+
+    keys: set[int] = field(default_factory=set)
+    exact: set[int] = field(default_factory=set)
+    cut: bool = False
+
+    def take(self, rows: QuerySet[Any]) -> None:
+        """The first `LIMIT` of these rows. One query."""
+        self._add(list(rows.order_by().values_list("pk", flat=True)[: LIMIT + 1]))
+
+    def take_by_id(self, rows: QuerySet[Any], name: str, term: str, *, key: Any = "pk") -> None:
+        """By the start of the id, which is in the field `name`. `key`: of what the row means. A query for each
+        spelling, and one more where they were cut: the one itself may stand behind all that begin with it."""
+        written, rows = list(spellings(term)), rows.order_by()
+        cut = False
+        for spelling in written:
+            found = list(beginning(rows, name, spelling).values_list(name, key)[: LIMIT + 1])
+            cut = cut or len(found) > LIMIT
+            self._add([pk for _id, pk in found])
+            self.exact.update(pk for own, pk in found if own in written)
+        if cut:
+            exact = rows.filter(**{f"{name}__in": written}).values_list(name, key)[:LIMIT]
+            self.exact.update(pk for _id, pk in exact)
+        self.keys |= self.exact
+
+    def take_told(self, told: Collection[Any], keys: Iterable[int], rows: QuerySet[Any]) -> None:
+        """Those with these keys, which stand in the lines of `contacts.who_told`."""
+        self.cut = self.cut or len(told) >= contacts.LIMIT
+        if wanted := set(keys):
+            self.take(rows.filter(pk__in=wanted))
+
+    def join(self, other: "Meant") -> None:
+        self.keys |= other.keys
+        self.cut = self.cut or other.cut
+
+    def _add(self, found: Sequence[int]) -> None:
+        self.cut = self.cut or len(found) > LIMIT
+        self.keys.update(found[:LIMIT])
 
 
-def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digests: Collection[int]) -> set[int]:
-    """Primary keys of the clients meant: by the start of the client id or of the name (see `names`), or by a contact
-    (`digests`, see `contacts.meant`). `counters`: keys of all that are searched. Each query is cut off and answered by
-    an index.
+def exact_first(rows: QuerySet[M], meant: Meant) -> QuerySet[M]:
+    """What is meant of the rows: what has the very id that was written, then the newest."""
+    # Without any to put first, PostgreSQL would read the number that is left for the number of a column.
+    first = [Case(When(pk__in=meant.exact, then=Value(0)), default=Value(1))] if meant.exact else []
+    return rows.filter(pk__in=meant.keys).order_by(*first, "-pk")
+
+
+def find(rows: QuerySet[Client], term: str, *, counters: Collection[int], digests: Collection[int]) -> Meant:
+    """The clients meant: by the start of the client id or of the name (see `names`), or by a contact (`digests`, see
+    `contacts.meant`). `counters`: keys of all that are searched. Each query is cut off and answered by an index.
     """
     rows = rows.filter(counter__in=counters)
-    found: set[int] = set()
-    for spelling in spellings(term):
-        # The id of a client that was merged means the one that it became.
-        named = beginning(rows, "uniq_id", spelling).order_by()
-        found.update(named.values_list(Coalesce("merged_into_id", "pk"), flat=True)[:LIMIT])
-    found.update(_called(rows, term))
-    told = {client for _order, client in contacts.who_told(counters=counters, digests=digests) if client is not None}
-    if told:
-        found.update(keys(rows.filter(pk__in=told)))
-    return found
+    meant = Meant()
+    # The id of a client that was merged means the one that it became.
+    meant.take_by_id(rows, "uniq_id", term, key=Coalesce("merged_into_id", "pk"))
+    meant.join(_called(rows, term))
+    told = contacts.who_told(counters=counters, digests=digests)
+    meant.take_told(told, (client for _order, client in told if client is not None), rows)
+    return meant
 
 
-def _called(rows: QuerySet[Client], term: str) -> set[int]:
+def _called(rows: QuerySet[Client], term: str) -> Meant:
     """Whose name, or what stands in it behind the first word, begins so, in one of the ways in which the words may be
     written: ranges of two indexes.
 
@@ -62,17 +106,18 @@ def _called(rows: QuerySet[Client], term: str) -> set[int]:
     after another.
     """
     rows = rows.exclude(name="").alias(later=AfterFirstWord("name"))
-    found: set[int] = set()
-    for field, starts in (("name", names(term)), ("later", later_words(term))):
+    found = Meant()
+    for name, starts in (("name", names(term)), ("later", later_words(term))):
         for start in starts[:_PLAIN]:
-            found.update(keys(beginning(rows, field, start)))
-            if len(found) >= LIMIT:
+            found.take(beginning(rows, name, start))
+            if len(found.keys) >= LIMIT:
+                found.cut = True
                 return found
         rest = Q()
         for start in starts[_PLAIN:]:
-            rest |= Q(**{f"{field}__gte": start, f"{field}__lt": start + _LAST})
+            rest |= Q(**{f"{name}__gte": start, f"{name}__lt": start + _LAST})
         if rest:
-            found.update(keys(rows.filter(rest)))
+            found.take(rows.filter(rest))
     return found
 
 

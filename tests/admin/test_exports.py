@@ -18,16 +18,18 @@ from django.utils import timezone
 
 from apps.agencies import exporting
 from apps.agencies.models import Agency, Role, SavedFilter, User
+from apps.agencies.paginator import ModestPaginator
 from apps.agencies.tenancy import counter_path_of
 from apps.audit import trace
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.orders.models import HeldChange, Order
+from apps.orders.admin_pages import work_filter
+from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Heartbeat
 from tests.admin.access.table import OBJECTS, PLATFORM
 from tests.admin.conftest import Place
-from tests.admin.pages import csv_rows, messages, sheet, text_of
+from tests.admin.pages import csv_rows, messages, sheet, text_of, words
 from tests.admin.test_limited_member import both, limited  # noqa: F401
 from tests.factories import make_member, make_staff
 
@@ -290,6 +292,30 @@ def test_each_leaves_its_trace(place: Place, login: Any):
         assert (entry.agency, entry.actor_label, entry.source) == (place.agency, place.analyst.email, "web")
     assert begun.request_id == ended.request_id != book.request_id
     assert trace.current().source == "worker"  # the end of the file was written under the request's trace alone
+
+
+def test_rows_that_no_filter_came_to_are_told_of(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    for number in range(3):
+        place.push(f"A-{number}", "unheard of")
+    query = {"delivery": "held"}
+    assert "All rows of the list" in words(browser.get("/admin/orders/order/", query))
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 2)
+    assert "only the rows that its filters and its search have come to" in words(
+        browser.get("/admin/orders/order/", query)
+    )
+    for kind in KINDS:
+        assert len(cells(browser.get(f"{address(Order, kind)}?delivery=held"))) == 3
+    assert {entry.details["cut"] for entry in AuditEntry.objects.filter(action__startswith="list.")} == {True}
+    cells(browser.get(f"{address(Order)}?delivery=held&status=unheard+of"))
+    assert "cut" not in AuditEntry.objects.filter(action="list.exported").latest("pk").details
+
+
+def test_a_search_of_what_waits_leaves_whole(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    for number in range(4):
+        place.push(f"A-{number}", "new")
+    monkeypatch.setattr(ModestPaginator, "COUNT_LIMIT", 2)
+    assert len(browser.get("/admin/orders/statuschange/?q=new").context["cl"].result_list) == 2
+    assert len(cells(browser.get(f"{address(StatusChange)}?q=new"))) == 5
 
 
 def test_a_reader_who_leaves_is_told_of_as_well(place: Place, browser: Browser, monkeypatch: Any):

@@ -21,15 +21,14 @@ from apps.imports import services as imports
 from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
 from apps.orders import numbers
-from apps.orders.admin_pages import held_groups, order_filters
-from apps.orders.admin_pages import order as order_page
+from apps.orders.admin_pages import held_groups, order_filters, work_filter
 from apps.orders.models import Order, StatusChange
 from apps.uploads.admin_pages import job as job_page
 from apps.uploads.models import Upload
 from tests.admin.conftest import Place
 from tests.admin.pages import words
 from tests.dashboard.conftest import roll_up
-from tests.factories import SYSTEM, make_counter, make_member
+from tests.factories import SYSTEM, make_counter, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +105,11 @@ def test_the_list_of_changes_shows_what_waits_unless_it_is_narrowed(sent: Place,
     assert len(rows(browser, CHANGES, received_at_from=today)) == 6
     assert len(rows(browser, CHANGES, received_at_from=today, delivery="delivered")) == 5
     assert rows(browser, CHANGES, received_at_to=today - timedelta(days=1)) == []
+    for nonsense in ({"received_at_from": "x"}, {"received_at_to": "2026-99-99"}):
+        assert orders(browser, CHANGES, delivery="delivered", **nonsense) == ["A-4"], (
+            "a day that is none narrows nothing"
+        )
+        assert orders(browser, CHANGES, **nonsense) == ["A-4"]
     assert rows(browser, CHANGES, received_at_from=today + timedelta(days=1)) == []
     change = sent.change("A-4")
     answer = browser.get(reverse("admin:orders_statuschange_change", args=[change.pk]))
@@ -175,7 +179,7 @@ def test_orders_that_are_soon_too_old_are_all_listed_whatever_else_waits(
     place.job(order=Order.objects.get(order_id="O-5"))  # matched or not, it was sent in time
     place.push("O-6", "nobody knows it", create_date_time=(now - timedelta(days=20)).isoformat())
     assert StatusChange.objects.get(order__order_id="O-6").delivery == "held"
-    monkeypatch.setattr(order_page, "MOST_WITH_WORK", 3)
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 3)
     assert orders(browser, delivery="closing") == ["O-1", "O-2", "O-6"]
     assert numbers.whole_work_of([place.counter.pk])[place.counter.pk].closing == 3
     assert orders(browser, delivery="closing", counter__id__exact=place.counter.pk) == ["O-1", "O-2", "O-6"]
@@ -223,6 +227,72 @@ def test_a_filter_without_an_index_looks_at_the_newest_and_says_so(sent: Place, 
     assert orders(browser, ORDERS, sent_as="SPAM", counter__id__exact=sent.counter.pk) == ["A-3"]
     assert "Looked for among the newest" in words(browser.get(ORDERS, {"sent_as": "SPAM"}))
     assert "Looked for among the newest" not in words(browser.get(ORDERS))
+
+
+def test_work_is_looked_for_among_what_the_other_filters_leave(
+    place: Place, browser: Browser, login: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """However much newer work there is that they do not leave."""
+    far = make_counter(place.agency, account=place.account, name="Far shop")
+    old = timezone.now() - timedelta(days=60)
+    place.push("H-1", "mystery", create_date_time=old.isoformat(), client_uniq_id="C-1", phones=["79031234567"])
+    for number in range(2, 5):
+        place.push(f"H-{number}", "riddle", counter=far)
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 2)
+    client = Order.objects.get(order_id="H-1").client_id
+    day = timezone.localtime(old).date()
+    for person in (place.owner, make_staff()):
+        browser = login(person)
+        for query in (
+            {"create_date_time_to": day},
+            {"create_date_time_from": day, "create_date_time_to": day},
+            {"status": "mystery"},
+            {"client": client},
+            {"q": "8 (903) 123-45-67"},
+            {"q": "H-1"},
+            {"q": "mystery"},
+            {"counter__id__exact": place.counter.pk},
+            {"counter__id__in": f"{place.counter.pk}"},
+        ):
+            assert orders(browser, delivery="held", **query) == ["H-1"], query
+            assert "Looked for among" not in words(browser.get(ORDERS, {"delivery": "held", **query}))
+        whole = browser.get(ORDERS, {"delivery": "held"})
+        assert "Looked for among the newest 2 orders with such work." in words(whole)
+        assert orders(browser, delivery="held") == ["H-3", "H-4"]
+        assert orders(browser, delivery="held", create_date_time_from="nonsense") == ["H-3", "H-4"]
+        assert orders(browser, delivery="held", q="H-", counter__id__in=f"{far.pk}") == ["H-2", "H-3", "H-4"]
+
+
+def test_orders_with_several_such_changes_are_counted_once(place: Place, login: Any, monkeypatch: pytest.MonkeyPatch):
+    for number in range(1, 4):
+        place.push(f"H-{number}", "mystery", "riddle")
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 3)
+    browser = login(make_staff())
+    assert orders(browser, delivery="held") == ["H-1", "H-2", "H-3"]
+    assert "Looked for among" not in words(browser.get(ORDERS, {"delivery": "held"}))
+
+
+def test_what_is_soon_too_old_is_looked_for_among_days(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    now = timezone.now()
+    for number, days in enumerate((20, 19, 19, 19)):
+        place.push(f"O-{number}", "won", create_date_time=(now - timedelta(days=days)).isoformat())
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 2)
+    day = timezone.localtime(now - timedelta(days=20)).date()
+    assert orders(browser, delivery="closing", create_date_time_to=day) == ["O-0"]
+    assert orders(browser, delivery="closing") == ["O-2", "O-3"]
+    assert orders(browser, delivery="closing", counter__id__in="0") == []
+
+
+def test_what_is_searched_for_is_looked_through_whole(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    """A person's orders, be they the newest of all or not."""
+    for number in range(4):
+        place.push(f"A-{number}", "won", emails=[], phones=["79031234567"] if number < 2 else ["79990000000"])
+    place.push("A-4", "new", emails=["x@mail.example"])
+    monkeypatch.setattr(order_filters, "MOST_LOOKED_AT", 2)
+    assert orders(browser, without="email") == ["A-3"]
+    assert orders(browser, without="email", q="8 903 123-45-67") == ["A-0", "A-1"]
+    assert "Looked for among" not in words(browser.get(ORDERS, {"without": "email", "q": "8 903 123-45-67"}))
+    assert orders(browser, without="client_id", q="new") == ["A-4"]
 
 
 # ---- who lacks what ----

@@ -115,6 +115,36 @@ def test_how_far_it_has_looked_for_overtaken_ones_is_said(
     assert listed(browser.get(LIST, {"show": "overtaken", "counter__id__exact": place.counter.pk})) == {"R-2", "R-3"}
 
 
+def test_what_has_no_page_is_answered_however_many_are_looked_through(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    changes = [reject(place, name) for name in ("R-1", "R-2", "R-3")]
+    for change in changes:
+        form = browser.get(act(change, "correct")).context["form"]
+        browser.post(act(change, "correct"), {**form.initial, "revenue": "7"})
+    monkeypatch.setattr(rejected, "LOOKED_AT", 2)
+    monkeypatch.setattr(rejected.RejectedChangeAdmin, "list_per_page", 1)
+    url = f"{LIST}?show=overtaken"
+    answer = browser.get(f"{url}&p=9999")
+    assert answer.status_code == 302, "there is no such page"
+    data = {"action": "leave_rejected", "_selected_action": [str(changes[2].pk)], "_confirmed": "1", "why": "Tests."}
+    answer = browser.post(url, data, follow=True)
+    assert "1 status stays as it is" in messages(answer)
+    changes[2].refresh_from_db()
+    assert changes[2].reject_code == "given_up"
+
+
+def test_overtaken_ones_are_searched_among_all(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    for name in ("R-1", "R-2", "R-3"):
+        change = reject(place, name)
+        form = browser.get(act(change, "correct")).context["form"]
+        browser.post(act(change, "correct"), {**form.initial, "revenue": "7"})
+    monkeypatch.setattr(rejected, "LOOKED_AT", 1)
+    answer = browser.get(LIST, {"show": "overtaken", "q": "R-1"})
+    assert listed(answer) == {"R-1"}
+    assert "Looked for among" not in words(answer)
+
+
 def test_among_all_of_them_the_overtaken_ones_are_told(place: Place, browser: Browser):
     change = reject(place, "R-1")
     reject(place, "R-2")

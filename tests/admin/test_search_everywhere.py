@@ -6,9 +6,11 @@ import pytest
 from django.test import Client as Browser
 
 from apps.agencies.models import Role
+from apps.clients import search as client_search
 from apps.counters.models import Counter
 from tests.admin.access.table import OBJECTS
 from tests.admin.conftest import Place
+from tests.admin.pages import words
 from tests.admin.test_limited_member import both, limited  # noqa: F401
 from tests.factories import make_counter, make_membership, make_staff
 
@@ -91,12 +93,51 @@ def test_it_costs_the_same_for_many(place: Place, browser: Browser, django_asser
     for number in range(12):
         place.push(f"D-{number:04}", "new", client_uniq_id=f"C-{number}", client_name="Anna")
     found(browser, "Anna")
-    with django_assert_max_num_queries(30) as few:
+    with django_assert_max_num_queries(31) as few:
         assert len(found(browser, "Anna")) == 14  # seven of each kind
     for number in range(12, 30):
         place.push(f"D-{number:04}", "new", client_uniq_id=f"C-{number}", client_name="Anna")
     with django_assert_max_num_queries(len(few)):
         assert len(found(browser, "Anna")) == 14
+
+
+def test_the_very_id_comes_first_however_many_begin_with_it(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    far = make_counter(place.agency, account=place.account, name="Far shop")
+    far_first = place.push("D-1", "new", client_uniq_id="c-1", counter=far)
+    for number in range(12):
+        place.push(f"D-1{number:02}", "new", client_uniq_id=f"C-1{number:02}")
+    newest = place.push("D-1", "new", client_uniq_id="C-1")
+    for number in range(12, 20):
+        place.push(f"D-1{number:02}", "new", client_uniq_id=f"C-1{number:02}")
+    assert [title for title, _link in found(browser, "d-1")][:3] == ["D-1", "D-1", "D-119"]
+    assert [title for title, _link in found(browser, "c-1") if title.startswith(("C", "c"))][:3] == [
+        "C-1",
+        "c-1",
+        "C-119",
+    ]
+    # Of the second counter the range may have nothing any more.
+    monkeypatch.setattr(client_search, "LIMIT", 3)
+    pages = {link for _title, link in found(browser, "d-1")[:2]}
+    assert pages == {f"/admin/orders/order/{order.pk}/change/" for order in (far_first, newest)}
+    assert {title for title, _link in found(browser, "c-1")[:2]} == {"C-1", "c-1"}
+
+
+def test_a_list_says_that_its_search_was_cut_and_keeps_the_very_id(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("D-10", "D-11", "D-12", "D-1"):
+        place.push(name, "new", client_uniq_id=name.replace("D", "C"))
+    for url, term in (("/admin/orders/order/", "D-1"), ("/admin/clients/client/", "C-1")):
+        assert "The search stops" not in words(browser.get(url, {"q": term}))
+    monkeypatch.setattr(client_search, "LIMIT", 2)
+    for url, term in (("/admin/orders/order/", "D-1"), ("/admin/clients/client/", "C-1")):
+        answer = browser.get(url, {"q": term})
+        shown = {str(row) for row in answer.context["cl"].result_list}
+        assert term in shown
+        assert f"The search stops at the first {len(shown)} that fit: write more of it." in words(answer)
+        assert "The search stops" not in words(browser.get(url, {"q": f"{term}0"}))
 
 
 def test_what_a_crm_writes_is_text(place: Place, browser: Browser):

@@ -18,8 +18,8 @@ PHONE = "79031234567"
 
 
 def found(term: str, actor: Actor = SYSTEM) -> set[str]:
-    keys = search.find(Order.objects.all(), term, actor=actor)
-    return set(Order.objects.filter(pk__in=keys).values_list("order_id", flat=True))
+    meant = search.find(Order.objects.all(), term, actor=actor)
+    return set(Order.objects.filter(pk__in=meant.keys).values_list("order_id", flat=True))
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_names_are_found_in_other_writings(said: str, meant: set[str]):
     Client.objects.bulk_create(Client(counter=counter, uniq_id=f"C-{at}", name=name) for at, name in enumerate(NAMES))
     with CaptureQueriesContext(connection) as captured:
         found = search.find(Client.objects.all(), said, counters=[counter.pk], digests=())
-    assert set(Client.objects.filter(pk__in=found).values_list("name", flat=True)) == meant
+    assert set(Client.objects.filter(pk__in=found.keys).values_list("name", flat=True)) == meant
     assert len(captured) <= 10, "the plain writings are one query each, all others one more; of both indexes"
 
 

@@ -36,8 +36,8 @@ def merge() -> int:
 
 
 def found(term: str) -> set[str]:
-    keys = search.find(Order.objects.all(), term, actor=SYSTEM)
-    return set(Order.objects.filter(pk__in=keys).values_list("order_id", flat=True))
+    meant = search.find(Order.objects.all(), term, actor=SYSTEM)
+    return set(Order.objects.filter(pk__in=meant.keys).values_list("order_id", flat=True))
 
 
 def test_orders_move_and_identifiers_unite(two: None) -> None:

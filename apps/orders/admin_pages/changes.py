@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.agencies.changelists import few
+from apps.agencies.changelists import few, stays_unread
 from apps.agencies.exporting import Cell
-from apps.agencies.filters import CountersFilter, DayRangeFilter
+from apps.agencies.filters import CountersFilter, DayRangeFilter, days_asked
 from apps.agencies.ids import first_key
 from apps.agencies.merging import WHOLE, Parts, merged
 from apps.agencies.paginator import ModestPaginator
@@ -31,14 +31,12 @@ WITH_AN_INDEX: Final = (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED)
 AS_THEY_GO: Final = ("order_id", "status_date_time", "seq")
 """The order in which the index has what waits of a counter."""
 
-NARROWING: Final = ("job", "received_at_from", "received_at_to")
-"""Parameters that leave few enough of them to show any state."""
-
 _NEAR: Final = timedelta(hours=1)
 
 
 def is_narrow(request: HttpRequest) -> bool:
-    return any(request.GET.get(name) for name in NARROWING)
+    """Whether there are few enough of them to show any state: those of an upload, or of days that can be read."""
+    return bool(request.GET.get("job") or days_asked(request, "received_at"))
 
 
 def states(request: HttpRequest) -> list[Delivery]:
@@ -113,7 +111,7 @@ class StatusChangeAdmin(WorkListAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         rows, more = super().get_search_results(request, queryset, search_term)
-        if rows is queryset:
+        if rows is queryset or stays_unread(request):  # a file has all of them
             return rows, more
         # No index has what waits by its status: all of it is looked through, and that once.
         found = rows.select_related(None).order_by(*chosen_order(request)).values_list("pk", flat=True)

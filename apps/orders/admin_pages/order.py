@@ -20,81 +20,30 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
-from apps.agencies.changelists import few
 from apps.agencies.exporting import Cell
-from apps.agencies.filters import CountersFilter, DayRangeFilter
-from apps.agencies.paginator import LimitedPaginator
+from apps.agencies.filters import CountersFilter, DayRangeFilter, days_asked
 from apps.clients.admin import identifier_rows
 from apps.counters.leaving import leaves
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import moment, money, state_badge, type_badge
 from apps.counters.ui import exports
-from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, chosen_counter, counters_in_view
+from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
 from apps.goals.board import resolvers
 from apps.goals.models import StatusMapping
 from apps.metrica.vocabulary import OrderType
-from apps.orders import search
 from apps.orders.admin_pages.intake import NewOrderForm, take_in
-from apps.orders.admin_pages.order_filters import (
-    LOOKING,
-    ClientFilter,
-    GoalFilter,
-    SentAsFilter,
-    WithoutFilter,
-    looked_at,
-)
+from apps.orders.admin_pages.order_filters import ClientFilter, GoalFilter, SentAsFilter, WithoutFilter, searched
 from apps.orders.admin_pages.picture import LANES, draw
 from apps.orders.admin_pages.story import bind_percent, story, verdict
 from apps.orders.admin_pages.turning import turn
-from apps.orders.models import Delivery, Order, StatusChange
-from apps.orders.numbers import CLOSING_DAYS
+from apps.orders.admin_pages.work_filter import WorkFilter
+from apps.orders.models import Order, StatusChange
 from apps.orders.panels import order_bulk_acts, sent_rows
 from apps.orders.timeline import window
 
-CLOSING = "closing"
-
-MOST_WITH_WORK = LimitedPaginator.COUNT_LIMIT
-"""Orders of which something waits, is held or was rejected: the newest of them are looked at."""
-
 MOST_STATUSES = 300
 """That are offered to choose from; any other is found by the search."""
-
-
-class WorkFilter(DropdownFilter):
-    """Orders with a change in a state that somebody may have to do with: each has its partial index."""
-
-    title = _("delivery")
-    parameter_name = "delivery"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            (Delivery.WAITING.value, _("Something is waiting")),
-            (Delivery.HELD.value, _("Something is held")),
-            (Delivery.REJECTED.value, _("Something was rejected")),
-            (CLOSING, _("Soon too old to be matched")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if self.value() not in (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED, CLOSING):
-            return queryset
-        # Few of all orders, found by their changes.
-        few(request)
-        chosen = chosen_counter(request)
-        counters = counters_in_view(request) if chosen is None else (chosen,)
-        # As many as the list goes to; read first, so that PostgreSQL does not begin at all of the orders.
-        newest: QuerySet[Any, int]
-        if self.value() == CLOSING:
-            orders = Order.objects.filter(counter__in=counters).expiring_within(days=CLOSING_DAYS).unsent()
-            newest = orders.order_by("-pk").values_list("pk", flat=True)
-        else:
-            changes = StatusChange.objects.filter(delivery=self.value())
-            if chosen is None and actor_of(request).agencies is None and self.value() != Delivery.WAITING:
-                newest = changes.order_by("-pk").values_list("order_id", flat=True)  # an index of all of them
-            else:
-                changes = changes.filter(counter__in=counters)
-                newest = changes.order_by("-order_id").values_list("order_id", flat=True).distinct()
-        return queryset.filter(pk__among=list(newest[:MOST_WITH_WORK]))
 
 
 class StatusFilter(DropdownFilter):
@@ -145,11 +94,10 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         "show_received",
     )
     list_filter = (
-        *("counter", StatusFilter, WorkFilter, ("create_date_time", DayRangeFilter), CountersFilter, ClientFilter),
+        *("counter", StatusFilter, ("create_date_time", DayRangeFilter), CountersFilter, ClientFilter),
         # These look through what the ones before them leave.
-        *(WithoutFilter, SentAsFilter, GoalFilter),
+        *(WorkFilter, WithoutFilter, SentAsFilter, GoalFilter),
     )
-    list_before_template = "admin/orders/order/before.html"
     sortable_by = ()
     ordering = ("-id",)
     list_disable_select_all = True
@@ -189,18 +137,12 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Of a period the indexes have the orders by their creation.
-        chosen = any(request.GET.get(f"create_date_time_{end}") for end in ("from", "to"))
-        return ("-create_date_time", "-id") if chosen else self.ordering
+        return ("-create_date_time", "-id") if days_asked(request, "create_date_time") else self.ordering
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        if not search_term.strip():
-            return queryset, False
-        found = search.matching(queryset, search_term, actor=actor_of(request))
-        if found.few:
-            few(request)
-        return found.orders, False
+        return searched(request, queryset, search_term.strip()), False
 
     def get_urls(self) -> list[URLPattern]:
         sent = path(
@@ -230,11 +172,6 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/orders/order/sent.html", context)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        looks = any(request.GET.get(name) for name in LOOKING)
-        shown = {"looked_at": looked_at(request) if looks else 0}
-        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered = [act for act in order_bulk_acts if actor_of(request).can(act.right)]

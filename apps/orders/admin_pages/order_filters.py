@@ -8,20 +8,24 @@ there a thousand orders or ten million, and the list says so.
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import few
-from apps.agencies.filters import COUNTERS, LinkFilter, numbers_in
+from apps.agencies.changelists import cut, few, is_few, search_cut
+from apps.agencies.filters import COUNTERS, LinkFilter, days_asked, numbers_in
 from apps.agencies.merging import Parts, merged
 from apps.clients.models import Client
 from apps.counters.templatetags.goalpost import goal_name
 from apps.counters.ui.lists import counters_in_view
 from apps.metrica.vocabulary import OrderType
+from apps.orders import search
 from apps.orders.identified import KINDS_OF, lacking
 from apps.orders.models import Order
 from apps.orders.reached import OWN, delivered_as, that_reached
@@ -30,14 +34,38 @@ MOST_LOOKED_AT: Final = 3_000
 READ: Final = 200_000
 """Entries of an index that are read to find the newest orders: as many of each counter as there may be in all."""
 
-LOOKING: Final = ("without", "sent_as", "goal")
-"""Parameters of the filters that look through."""
-
 
 def counters_asked(request: HttpRequest) -> tuple[int, ...]:
     """Primary keys of the counters that the list is of."""
     chosen = {*numbers_in(request.GET.get("counter__id__exact")), *numbers_in(request.GET.get(COUNTERS))}
     return tuple(key for key in counters_in_view(request) if not chosen or key in chosen)
+
+
+def any_counter_asked(request: HttpRequest) -> bool:
+    return bool(request.GET.get("counter__id__exact") or request.GET.get(COUNTERS))
+
+
+def search_asked(request: HttpRequest) -> str:
+    """What the list is searched for; empty for what is no search to Django's list either."""
+    term = request.GET.get(SEARCH_VAR, "").strip()
+    return "" if "\0" in term else term
+
+
+def searched(request: HttpRequest, orders: QuerySet[Order], term: str | None = None) -> QuerySet[Order]:
+    """Those that the search means, all where it is for nothing. It is done once a request: Django's list comes to it
+    last, and a filter that looks through the newest ones has need of it before."""
+    term = search_asked(request) if term is None else term
+    if not term:
+        return orders
+    said, found = getattr(request, "orders_searched", (None, None))
+    if said != term or found is None:
+        found = search.matching(orders, term, actor=actor_of(request))
+        request.orders_searched = (term, found)  # type: ignore[attr-defined]
+        if found.cut_at:
+            search_cut(request, found.cut_at)
+        if found.few:
+            few(request)
+    return orders.filter(found.condition)
 
 
 def looked_at(request: HttpRequest) -> int:
@@ -49,17 +77,35 @@ def among_newest(
     request: HttpRequest, orders: QuerySet[Order], wanted: Callable[[QuerySet[Order]], QuerySet[Order]]
 ) -> QuerySet[Order]:
     """Of the first of them, in an order in which an index has them (with days chosen, that of their creation), those
-    that `wanted` leaves.
+    that `wanted` leaves. What is searched for is found before: few have it, be they new or old.
 
     Both steps are read here: written as one, PostgreSQL takes the newest ones for a handful and looks at each of them
     once for every counter.
     """
-    few(request)
-    days = any(request.GET.get(f"create_date_time_{side}") for side in ("from", "to"))
+    orders = searched(request, orders)
+    days = days_asked(request, "create_date_time")
     some = orders.select_related(None).order_by(*(["-create_date_time", "-pk"] if days else ["-pk"]))
-    some = merged(some, Parts("counter", counters_asked(request)), stop=looked_at(request))
-    newest = Order.objects.filter(pk__among=list(some.values_list("pk", flat=True))).order_by()
+    # Few need not be read counter by counter, so as many of them are looked at as of one counter.
+    known = is_few(request)
+    most = MOST_LOOKED_AT if known else looked_at(request)
+    some = merged(some, None if known else Parts("counter", counters_asked(request)), stop=most + 1)
+    few(request)
+    keys = list(some.values_list("pk", flat=True))
+    if len(keys) > most:
+        _say_so(request, most)
+    newest = Order.objects.filter(pk__among=keys[:most]).order_by()
     return orders.filter(pk__among=list(wanted(newest).values_list("pk", flat=True)))
+
+
+def _say_so(request: HttpRequest, most: int) -> None:
+    text = ngettext(
+        "Looked for among the newest %(shown)s order that fits the other filters. "
+        "Choose days or a counter to look further back.",
+        "Looked for among the newest %(shown)s orders that fit the other filters. "
+        "Choose days or a counter to look further back.",
+        most,
+    )
+    cut(request, text % {"shown": number_format(most, force_grouping=True)})
 
 
 class ClientFilter(LinkFilter):

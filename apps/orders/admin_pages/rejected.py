@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import few
+from apps.agencies.changelists import cut, few
 from apps.agencies.exporting import Cell
 from apps.agencies.merging import merged
 from apps.agencies.paginator import ShortPaginator
@@ -63,15 +66,27 @@ class ShowFilter(SimpleListFilter):
         return rows.needing_a_person()
 
     def _overtaken(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Those among the newest: none of them is work for anybody, and each has to be looked at for itself."""
-        newest = rows.select_related(None).order_by("-pk")
+        """Those among the newest: none of them is work for anybody, and each has to be looked at for itself. What is
+        searched for is found before: Django's list comes to it last."""
+        searched, _twice = self._list.get_search_results(request, rows, request.GET.get(SEARCH_VAR, ""))
+        newest = searched.select_related(None).order_by("-pk")
         everywhere = actor_of(request).agencies is None and chosen_counter(request) is None  # an index has all of them
-        newest = merged(newest, None if everywhere else self._list.parts_of(request), stop=LOOKED_AT)
+        newest = merged(newest, None if everywhere else self._list.parts_of(request), stop=LOOKED_AT + 1)
         keys = list(newest.values_list("pk", flat=True))
-        request.all_looked_at = len(keys) < LOOKED_AT  # type: ignore[attr-defined]
+        if len(keys) > LOOKED_AT:
+            _say_so(request)
         few(request)
-        overtaken: Any = RejectedChange.objects.filter(pk__among=keys).order_by()
+        overtaken: Any = RejectedChange.objects.filter(pk__among=keys[:LOOKED_AT]).order_by()
         return rows.filter(pk__among=list(overtaken.overtaken().values_list("pk", flat=True)))
+
+
+def _say_so(request: HttpRequest) -> None:
+    text = ngettext(
+        "Looked for among the newest %(shown)s rejected status change. Choose a counter to look further back.",
+        "Looked for among the newest %(shown)s rejected status changes. Choose a counter to look further back.",
+        LOOKED_AT,
+    )
+    cut(request, text % {"shown": number_format(LOOKED_AT, force_grouping=True)})
 
 
 class RejectedChangeAdmin(WorkListAdmin):
@@ -104,10 +119,7 @@ class RejectedChangeAdmin(WorkListAdmin):
             kept["show"] = value
             views.append({"label": label, "on": value == chosen, "url": f"?{kept.urlencode()}"})
         context = {"views": views, "overtaken_text": OVERTAKEN if chosen == TAKEN_OVER else "", **(extra_context or {})}
-        response = super().changelist_view(request, context)
-        if not getattr(request, "all_looked_at", True):
-            response.context_data["looked_at"] = LOOKED_AT  # drawn after this
-        return response
+        return super().changelist_view(request, context)
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         if shown(request) == ALL:

@@ -59,8 +59,8 @@ def _rows(model_admin: Any, request: HttpRequest, kept: str) -> tuple[QuerySet[O
     nothing that it knows."""
     if kept:
         try:
-            rows, parts = rows_of(model_admin, request, kept)
-            return rows.select_related(None), parts
+            found = rows_of(model_admin, request, kept)
+            return found.rows.select_related(None), found.parts
         except IncorrectLookupParameters:
             pass
     whole: Any = copy(request)
