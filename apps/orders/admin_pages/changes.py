@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.agencies.changelists import few, stays_unread
+from apps.agencies.changelists import few, search_cut, stays_unread
 from apps.agencies.exporting import Cell
 from apps.agencies.filters import CountersFilter, DayRangeFilter, days_asked
 from apps.agencies.ids import first_key
@@ -30,6 +30,9 @@ WITH_AN_INDEX: Final = (Delivery.WAITING, Delivery.HELD, Delivery.REJECTED)
 
 AS_THEY_GO: Final = ("order_id", "status_date_time", "seq")
 """The order in which the index has what waits of a counter."""
+
+MOST_FOUND: Final = 1_000
+"""Status changes that a search shows."""
 
 _NEAR: Final = timedelta(hours=1)
 
@@ -115,7 +118,9 @@ class StatusChangeAdmin(WorkListAdmin):
             return rows, more
         # No index has what waits by its status: all of it is looked through, and that once.
         found = rows.select_related(None).order_by(*chosen_order(request)).values_list("pk", flat=True)
-        keys = list(merged(found, super().parts_of(request), stop=self.paginator.COUNT_LIMIT))
+        keys = list(merged(found, super().parts_of(request), stop=MOST_FOUND))
+        if len(keys) == MOST_FOUND:
+            search_cut(request, MOST_FOUND)
         few(request)
         return queryset.filter(pk__among=keys), more
 
