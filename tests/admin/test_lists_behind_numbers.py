@@ -16,6 +16,7 @@ from apps.agencies import services as agencies
 from apps.agencies.models import Membership, Role
 from apps.audit import trace
 from apps.counters.models import Counter
+from apps.counters.services import pause
 from apps.goals.services import set_status
 from apps.imports import services as imports
 from apps.imports.models import ImportJob
@@ -326,8 +327,9 @@ def test_exact_files_are_said_to_hold_formulas(place: Place, browser: Browser):
 # ---- imports, holds, accounts, clients ----
 
 
-def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Browser):
-    place.push("BEFORE", "unheard of")
+def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Browser, monkeypatch: Any):
+    for name in ("BEFORE-1", "BEFORE-2"):
+        place.push(name, "unheard of")
     with trace.traced(actor=SYSTEM, source="web", request_id="import-1"):
         text = f"id,create_date_time,order_status,emails\nI-1,{place.began:%Y-%m-%d %H:%M:%S},unheard of,a@b.example\n"
         job = imports.receive(counter=place.counter, name="a.csv", content=io.BytesIO(text.encode()))
@@ -338,9 +340,36 @@ def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Brows
     answer = browser.get(reverse("admin:imports_importjob_change", args=[job.pk]))
     (url,) = links(answer, "/admin/orders/heldchange/?")
     assert orders(browser, url) == ["I-1"]
-    chips = [one["url"] for one in browser.get(url).context["reasons"]]
+    page = browser.get(url)
+    chips = page.context["reasons"]
     assert chips
-    assert all("request_id=import-1" in one for one in chips)
+    assert all("request_id=import-1" in one["url"] for one in chips)
+    assert [one["count"] for one in chips] == [1], "those of the import alone"
+    (status,) = page.context["held_statuses"]
+    assert (status.status, status.count) == ("unheard of", 1)
+    assert orders(browser, status.listed) == ["I-1"]
+    assert "not only those listed here" in words(page), "the mapping is that of the counter"
+    assert "reject_status" not in page.content.decode(), "that would give up what others brought"
+    assert "reject_status" in browser.get("/admin/orders/heldchange/").content.decode()
+    monkeypatch.setattr(numbers, "OF_REQUEST", 1)
+    assert "The status is not mapped 1 or more" in words(browser.get(url))
+
+
+def test_what_an_import_cannot_send_is_counted_for_itself(
+    place: Place, browser: Browser, django_assert_num_queries: Any
+):
+    pause(counter=place.counter, reason="x")
+    place.counter.refresh_from_db()
+    place.push("BEFORE", "won")
+    with trace.traced(actor=SYSTEM, source="api", request_id="one-1"):
+        place.push("OF-IT", "won")
+    browser.get("/admin/orders/heldchange/")
+    with django_assert_num_queries(9):
+        page = browser.get("/admin/orders/heldchange/?request_id=one-1")
+    assert [one.count for one in page.context["held_counters"]] == [1]
+    assert "not only what is listed here" in words(page)
+    (both,) = browser.get("/admin/orders/heldchange/").context["held_counters"]
+    assert both.count == 2
 
 
 def test_holds_say_or_more_only_where_a_count_stopped(place: Place, browser: Browser, monkeypatch: Any):
