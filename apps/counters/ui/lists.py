@@ -104,6 +104,7 @@ class ByCounterMixin:
             return None
         if (chosen := chosen_counter(request)) is not None:
             return Parts("counter", (chosen,))
-        if actor_of(request).agencies is None and self.whole_with.issuperset(request.GET):
+        given = {name for name, value in request.GET.items() if value}
+        if actor_of(request).agencies is None and given <= self.whole_with:
             return WHOLE
         return Parts("counter", counters_in_view(request))
