@@ -72,6 +72,11 @@ def test_from_the_file_to_its_report(place: Place, browser: Browser, bring: Any)
     ended = browser.get(page_of(job))
     assert "every 2s" not in ended.content.decode()
     assert "Some rows rejected" in words(ended) and "money_format" in words(ended)
+    assert 'href="#report-title">2</a>' in ended.content.decode(), "rejected rows lead to their table"
+    assert 'id="report-title"' in ended.content.decode()
+    counter_page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    for page in (reverse("admin:imports_importjob_changelist"), counter_page):
+        assert f'href="{page_of(job)}#report-title">2</a>' in browser.get(page).content.decode(), page
     report = browser.get(reverse("admin:imports_importjob_report", args=[job.pk]))
     assert report.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "errors.csv" in report.headers["Content-Disposition"] and "\n" not in report.headers["Content-Disposition"]
