@@ -324,6 +324,22 @@ def test_exact_files_are_said_to_hold_formulas(place: Place, browser: Browser):
         assert "look at it in a text editor rather than in a spreadsheet" in words(browser.get(page)), page
 
 
+def test_uploads_in_lists_lead_to_what_they_delivered_and_rejected(place: Place, browser: Browser):
+    """At home, on the counter's page, and in the list of uploads; a nought leads nowhere."""
+    roll_up()
+    job = place.job(order=place.push("A-1", "won"), state="partly_failed", changes=2, rejected=1)
+    place.push("R-1", "won").changes.update(delivery="rejected", upload_id=Upload.objects.get().pk)
+    place.job(state="failed", delivered=0)
+    delivered, rejected = f"{CHANGES}?job={job.pk}&delivery=delivered", f"/admin/orders/rejectedchange/?job={job.pk}"
+    counter_page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    for page in (HOME, counter_page, "/admin/uploads/uploadjob/"):
+        answer = browser.get(page)
+        assert [url for url in links(answer, CHANGES) if "job=" in url] == [delivered], page
+        assert [url for url in links(answer, "/admin/orders/rejectedchange/") if "job=" in url] == [rejected], page
+    assert orders(browser, delivered) == ["A-1"]
+    assert orders(browser, rejected) == ["R-1"]
+
+
 # ---- imports, holds, accounts, clients ----
 
 
@@ -421,6 +437,33 @@ def test_all_orders_of_a_client_are_of_that_client(place: Place, browser: Browse
     assert orders(browser, url) == ["A-0", "A-1"]
     assert "Client Anna Take it away" in words(browser.get(url))
     assert orders(browser, ORDERS, client="nonsense") == []
+
+
+def test_that_not_all_orders_of_a_client_are_added_up_is_said_whatever_they_are_paid_in(
+    place: Place, browser: Browser, monkeypatch: Any
+):
+    for number, currency in enumerate(("RUB", "USD", "RUB")):
+        place.push(f"A-{number}", "won", client_uniq_id="C-1", revenue="5", currency=currency)
+    page = reverse("admin:clients_client_change", args=[Order.objects.get(order_id="A-0").client_id])
+    assert "of the newest" not in words(browser.get(page))
+    monkeypatch.setattr(numbers, "MONEY_LIMIT", 3)
+    assert words(browser.get(page)).count("of the newest 3") == 2, "beside each currency"
+
+
+@pytest.mark.parametrize(
+    ("empty", "leads_to"),
+    [
+        ("/admin/uploads/uploadjob/", "/admin/counters/counter/?q="),
+        ("/admin/clients/client/", "/admin/orders/order/add/"),
+        (CHANGES, f"{ORDERS}?q="),
+    ],
+)
+def test_an_empty_list_leads_on(place: Place, browser: Browser, login: Any, empty: str, leads_to: str):
+    button = f'gp-button--main" href="{leads_to}"'
+    assert button in browser.get(empty).content.decode()
+    assert browser.get(leads_to).status_code == 200
+    offered = button in login(place.analyst).get(empty).content.decode()
+    assert offered is not leads_to.endswith("/add/"), "a reader adds nothing"
 
 
 def test_what_is_not_theirs_is_not_named_by_a_filter(place: Place, other: Place, browser: Browser):
