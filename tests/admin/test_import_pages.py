@@ -282,10 +282,10 @@ def test_what_pages_cost(place: Place, bring: Any, browser: Browser, django_asse
         browser.get(page_of(job))
     browser.post(reverse("admin:imports_importjob_columns", args=[job.pk]), choose(job, do="start"))
     for url in (page_of(job), page_of(job) + "?part=live"):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             browser.get(url)
     take_in(str(job.pk))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         browser.get(page_of(job))
     for _more in range(3):
         bring(export(place, "7;DAY;won;;1"))
