@@ -6,17 +6,19 @@ from typing import Any
 
 import structlog
 
+_QUERY = re.compile(r"(/[^\s?]*)\?[^\s?]\S*")
 _SECRET_IN_ADDRESS = re.compile(r"(/(?:report/letters|report|invitation|welcome/[^/\s?]+)/)[^/\s?\"']+")
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Addresses that are a key by themselves, as whoever has one may enter: the log keeps where they lead, not the key.
+    And what stands behind their question mark: people are searched for by e-mail and phone.
 
     A page that is not there is told with its address, and so is a page that breaks.
     """
     for name, value in event.items():
         if isinstance(value, str) and "/" in value:
-            event[name] = _SECRET_IN_ADDRESS.sub(r"\1…", value)
+            event[name] = _SECRET_IN_ADDRESS.sub(r"\1…", _QUERY.sub(r"\1?…", value))
     return event
 
 

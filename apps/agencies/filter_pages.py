@@ -24,6 +24,12 @@ WHOLE = "?q="
 """The list without any filter, where its bare address would begin with the one that the person has chosen for it."""
 
 
+def whole_list(model: str) -> str:
+    """The address of the list of `app_model` without any filter, whatever it begins with for the person: for links
+    that mean all of it."""
+    return reverse(f"admin:{model}_changelist") + WHOLE
+
+
 class SavedFiltersMixin:
     """For a TenantAdmin."""
 

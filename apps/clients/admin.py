@@ -7,11 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
 from apps.agencies.changelists import few, search_cut
 from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
@@ -19,7 +21,7 @@ from apps.clients.models import Client
 from apps.clients.panels import client_panels
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui import exports
-from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, counters_in_view
+from apps.counters.ui.lists import ByCounterMixin, EmptyLink, PreparedListMixin, counters_in_view
 from apps.counters.ui.pages import PageAdmin, draw
 
 KIND_LABELS = {
@@ -99,6 +101,11 @@ class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     empty_icon = "group"
     empty_title = _("No client yet")
     empty_text = _("Clients come with their orders: every order that names a client id adds one.")
+
+    def empty_link(self, request: HttpRequest) -> EmptyLink | None:
+        if not actor_of(request).can(Right.OPERATE):
+            return None
+        return EmptyLink(reverse("admin:orders_order_add"), _("Add an order by hand"), "add")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         rows: Any = super().get_queryset(request)

@@ -133,7 +133,8 @@ def _schedule_of(counter: Counter) -> Finding:
     title = _("Schedule")
     if counter.paused_at is not None:
         text = _("The counter is paused: %(reason)s") % {"reason": counter.pause_reason or "—"}
-        return Finding("schedule", title, Level.NEEDED, text, _("Resume it."), page_of(counter))
+        resume = reverse("admin:counters_counter_resume", args=[counter.pk])
+        return Finding("schedule", title, Level.NEEDED, text, _("Resume it."), resume)
     if counter.schedule == "manual":
         text = _("Uploads start only when somebody presses the button.")
         step = _("Let them start by themselves: as they come, or daily.")

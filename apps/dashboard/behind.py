@@ -1,5 +1,6 @@
 """The lists behind numbers of days: the same counters, and the same days on each counter's own clock."""
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,8 +29,12 @@ class Behind:
 
     @property
     def too_many(self) -> bool:
-        """The lists are of all counters, since so many cannot be named."""
-        return not self.whole and len(self.counters) > MOST_NAMED
+        """The lists are of all counters, since so many cannot be named; where all are meant, those of one currency
+        among several."""
+        if self.whole:
+            of_currency = Tally(counter.currency for counter in self.counters)
+            return len(of_currency) > 1 and max(of_currency.values()) > MOST_NAMED
+        return len(self.counters) > MOST_NAMED
 
     @property
     def received(self) -> str:

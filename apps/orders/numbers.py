@@ -20,6 +20,8 @@ from apps.metrica.vocabulary import OrderType
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 LIMIT = 1000
+OF_REQUEST = 10_000
+"""So many held changes of one request are looked at: an import may bring a million."""
 CLOSING_DAYS = 3
 
 
@@ -79,6 +81,17 @@ def held_by_reason(counters: Collection[int]) -> dict[int, dict[str, int]]:
     }
     rows: QuerySet[Counter, Any] = Counter.objects.filter(pk__in=counters).order_by().values("pk", **counts)
     return {row["pk"]: {key[2:]: n for key, n in row.items() if key != "pk" and n} for row in rows}
+
+
+def held_of_request(request_id: str, counters: Collection[int]) -> tuple[dict[int, dict[str, int]], bool]:
+    """What is held of what one request brought, as `held_by_reason`; and whether there may be more of it than was
+    looked at. One query."""
+    rows = StatusChange.objects.filter(delivery=Delivery.HELD, request_id=request_id, counter__pk__among=counters)
+    some = StatusChange.objects.filter(pk__in=rows.order_by().values("pk")[:OF_REQUEST]).order_by()
+    found: dict[int, dict[str, int]] = {}
+    for counter, reason, number in some.values_list("counter", "hold_reason").annotate(n=Count("pk")):
+        found.setdefault(counter, {})[reason] = number
+    return found, sum(sum(reasons.values()) for reasons in found.values()) >= OF_REQUEST
 
 
 def whole_work_of(counters: Collection[int]) -> dict[int, Work]:

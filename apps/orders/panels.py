@@ -13,11 +13,12 @@ from apps.orders.models import Order
 
 @dataclass(frozen=True, slots=True)
 class UploadFact:
-    """The file that carries a change, as the order's page shows it.
+    """The file that carries a change, as the order's page shows it. `upload_id`: by which its row is shown.
 
     `mapping`: what each CRM status meant when the file was written (see Meaning.to_json).
     """
 
+    upload_id: UUID
     url: str
     state: str
     state_label: Text

@@ -216,17 +216,33 @@ def test_many_are_given_up_at_once_after_a_question(held: Place, browser: Browse
 
 
 def test_the_whole_filtered_list_can_be_taken_at_once(held: Place, browser: Browser):
-    one = held.change("UNMAPPED-1")
-    data = {
-        "action": "reject_changes",
-        "_selected_action": str(one.pk),
-        "select_across": "1",
-        "_confirmed": "1",
-        "why": "x",
-    }
-    browser.post(f"{LIST}?reason=unmapped_status", data)
+    page, one = f"{LIST}?reason=unmapped_status", held.change("UNMAPPED-1")
+    data = {"action": "reject_changes", "_selected_action": str(one.pk), "select_across": "1"}
+    asked = browser.post(page, data)
+    assert "2 status changes are chosen." in words(asked)
+    browser.post(page, {**dict(asked.context["carried"]), "why": "x"})
     assert held.change("UNMAPPED-2").delivery == "rejected"
     assert state(held, "NOBODY") == ("held", "no_identifiers")
+
+
+def test_what_came_after_the_question_is_not_taken_with_the_whole_list(held: Place, browser: Browser):
+    page, one = f"{LIST}?reason=unmapped_status", held.change("UNMAPPED-1")
+    data = {"action": "reject_changes", "_selected_action": str(one.pk), "select_across": "1"}
+    asked = browser.post(page, data)
+    held.push("UNMAPPED-3", "mystery")
+    StatusChange.objects.filter(pk=held.change("UNMAPPED-2").pk).update(delivery="waiting", hold_reason="")
+    answer = browser.post(page, {**dict(asked.context["carried"]), "why": "x"}, follow=True)
+    assert "1 status change rejected" in messages(answer)
+    assert state(held, "UNMAPPED-3") == ("held", "unmapped_status"), "nobody has seen it"
+    assert state(held, "UNMAPPED-2") == ("waiting", "")
+
+
+@pytest.mark.parametrize("asked", [{}, {"_asked": "nonsense"}])
+def test_the_whole_list_is_not_taken_without_the_question(held: Place, browser: Browser, asked: dict[str, str]):
+    data = {"action": "reject_changes", "_selected_action": str(held.change("UNMAPPED-1").pk), "select_across": "1"}
+    answer = browser.post(LIST, {**data, **asked, "_confirmed": "1", "why": "x"})
+    assert "3 status changes are chosen." in words(answer)
+    assert state(held, "UNMAPPED-1") == ("held", "unmapped_status")
 
 
 def test_release_of_many_frees_those_that_may_go_and_tells_of_the_rest(held: Place, browser: Browser):

@@ -72,6 +72,11 @@ def test_from_the_file_to_its_report(place: Place, browser: Browser, bring: Any)
     ended = browser.get(page_of(job))
     assert "every 2s" not in ended.content.decode()
     assert "Some rows rejected" in words(ended) and "money_format" in words(ended)
+    assert 'href="#report-title">2</a>' in ended.content.decode(), "rejected rows lead to their table"
+    assert 'id="report-title"' in ended.content.decode()
+    counter_page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    for page in (reverse("admin:imports_importjob_changelist"), counter_page):
+        assert f'href="{page_of(job)}#report-title">2</a>' in browser.get(page).content.decode(), page
     report = browser.get(reverse("admin:imports_importjob_report", args=[job.pk]))
     assert report.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "errors.csv" in report.headers["Content-Disposition"] and "\n" not in report.headers["Content-Disposition"]
@@ -277,10 +282,10 @@ def test_what_pages_cost(place: Place, bring: Any, browser: Browser, django_asse
         browser.get(page_of(job))
     browser.post(reverse("admin:imports_importjob_columns", args=[job.pk]), choose(job, do="start"))
     for url in (page_of(job), page_of(job) + "?part=live"):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             browser.get(url)
     take_in(str(job.pk))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         browser.get(page_of(job))
     for _more in range(3):
         bring(export(place, "7;DAY;won;;1"))

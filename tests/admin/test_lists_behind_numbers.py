@@ -16,6 +16,7 @@ from apps.agencies import services as agencies
 from apps.agencies.models import Membership, Role
 from apps.audit import trace
 from apps.counters.models import Counter
+from apps.counters.services import pause
 from apps.goals.services import set_status
 from apps.imports import services as imports
 from apps.imports.models import ImportJob
@@ -393,11 +394,28 @@ def test_exact_files_are_said_to_hold_formulas(place: Place, browser: Browser):
         assert "look at it in a text editor rather than in a spreadsheet" in words(browser.get(page)), page
 
 
+def test_uploads_in_lists_lead_to_what_they_delivered_and_rejected(place: Place, browser: Browser):
+    """At home, on the counter's page, and in the list of uploads; a nought leads nowhere."""
+    roll_up()
+    job = place.job(order=place.push("A-1", "won"), state="partly_failed", changes=2, rejected=1)
+    place.push("R-1", "won").changes.update(delivery="rejected", upload_id=Upload.objects.get().pk)
+    place.job(state="failed", delivered=0)
+    delivered, rejected = f"{CHANGES}?job={job.pk}&delivery=delivered", f"/admin/orders/rejectedchange/?job={job.pk}"
+    counter_page = reverse("admin:counters_counter_change", args=[place.counter.pk])
+    for page in (HOME, counter_page, "/admin/uploads/uploadjob/"):
+        answer = browser.get(page)
+        assert [url for url in links(answer, CHANGES) if "job=" in url] == [delivered], page
+        assert [url for url in links(answer, "/admin/orders/rejectedchange/") if "job=" in url] == [rejected], page
+    assert orders(browser, delivered) == ["A-1"]
+    assert orders(browser, rejected) == ["R-1"]
+
+
 # ---- imports, holds, accounts, clients ----
 
 
-def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Browser):
-    place.push("BEFORE", "unheard of")
+def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Browser, monkeypatch: Any):
+    for name in ("BEFORE-1", "BEFORE-2"):
+        place.push(name, "unheard of")
     with trace.traced(actor=SYSTEM, source="web", request_id="import-1"):
         text = f"id,create_date_time,order_status,emails\nI-1,{place.began:%Y-%m-%d %H:%M:%S},unheard of,a@b.example\n"
         job = imports.receive(counter=place.counter, name="a.csv", content=io.BytesIO(text.encode()))
@@ -408,9 +426,36 @@ def test_what_an_import_held_leads_to_its_own_holds(place: Place, browser: Brows
     answer = browser.get(reverse("admin:imports_importjob_change", args=[job.pk]))
     (url,) = links(answer, "/admin/orders/heldchange/?")
     assert orders(browser, url) == ["I-1"]
-    chips = [one["url"] for one in browser.get(url).context["reasons"]]
+    page = browser.get(url)
+    chips = page.context["reasons"]
     assert chips
-    assert all("request_id=import-1" in one for one in chips)
+    assert all("request_id=import-1" in one["url"] for one in chips)
+    assert [one["count"] for one in chips] == [1], "those of the import alone"
+    (status,) = page.context["held_statuses"]
+    assert (status.status, status.count) == ("unheard of", 1)
+    assert orders(browser, status.listed) == ["I-1"]
+    assert "not only those listed here" in words(page), "the mapping is that of the counter"
+    assert "reject_status" not in page.content.decode(), "that would give up what others brought"
+    assert "reject_status" in browser.get("/admin/orders/heldchange/").content.decode()
+    monkeypatch.setattr(numbers, "OF_REQUEST", 1)
+    assert "The status is not mapped 1 or more" in words(browser.get(url))
+
+
+def test_what_an_import_cannot_send_is_counted_for_itself(
+    place: Place, browser: Browser, django_assert_num_queries: Any
+):
+    pause(counter=place.counter, reason="x")
+    place.counter.refresh_from_db()
+    place.push("BEFORE", "won")
+    with trace.traced(actor=SYSTEM, source="api", request_id="one-1"):
+        place.push("OF-IT", "won")
+    browser.get("/admin/orders/heldchange/")
+    with django_assert_num_queries(9):
+        page = browser.get("/admin/orders/heldchange/?request_id=one-1")
+    assert [one.count for one in page.context["held_counters"]] == [1]
+    assert "not only what is listed here" in words(page)
+    (both,) = browser.get("/admin/orders/heldchange/").context["held_counters"]
+    assert both.count == 2
 
 
 def test_holds_say_or_more_only_where_a_count_stopped(place: Place, browser: Browser, monkeypatch: Any):
@@ -462,6 +507,33 @@ def test_all_orders_of_a_client_are_of_that_client(place: Place, browser: Browse
     assert orders(browser, url) == ["A-0", "A-1"]
     assert "Client Anna Take it away" in words(browser.get(url))
     assert orders(browser, ORDERS, client="nonsense") == []
+
+
+def test_that_not_all_orders_of_a_client_are_added_up_is_said_whatever_they_are_paid_in(
+    place: Place, browser: Browser, monkeypatch: Any
+):
+    for number, currency in enumerate(("RUB", "USD", "RUB")):
+        place.push(f"A-{number}", "won", client_uniq_id="C-1", revenue="5", currency=currency)
+    page = reverse("admin:clients_client_change", args=[Order.objects.get(order_id="A-0").client_id])
+    assert "of the newest" not in words(browser.get(page))
+    monkeypatch.setattr(numbers, "MONEY_LIMIT", 3)
+    assert words(browser.get(page)).count("of the newest 3") == 2, "beside each currency"
+
+
+@pytest.mark.parametrize(
+    ("empty", "leads_to"),
+    [
+        ("/admin/uploads/uploadjob/", "/admin/counters/counter/?q="),
+        ("/admin/clients/client/", "/admin/orders/order/add/"),
+        (CHANGES, f"{ORDERS}?q="),
+    ],
+)
+def test_an_empty_list_leads_on(place: Place, browser: Browser, login: Any, empty: str, leads_to: str):
+    button = f'gp-button--main" href="{leads_to}"'
+    assert button in browser.get(empty).content.decode()
+    assert browser.get(leads_to).status_code == 200
+    offered = button in login(place.analyst).get(empty).content.decode()
+    assert offered is not leads_to.endswith("/add/"), "a reader adds nothing"
 
 
 def test_what_is_not_theirs_is_not_named_by_a_filter(place: Place, other: Place, browser: Browser):

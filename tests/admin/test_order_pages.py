@@ -213,6 +213,23 @@ def test_a_late_status_and_the_state_sent_again_are_shown(place: Place, browser:
     text = words(answer)
     assert "came late" in text
     assert "sent again" in text
+    row = reverse("admin:orders_order_sent", args=[order.pk, upload.pk])
+    changed = browser.get(page(order)).content.decode().count(f'href="{row}"')
+    assert changed == 3, "of either status that it carried, and of the state that it carried once more"
+    assert browser.get(row).status_code == 200
+
+
+def test_a_held_status_can_be_fixed_or_given_up(place: Place, browser: Browser, login: Any):
+    order = place.push("A-1", "unheard of")
+    change = place.change("A-1")
+    held = browser.get(page(order)).content.decode()
+    assert reverse("admin:orders_heldchange_map", args=[change.pk]) in held
+    give_up = reverse("admin:orders_heldchange_reject", args=[change.pk])
+    assert f'href="{give_up}?next={page(order)}"' in held
+    assert give_up not in login(place.analyst).get(page(order)).content.decode()
+    answer = browser.post(give_up, {"why": "a test order", "next": page(order)}, follow=True)
+    assert answer.redirect_chain[-1][0] == page(order)
+    assert "a test order" in words(answer)
 
 
 def test_a_rejected_status_says_why_and_can_be_tried_again(place: Place, browser: Browser):

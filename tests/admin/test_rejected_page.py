@@ -6,6 +6,7 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from apps.agencies.paginator import ShortPaginator
 from apps.goals.models import StatusMapping
 from apps.orders.admin_pages import rejected
 from apps.orders.models import StatusChange
@@ -216,6 +217,24 @@ def test_several_are_sent_again_or_left_together(place: Place, browser: Browser)
     assert "2 statuses go once more" in messages(answer)
     answer = pick(browser, "leave_rejected", *changes[2:], _confirmed="1", why="Tests.")
     assert "2 statuses stay as they are" in messages(answer)
+    assert listed(browser.get(LIST)) == set()
+
+
+def test_all_are_chosen_by_number_only_where_they_were_counted(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rejected.RejectedChangeAdmin, "list_per_page", 2)
+    for number in range(4):
+        change = reject(place, f"R-{number}")
+    assert "Select all 4" in words(browser.get(LIST))
+    monkeypatch.setattr(ShortPaginator, "COUNT_LIMIT", 3)
+    cut = words(browser.get(LIST))
+    assert "Choose all of the list" in cut
+    assert "Select all 3" not in cut
+    assert "All 3" not in cut
+    asked = pick(browser, "retry_rejected", change, select_across="1")
+    assert "4 status changes are chosen" in words(asked)
+    browser.post(LIST, dict(asked.context["carried"]))
     assert listed(browser.get(LIST)) == set()
 
 

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.http import QueryDict
 from django.test import Client as Browser
+from django.test import RequestFactory
 
 from apps.agencies import saved_filters
 from apps.agencies.access import actor_for_user
 from apps.agencies.actor import NOBODY
+from apps.agencies.merging import WHOLE
 from apps.agencies.models import Role, SavedFilter, User
 from apps.audit.models import AuditEntry
 from apps.orders.models import Order
@@ -341,3 +344,44 @@ def test_the_same_name_in_two_agencies(place: Place):
             actor=actor_for_user(one.owner), list_name="orders_order", name="Held", query="delivery=held", shared=True
         )
     assert SavedFilter.objects.filter(name="Held").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "before"),
+    [
+        ("orders/heldchange", "reason=by_hand"),
+        ("orders/rejectedchange", "show=left"),
+        ("counters/counter", "q=far"),
+        ("uploads/uploadjob", "state__exact=failed"),
+    ],
+)
+def test_what_means_all_of_a_list_leads_to_all_of_it(place: Place, browser: Browser, model: str, before: str):
+    """The number on the home page is that of the whole list, whatever the list begins with for the person."""
+    place.push("A-1", "unheard of")
+    place.job()
+    page = f"/admin/{model}/"
+    save(browser, "Mine", before, page=f"{page}filters/")
+    browser.post(f"{page}filters/{SavedFilter.objects.get().pk}/", {"do": "start"})
+    from_home = {"referer": "http://testserver/admin/"}
+    assert browser.get(page, headers=from_home).status_code == 302
+    assert f'href="{page}?q="' in browser.get("/admin/").content.decode()
+    assert browser.get(f"{page}?q=", headers=from_home).status_code == 200
+
+
+def test_the_way_back_from_an_order_leads_to_the_list_whose_neighbours_it_has(place: Place, browser: Browser):
+    order = place.push("A-1", "new")
+    save(browser, "Held")
+    act(browser, "Held", "start")
+    page = f"{LIST}{order.pk}/change/"
+    turn = browser.get(page).context["turn"]
+    assert (turn.back, turn.narrowed) == (f"{LIST}?q=", False)
+    assert browser.get(turn.back, headers={"referer": f"http://testserver{page}"}).status_code == 200
+    from_the_whole = browser.get(page, {"_changelist_filters": "q="}).context["turn"]
+    assert (from_the_whole.back, from_the_whole.narrowed) == (f"{LIST}?q=", False)
+
+
+def test_the_whole_list_is_read_by_one_index_however_it_is_asked_for(place: Place):
+    for query in ("", "q=", "p=2"):
+        request = RequestFactory().get(LIST, QueryDict(query))
+        request.actor = actor_for_user(make_staff())  # type: ignore[attr-defined]
+        assert admin.site.get_model_admin(Order).parts_of(request) is WHOLE, query

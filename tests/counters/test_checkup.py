@@ -96,3 +96,10 @@ def test_many_counters_cost_as_much_as_one(django_assert_num_queries: Any) -> No
     for some in (counters[:1], counters):
         with django_assert_num_queries(4):
             assert len(findings(some)) == len(some)
+
+
+def test_a_paused_counter_is_resumed_by_its_own_act() -> None:
+    counter = make_counter()
+    pause(counter=counter, reason="x")
+    schedule = steps(counter)["schedule"]
+    assert (schedule.level, schedule.url) == (Level.NEEDED, f"/admin/counters/counter/{counter.pk}/resume/")

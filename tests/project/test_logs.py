@@ -53,3 +53,34 @@ def test_an_address_that_is_a_key_is_not_written_down(
 def test_other_addresses_stay_as_they_are() -> None:
     event = {"event": "Not Found: /admin/orders/order/42/change/", "request": "GET /reports/17/"}
     assert logs.hide_secrets(None, "warning", dict(event)) == event
+
+
+PERSONAL = ("anna@mail.example", "79031234567", "o'brien")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/v1/nothing/?search=anna@mail.example",
+        "/admin/nothing/1/change/?_changelist_filters=q%3D%2B79031234567",
+        "/api/v1/nothing/?search=o'brien&email=anna@mail.example",
+        "/nothing?q=anna@mail.example?/79031234567",
+    ],
+)
+def test_what_was_searched_for_is_not_written_down(
+    client: Client, caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client.get(address)
+        logging.getLogger("django.request").warning("Not Found: %s", address)
+        structlog.get_logger("django_structlog").warning("request_finished", request=f"GET {address}", code=404)
+    lines = [_line(record) for record in caplog.records]
+    place = address.split("?")[0]
+    assert sum(place in line for line in lines) >= 2
+    assert not [line for line in lines for known in PERSONAL if known in line]
+
+
+def test_questions_stay_as_they_are() -> None:
+    event = {"event": "Who asks for /reports/17/? Nobody, or a/b? c?", "url": "/reports/17/?"}
+    assert logs.hide_secrets(None, "warning", dict(event)) == event

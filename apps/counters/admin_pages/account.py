@@ -32,7 +32,7 @@ from apps.counters.models import AccountState, MetricaAccount
 from apps.counters.refusals import refusal
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome, offer
-from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.lists import EmptyLink, PreparedListMixin
 from apps.metrica.errors import AuthorizationError
 from apps.metrica.oauth import Scope
 
@@ -297,8 +297,12 @@ class MetricaAccountAdmin(ConnectingMixin, ImportingMixin, PreparedListMixin, Ac
         if isinstance(response, TemplateResponse) and actor_of(request).can(Right.ADMINISTER):
             context = response.context_data or {}
             context["actions_list"] = [_link(_("Connect Yandex"), "link", yandex_url(), main=True)]
-            context["empty_link"] = {"url": yandex_url(), "title": _("Connect Yandex"), "icon": "link"}
         return response
+
+    def empty_link(self, request: HttpRequest) -> EmptyLink | None:
+        if not actor_of(request).can(Right.ADMINISTER):
+            return None
+        return EmptyLink(yandex_url(), _("Connect Yandex"), "link")
 
     @display(description=_("State"))
     def show_state(self, account: MetricaAccount) -> str:

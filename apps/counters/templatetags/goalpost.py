@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.clocks import moment, time_tag
+from apps.agencies.filter_pages import whole_list
 from apps.agencies.links import ask_owner as whom_to_ask
 from apps.agencies.links import page_of
 from apps.metrica.vocabulary import OrderType, SystemGoal
@@ -65,6 +66,7 @@ LOOK_OF_STATE = {
 
 
 register.simple_tag(moment)
+register.simple_tag(whole_list)
 
 
 @register.filter

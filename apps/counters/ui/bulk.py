@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -18,11 +19,13 @@ BULK_LIMIT = 10_000
 """Objects that one press of the button takes; a longer list takes several."""
 
 _CONFIRMED = "_confirmed"
+_ASKED = "_asked"
 
 
 @dataclass(frozen=True, slots=True)
 class BulkAct:
-    """`do(request, rows, values)` gets at most `BULK_LIMIT` visible rows and returns the sentence that tells so."""
+    """`do(request, rows, values)` gets at most `BULK_LIMIT` visible rows and returns the sentence that tells so. They
+    are those that the question was about, as far as the list has them still: what came meanwhile, nobody has seen."""
 
     name: str
     title: Text
@@ -46,8 +49,12 @@ class BulkAct:
         return action
 
     def _run(self, model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        across = request.POST.get("select_across") == "1"
+        asked = _asked(request, queryset) if across else None
+        if asked is not None:
+            queryset = queryset.filter(pk__among=asked)
         rows = list(queryset[:BULK_LIMIT])
-        confirmed = _CONFIRMED in request.POST
+        confirmed = _CONFIRMED in request.POST and (asked is not None or not across)
         form = self.form(request.POST if confirmed else None, request=request, obj=rows)
         if confirmed and form.is_valid():
             outcome = attempt(lambda: self.do(request, rows, form.cleaned_data), form)
@@ -59,7 +66,9 @@ class BulkAct:
         carried = [
             *((ACTION_CHECKBOX_NAME, key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)),
             ("action", self.name),
-            ("select_across", request.POST.get("select_across", "0")),
+            ("select_across", "1" if across else "0"),
+            # One field, however many they are: servers count fields.
+            *([(_ASKED, ",".join(str(row.pk) for row in rows))] if across else []),
             ("index", request.POST.get("index", "0")),
             (_CONFIRMED, "1"),
         ]
@@ -78,3 +87,12 @@ class BulkAct:
         }
         request.current_app = model_admin.admin_site.name
         return TemplateResponse(request, "admin/act.html", context)
+
+
+def _asked(request: HttpRequest, queryset: QuerySet[Any]) -> list[Any] | None:
+    """Keys of the rows that the question was about; None where none was asked."""
+    key: Any = queryset.model._meta.pk
+    try:
+        return [key.to_python(one) for one in request.POST[_ASKED].split(",") if one][:BULK_LIMIT]
+    except (KeyError, ValidationError):
+        return None

@@ -2,6 +2,7 @@
 what belongs to counters, by the million."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
@@ -14,12 +15,17 @@ from apps.agencies.access import actor_of
 from apps.agencies.changelists import TenantChangeList, few, is_few, stays_unread
 from apps.agencies.merging import WHOLE, Parts
 from apps.counters.models import Counter
+from apps.metrica.text import Text
 
 _UNNARROWED = frozenset({PAGE_VAR, ALL_VAR, ERROR_FLAG})
 _LONGEST_KEY = 18
 
 
 class PreparedChangeList(TenantChangeList):
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.empty_link = self.model_admin.empty_link(request)
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not stays_unread(request):
@@ -27,10 +33,19 @@ class PreparedChangeList(TenantChangeList):
             self.model_admin.prepare(request, self.result_list)
 
 
+@dataclass(frozen=True, slots=True)
+class EmptyLink:
+    """Where an empty list leads on to."""
+
+    url: str
+    title: Text
+    icon: str
+
+
 class PreparedListMixin:
     """`prepare` gets the rows of the page that is about to be drawn.
 
-    `empty_icon`, `empty_title`, `empty_text`: what an empty list says, and what to do about it.
+    `empty_icon`, `empty_title`, `empty_text`, `empty_link`: what an empty list says, and what to do about it.
     """
 
     opts: Any
@@ -44,6 +59,10 @@ class PreparedListMixin:
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})  # type: ignore[misc]
+
+    def empty_link(self, request: HttpRequest) -> EmptyLink | None:
+        """The next step, where it is none of adding a row here."""
+        return None
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Read what the columns need besides the rows themselves."""
@@ -104,6 +123,7 @@ class ByCounterMixin:
             return None
         if (chosen := chosen_counter(request)) is not None:
             return Parts("counter", (chosen,))
-        if actor_of(request).agencies is None and self.whole_with.issuperset(request.GET):
+        given = {name for name, value in request.GET.items() if value}
+        if actor_of(request).agencies is None and given <= self.whole_with:
             return WHOLE
         return Parts("counter", counters_in_view(request))

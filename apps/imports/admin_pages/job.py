@@ -293,7 +293,10 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     def show_problems(self, job: ImportJob) -> str:
         if not job.rejected:
             return "—"
-        return format_html('<span class="gp-text--bad">{}</span>', number(job.rejected))
+        if not job.reported:
+            return format_html('<span class="gp-text--bad">{}</span>', number(job.rejected))
+        report = f"{reverse('admin:imports_importjob_change', args=[job.pk])}#report-title"
+        return format_html('<a class="gp-link gp-text--bad" href="{}">{}</a>', report, number(job.rejected))
 
     @display(description=_("Took"))
     def show_took(self, job: ImportJob) -> str:

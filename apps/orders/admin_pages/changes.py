@@ -14,12 +14,13 @@ from unfold.decorators import display
 
 from apps.agencies.changelists import few, search_cut, stays_unread
 from apps.agencies.exporting import Cell
+from apps.agencies.filter_pages import whole_list
 from apps.agencies.filters import CountersFilter, DayRangeFilter, days_asked
 from apps.agencies.ids import first_key
 from apps.agencies.merging import WHOLE, Parts, merged
 from apps.agencies.paginator import ModestPaginator
 from apps.counters.templatetags.goalpost import moment, state_badge
-from apps.counters.ui.lists import counters_in_view
+from apps.counters.ui.lists import EmptyLink, counters_in_view
 from apps.orders.admin_pages.order import why_not
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import Delivery, StatusChange
@@ -103,6 +104,9 @@ class StatusChangeAdmin(WorkListAdmin):
     }
     empty_title = _("Nothing is waiting")
     empty_text = _("Every status change is delivered, held or rejected. What comes in next will appear here.")
+
+    def empty_link(self, request: HttpRequest) -> EmptyLink | None:
+        return EmptyLink(whole_list("orders_order"), _("All orders"), "arrow_forward")
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_filter(request), *change_filters]

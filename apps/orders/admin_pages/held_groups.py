@@ -41,7 +41,8 @@ BY_STATUS: Final = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_
 @dataclass(frozen=True, slots=True)
 class HeldStatus:
     """A status that holds orders of one counter, with its fix, and the way to give up all that has it. `more`: there
-    may be more than `count` of them. `listed`: the address of the list of them."""
+    may be more than `count` of them. `listed`: the address of the list of them. `give_up_url` is empty where fewer are
+    counted here than it would take."""
 
     status: str
     counter: str
@@ -52,10 +53,14 @@ class HeldStatus:
     give_up_url: str
 
 
-def held_statuses(rows: QuerySet[Any], *, many: bool) -> list[HeldStatus]:
+def held_statuses(rows: QuerySet[Any], *, many: bool, of_request: str = "") -> list[HeldStatus]:
     """Statuses that wait for their mapping, those with most changes first: one fix frees all. No more than STATUS_ROWS
-    changes are looked at. Two queries; where there are `many` changes, another one asks whether these were all."""
+    changes are looked at. `of_request`: only those that it brought are counted. Two queries; where there are `many`
+    changes, another one asks whether these were all."""
     held = rows.filter(hold_reason__in=BY_STATUS).order_by()
+    kept = {}
+    if of_request:
+        held, kept = held.filter(request_id=of_request), {"request_id": of_request}
     some = held.values("pk")[:STATUS_ROWS]
     more = many and held.values("pk")[STATUS_ROWS : STATUS_ROWS + 1].exists()
     page = reverse("admin:orders_heldchange_changelist")
@@ -74,9 +79,9 @@ def held_statuses(rows: QuerySet[Any], *, many: bool) -> list[HeldStatus]:
             names[group["counter"]],
             group["count"],
             more,
-            f"{page}?{urlencode({'counter__id__exact': group['counter'], 'q': group['order_status']})}",
+            f"{page}?{urlencode({'counter__id__exact': group['counter'], 'q': group['order_status'], **kept})}",
             reverse("admin:orders_heldchange_map", args=[UUID(group["first"])]),
-            reverse("admin:orders_heldchange_reject_status", args=[UUID(group["first"])]),
+            "" if of_request else reverse("admin:orders_heldchange_reject_status", args=[UUID(group["first"])]),
         )
         for group in groups
     ]
@@ -94,9 +99,10 @@ class HeldCounter:
 
 
 def held_counters(
-    by_counter: Mapping[int, Mapping[str, int]], *, reason: str, request: HttpRequest
+    by_counter: Mapping[int, Mapping[str, int]], *, reason: str, cut: bool, request: HttpRequest
 ) -> list[HeldCounter]:
-    """Of those that hold something, the ones with most first; `reason`: that one alone. One query; none for none."""
+    """Of those that hold something, the ones with most first; `reason`: that one alone; `cut`: any number may be
+    higher. One query; none for none."""
     reasons = [one.value for one in COUNTER_REASONS if reason in ("", one.value)]
     found = [
         (counts[one], counter, one) for counter, counts in by_counter.items() for one in reasons if counts.get(one)
@@ -110,7 +116,7 @@ def held_counters(
             counters[counter],
             HoldReason(why).label,
             count,
-            count >= numbers.LIMIT,
+            cut or count >= numbers.LIMIT,
             fix_for_counter(counters[counter], why, request),
         )
         for count, counter, why in found

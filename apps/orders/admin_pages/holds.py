@@ -49,8 +49,13 @@ class RequestFilter(LinkFilter):
     parameter_name = "request_id"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[HeldChange]) -> QuerySet[HeldChange]:
-        known = (self.value() or "").replace("\0", "")
+        known = asked_of_request(request)
         return queryset.filter(request_id=known) if known else queryset
+
+
+def asked_of_request(request: HttpRequest) -> str:
+    """The request whose changes alone are looked at."""
+    return request.GET.get(RequestFilter.parameter_name, "").replace("\0", "")
 
 
 class HeldChangeAdmin(WorkListAdmin):
@@ -75,14 +80,23 @@ class HeldChangeAdmin(WorkListAdmin):
             keys = list(counters.values_list("pk", flat=True))
         else:
             keys = list(counters_in_view(request))
-        by_counter = numbers.held_by_reason(keys)
+        of_request = asked_of_request(request)
+        if of_request:
+            by_counter, cut = numbers.held_of_request(of_request, keys)
+        else:
+            by_counter, cut = numbers.held_by_reason(keys), False
         counts = {reason: sum(one.get(reason, 0) for one in by_counter.values()) for reason in HoldReason.values}
         # The count of a counter stops at the limit, their sum does not.
-        stopped = {why for one in by_counter.values() for why, number in one.items() if number >= numbers.LIMIT}
+        stopped = {
+            why
+            for one in by_counter.values()
+            for why, number in one.items()
+            if cut or (not of_request and number >= numbers.LIMIT)
+        }
         by_status = sum(counts[value] for value in BY_STATUS)
         reason = request.GET.get("reason", "")
         kept = {"counter__id__exact": chosen} if chosen.isdecimal() else {}
-        if of_request := request.GET.get("request_id", ""):
+        if of_request:
             kept["request_id"] = of_request
         base = f"?{urlencode(kept)}&" if kept else "?"
         context = {
@@ -102,11 +116,13 @@ class HeldChangeAdmin(WorkListAdmin):
                 held_statuses(
                     HeldChange.objects.filter(counter__in=counters, delivery=Delivery.HELD),
                     many=by_status > STATUS_ROWS or not stopped.isdisjoint(BY_STATUS),
+                    of_request=of_request,
                 )
                 if by_status and reason in ("", *BY_STATUS)
                 else []
             ),
-            "held_counters": held_counters(by_counter, reason=reason, request=request),
+            "held_counters": held_counters(by_counter, reason=reason, cut=cut, request=request),
+            "of_request": of_request,
             "next": request.get_full_path(),
             "may_operate": self.has_operate_permission(request),
             **(extra_context or {}),

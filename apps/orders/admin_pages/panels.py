@@ -70,11 +70,14 @@ def orders_of_client(request: HttpRequest, client: Client) -> str:
     for row in rows:
         meaning = known.meaning(row.order_status)
         row.type = meaning.type if meaning else ""
+    sums = numbers.money_of_client(client, known)
     context = {
         "orders": rows[:ORDERS_OF_CLIENT],
         "more": len(rows) > ORDERS_OF_CLIENT,
         "client": client,
-        "sums": numbers.money_of_client(client, known),
+        "sums": sums,
+        # All currencies together: the newest orders are taken whatever they are paid in.
+        "money_cut": sum(one.orders for one in sums) >= numbers.MONEY_LIMIT,
         "money_limit": numbers.MONEY_LIMIT,
     }
     return render_to_string("admin/orders/of_client.html", context, request=request)

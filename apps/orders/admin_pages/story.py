@@ -133,7 +133,7 @@ def verdict(order: Order, steps: list[Step]) -> Verdict:
         )
         return Verdict("bad", "block", text % {"count": len(open_rejections)})
     if order.resend_due:
-        return Verdict("info", "replay", _now("The current state will be sent once more, after a late status."))
+        return Verdict("info", "replay", _now("The current state will be sent once more."))
     if current is not None and current.reached:
         return Verdict("good", "check_circle", _now("Delivered: Metrica has the current state of this order."))
     return Verdict("info", "info", _now("Metrica has nothing of this order yet."))

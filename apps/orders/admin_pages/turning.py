@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from apps.agencies.changelists import rows_of
+from apps.agencies.filter_pages import whole_list
 from apps.agencies.merging import Parts, merged
 from apps.counters.ui.acts import LIST_FILTERS as FILTERS
 from apps.orders.models import Order
@@ -32,12 +33,13 @@ def turn(model_admin: Any, request: HttpRequest, order: Order) -> Turn:
     rows, parts = _rows(model_admin, request, kept)
     newer, older = _next(rows, order, parts, up=True), _next(rows, order, parts, up=False)
     tail = f"?{urlencode({FILTERS: kept})}" if kept else ""
-    back = reverse("admin:orders_order_changelist") + (f"?{kept}" if kept else "")
+    whole = whole_list("orders_order")
+    back = f"{reverse('admin:orders_order_changelist')}?{kept}" if kept else whole
 
     def page(pk: int | None) -> str:
         return reverse("admin:orders_order_change", args=[pk]) + tail if pk else ""
 
-    return Turn(back=back, newer=page(newer), older=page(older), narrowed=bool(kept))
+    return Turn(back=back, newer=page(newer), older=page(older), narrowed=back != whole)
 
 
 def _next(rows: QuerySet[Order], order: Order, parts: Parts | None, *, up: bool) -> int | None:

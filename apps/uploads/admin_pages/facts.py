@@ -16,6 +16,7 @@ def fact(upload: Upload) -> UploadFact:
     # Of a refused row the timeline itself says what that means.
     problem = None if upload.state == UploadState.REFUSED else describe(upload.error_code)
     return UploadFact(
+        upload_id=upload.pk,
         url=f"{reverse('admin:uploads_uploadjob_change', args=[upload.job_id])}#upload-{upload.pk}",
         state=upload.state,
         state_label=upload.get_state_display(),

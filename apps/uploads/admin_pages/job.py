@@ -26,6 +26,7 @@ from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.exporting import Cell
+from apps.agencies.filter_pages import whole_list
 from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.agencies.ids import first_key
 from apps.clients.models import Client
@@ -33,7 +34,7 @@ from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
 from apps.counters.ui import exports
-from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin, exactly
+from apps.counters.ui.lists import ByCounterMixin, EmptyLink, PreparedListMixin, exactly
 from apps.counters.ui.pages import PageAdmin
 from apps.orders import numbers
 from apps.orders.admin_pages.fixes import Fix, fix_for
@@ -115,6 +116,11 @@ def progress(job: UploadJob) -> Progress:
     return Progress(delivered, rejected, 100 - delivered - rejected)
 
 
+def _linked(count: int, url: str) -> str:
+    """The number with the list behind it; nothing has none."""
+    return format_html('<a class="gp-link" href="{}">{}</a>', url, number(count)) if count else number(count)
+
+
 class EndedFilter(DayRangeFilter):
     """A job's key is made when it is asked for, so the days are nearly a stretch of keys."""
 
@@ -170,6 +176,9 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
     empty_icon = "cloud_upload"
     empty_title = _("No upload yet")
     empty_text = _("A counter's schedule starts uploads; “Upload now” on a counter's page starts one at once.")
+
+    def empty_link(self, request: HttpRequest) -> EmptyLink | None:
+        return EmptyLink(whole_list("counters_counter"), _("All counters"), "arrow_forward")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UploadJob]:
         return super().get_queryset(request).select_related("counter__account").defer("only_orders")
@@ -256,14 +265,16 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
 
     @display(description=_("Delivered"))
     def show_changes(self, job: UploadJob) -> str:
-        return format_html("{} <span class='gp-sub'>/ {}</span>", number(job.delivered), number(job.changes))
+        delivered = _linked(job.delivered, changes_list(job, Delivery.DELIVERED.value))
+        return format_html("{} <span class='gp-sub'>/ {}</span>", delivered, number(job.changes))
 
     @display(description=_("Held, rejected"))
     def show_problems(self, job: UploadJob) -> str:
         if not (job.held or job.rejected):
             return "—"
         tone = "gp-text--bad" if job.rejected else ""
-        return format_html('{} · <span class="{}">{}</span>', number(job.held), tone, number(job.rejected))
+        rejected = _linked(job.rejected, rejected_list(job))
+        return format_html('{} · <span class="{}">{}</span>', number(job.held), tone, rejected)
 
     @display(description=_("Started by"))
     def show_trigger(self, job: UploadJob) -> str:

@@ -25,14 +25,17 @@ def test_every_action_has_its_line():
 
 @pytest.mark.parametrize("name", found.actions())
 def test_who_does_it(world: World, name: str):
-    """Chosen by its key, and once more by “all of the list”, which is all of one's own."""
+    """Chosen by its key, and once more by “all of the list”, which is all of one's own, whatever keys are said to have
+    been asked about."""
     model, action = name.split(".")
     line, row = ACTIONS[name], ACTIONS[name].row(world.place)
     url, problems = f"/admin/{model.replace('_', '/', 1)}/", []
+    known = ",".join(str(key) for key in type(row)._base_manager.values_list("pk", flat=True))
     for person in PEOPLE:
         meets, visitor = getattr(line.who, person), Visitor(person, world)
         for across in ("0", "1"):
             data = {"action": action, "_selected_action": str(row.pk), "index": "0", "select_across": across}
+            data["_asked"] = known
             said = f"{name} by {person}, select_across={across}"
             with undone():
                 before, full = everything(), _of_the_full_counter(world)
