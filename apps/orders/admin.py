@@ -25,7 +25,7 @@ from apps.orders.admin_pages.changes import StatusChangeAdmin
 from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, SET_ZONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
-from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
+from apps.orders.admin_pages.mapping import SIMULATE, freed_by, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
 from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, waiting_of, work_tiles
 from apps.orders.admin_pages.people import ERASE, MERGE
@@ -44,6 +44,7 @@ checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
 )
+mapping_editor.freed_counts.append(freed_by)
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
 client_panels.extend([orders_of_client, identifiers_of_client])
 admin.site.register(Order, OrderAdmin)

@@ -1,5 +1,6 @@
 """What a press sets on its way is said before it is made; a schedule is chosen, not spelt."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from apps.counters.leaving import leaves, sends_by_itself
 from apps.counters.models import Counter
 from apps.counters.schedule import parse
 from apps.counters.ui.widgets import ScheduleInput
+from apps.goals.models import StatusMapping
 from apps.orders.models import StatusChange
 from tests.admin.conftest import Place
 from tests.admin.pages import form_data, words
@@ -100,7 +102,14 @@ def test_a_new_order_asks_for_its_counter_first(place: Place, other: Place, brow
     assert f'hx-get="{add}"' in browser.get(add).content.decode()
 
 
-# ---- switching the schedule ----
+# ---- a counter's page that lets something leave ----
+
+
+def sure_of(answer: Any) -> dict[str, str]:
+    """The box that the page asks to be ticked."""
+    found = re.search(r'name="(statuses-sure)" value="(\w+)"', answer.content.decode())
+    assert found is not None, "nobody is asked"
+    return {found[1]: found[2]}
 
 
 def test_who_lets_a_counter_send_is_told_what_waits(place: Place, browser: Browser):
@@ -108,16 +117,65 @@ def test_who_lets_a_counter_send_is_told_what_waits(place: Place, browser: Brows
     data = form_data(browser, page(place), schedule="as they come")
     asked = browser.post(page(place), data)
     assert asked.status_code == 200
-    told = "About 2 status changes will leave for Metrica at once."
-    assert told in str(asked.context["adminform"].form.errors["schedule"])
-    assert 'name="schedule-sure" value="as they come"' in asked.content.decode()
+    assert "About 2 status changes will leave for Metrica at once." in words(asked)
+    assert "Yes, let them leave" in words(asked)
     place.counter.refresh_from_db()
     assert place.counter.schedule == "manual"
-    another = {**data, "schedule": "every", "schedule-every": "5", "schedule-sure": "as they come"}
+    another = {**data, "schedule": "every", "schedule-every": "5", **sure_of(asked)}
     assert browser.post(page(place), another).status_code == 200, "that is not what was said yes to"
-    assert browser.post(page(place), {**data, "schedule-sure": "as they come"}).status_code == 302
+    assert browser.post(page(place), {**data, **sure_of(asked)}).status_code == 302
     place.counter.refresh_from_db()
     assert place.counter.schedule == "as they come"
+
+
+def mapped(place: Place, browser: Browser, status: str, **more: Any) -> dict[str, Any]:
+    """What the page sends where a third status is written into the mapping."""
+    row = {"crm_status": status, "type": "PAID", "goal_action_ids": "", "name": "", "position": "9"}
+    data = form_data(browser, page(place), **more)
+    return {**data, **{f"statuses-2-{name}": value for name, value in row.items()}, "statuses-TOTAL_FORMS": "3"}
+
+
+def test_a_status_that_frees_orders_is_asked_about(place: Place, browser: Browser):
+    schedule(place, "as they come")
+    place.push("A-1", "?", "?", revenue="1")
+    place.push("A-2", "other")
+    data = mapped(place, browser, "?")
+    asked = browser.post(page(place), data)
+    assert asked.status_code == 200
+    assert AT_ONCE in words(asked)
+    assert not StatusMapping.objects.filter(crm_status="?").exists()
+    assert browser.post(page(place), {**data, **sure_of(asked), "statuses-2-type": "SPAM"}).status_code == 200
+    assert browser.post(page(place), {**data, **sure_of(asked)}).status_code == 302
+    assert StatusMapping.objects.filter(crm_status="?").exists()
+
+
+@pytest.mark.parametrize(("field", "gone"), [("account", None), ("time_zone", "")])
+def test_what_the_counter_lacked_is_asked_about(place: Place, browser: Browser, field: str, gone: Any):
+    schedule(place, "as they come")
+    services.update_counter(counter=place.counter, **{field: gone})
+    place.push("A-1", "new")
+    place.push("A-2", "unknown")
+    given = {"account": str(place.account.pk), "time_zone": "Europe/Moscow"}[field]
+    data = form_data(browser, page(place), **{field: given})
+    asked = browser.post(page(place), data)
+    assert asked.status_code == 200
+    assert AT_ONCE in words(asked)
+    assert browser.post(page(place), {**data, **sure_of(asked)}).status_code == 302
+    place.counter.refresh_from_db()
+    assert str(getattr(place.counter, {"account": "account_id"}.get(field, field))) == given
+
+
+def test_all_of_it_is_asked_in_one(place: Place, browser: Browser):
+    """A schedule, a time zone and a status, all at once: each alone would let nothing go."""
+    services.update_counter(counter=place.counter, time_zone="")
+    place.push("A-1", "?")
+    data = mapped(place, browser, "?", time_zone="Europe/Moscow", schedule="every")
+    data.update({"schedule-every": "5", "schedule-unit": "m"})
+    asked = browser.post(page(place), data)
+    assert "1 status change will leave for Metrica at" in words(asked)
+    assert "on the counter's clock" in words(asked)
+    assert browser.post(page(place), {**data, **sure_of(asked)}).status_code == 302
+    assert place.change("A-1").delivery == "held", "a worker frees it"
 
 
 def test_nobody_is_asked_where_nothing_leaves_sooner(place: Place, browser: Browser):
@@ -127,6 +185,18 @@ def test_nobody_is_asked_where_nothing_leaves_sooner(place: Place, browser: Brow
         assert browser.post(page(place), form_data(browser, page(place), schedule=text)).status_code == 302, text
     services.pause(counter=place.counter, reason="x")
     assert browser.post(page(place), form_data(browser, page(place), schedule="as they come")).status_code == 302
+
+
+def test_nobody_is_asked_where_nothing_is_freed(place: Place, browser: Browser):
+    place.push("A-1", "?")
+    place.push("A-2", "new", emails=[])
+    assert browser.post(page(place), mapped(place, browser, "?")).status_code == 302, "it sends by hand alone"
+    StatusMapping.objects.filter(crm_status="?").delete()
+    schedule(place, "as they come")
+    assert browser.post(page(place), mapped(place, browser, "another")).status_code == 302, "nothing has that status"
+    assert browser.post(page(place), form_data(browser, page(place), name="Renamed")).status_code == 302
+    data = form_data(browser, page(place), time_zone="Europe/Nowhere")
+    assert "Unknown time zone" in words(browser.post(page(place), data)), "that comes first"
 
 
 # ---- the choice ----

@@ -24,9 +24,9 @@ from apps.orders import services
 from apps.orders.admin_pages.asking import WhyForm, how_many_again, how_many_chosen
 from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
 from apps.orders.hold_advice import sentence
+from apps.orders.holds import BY_STATUS
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
-_FOR_ITS_MEANING = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 RELEASABLE = frozenset({HoldReason.BY_HAND.value, HoldReason.UPDATE_WINDOW_CLOSED.value})
 
 
@@ -103,7 +103,7 @@ def _released(change: StatusChange) -> str:
     waiting = StatusChange.objects.filter(
         counter=change.counter_id,
         delivery=Delivery.HELD,
-        hold_reason__in=_FOR_ITS_MEANING,
+        hold_reason__in=BY_STATUS,
         order_status=change.order_status,
     )
     number = waiting.order_by()[:COUNTED_AT_MOST].count()
@@ -131,7 +131,7 @@ MAP = Act(
     initial=_map_initial,
     do=_map,
     button=_("Save and release"),
-    shown=_held_for(*_FOR_ITS_MEANING),
+    shown=_held_for(*BY_STATUS),
     main=True,
 )
 MAP_REJECTED = Act(

@@ -30,12 +30,11 @@ from apps.metrica.text import Text
 from apps.orders import numbers, services
 from apps.orders.admin_pages.asking import WhyForm
 from apps.orders.admin_pages.fixes import Fix, fix_for_counter
-from apps.orders.holds import COUNTER_REASONS
+from apps.orders.holds import BY_STATUS, COUNTER_REASONS
 from apps.orders.models import Delivery, HeldChange, HoldReason, StatusChange
 
 STATUS_ROWS: Final = 5000
 SHOWN: Final = 12
-BY_STATUS: Final = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 
 
 @dataclass(frozen=True, slots=True)
