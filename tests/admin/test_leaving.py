@@ -9,15 +9,19 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from apps.clients.models import Client
 from apps.counters import services
-from apps.counters.leaving import leaves, sends_by_itself
+from apps.counters.leaving import COUNTERS_TOLD, leave_together, leaves, sends_by_itself
 from apps.counters.models import Counter
 from apps.counters.schedule import parse
 from apps.counters.ui.widgets import ScheduleInput
 from apps.goals.models import StatusMapping
+from apps.goals.services import set_status
 from apps.orders.models import StatusChange
+from apps.uploads.models import UploadJob
 from tests.admin.conftest import Place
 from tests.admin.pages import form_data, words
+from tests.factories import make_counter
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +31,14 @@ NOT_YET = "Nothing leaves for Metrica until somebody presses “Upload now”."
 
 def page(place: Place) -> str:
     return reverse("admin:counters_counter_change", args=[place.counter.pk])
+
+
+def hold(change: StatusChange) -> None:
+    StatusChange.objects.filter(pk=change.pk).update(delivery="held", hold_reason="by_hand")
+
+
+def reject(change: StatusChange) -> None:
+    StatusChange.objects.filter(pk=change.pk).update(delivery="rejected", reject_code="x", hold_reason="")
 
 
 def schedule(place: Place, text: str) -> None:
@@ -92,6 +104,112 @@ def test_every_press_says_it(place: Place, browser: Browser):
         assert AT_ONCE in words(browser.get(url)), url
     assert "All that this brings or releases leaves for Metrica at once." in words(browser.get(whatever))
     assert f"Once all of them are mapped: {AT_ONCE}" in words(browser.get(page(place)))
+
+
+def question(browser: Browser, url: str) -> str:
+    answer = browser.get(url)
+    assert answer.status_code == 200, url
+    return str(answer.context["question"])
+
+
+def test_every_press_on_an_order_says_it(place: Place, browser: Browser):
+    schedule(place, "as they come")
+    order = place.push("A-1", "new", "won")
+    place.push("A-2", "new", emails=[])
+    place.push("A-3", "new")
+    place.push("A-4", "new")
+    reject(place.change("A-3"))
+    hold(place.change("A-4"))
+    nobody, rejected, held = (place.change(order_id) for order_id in ("A-2", "A-3", "A-4"))
+    StatusChange.objects.filter(pk=place.change("A-1", "new").pk).update(delivery="delivered")
+    Counter.objects.update(mode="detailed")
+    client = Client.objects.create(counter=place.counter, uniq_id="C-1", settled_revision=9)
+    for url in (
+        reverse("admin:orders_order_resend", args=[order.pk]),
+        reverse("admin:orders_order_retry", args=[rejected.order_id]),
+        reverse("admin:orders_order_release", args=[held.order_id]),
+        reverse("admin:orders_heldchange_identify", args=[nobody.pk]),
+        reverse("admin:orders_heldchange_release", args=[held.pk]),
+        reverse("admin:orders_rejectedchange_correct", args=[rejected.pk]),
+        reverse("admin:orders_rejectedchange_retry", args=[rejected.pk]),
+    ):
+        assert question(browser, url).endswith(AT_ONCE), url
+    told = question(browser, reverse("admin:clients_client_send", args=[client.pk]))
+    assert told.endswith("All that this brings or releases leaves for Metrica at once.")
+
+
+def test_every_press_on_a_counter_says_it(place: Place, browser: Browser):
+    schedule(place, "as they come")
+    place.push("A-1", "new")
+    pressed = {"resume": "counter_paused", "set_zone": "unknown_time_zone", "choose_account": "account_disconnected"}
+    lacks: dict[str, dict[str, Any]] = {
+        "resume": {"paused_at": timezone.now()},
+        "set_zone": {"time_zone": ""},
+        "choose_account": {"account": None},
+    }
+    for act, reason in pressed.items():
+        url = reverse(f"admin:counters_counter_{act}", args=[place.counter.pk])
+        Counter.objects.update(
+            paused_at=None, time_zone="Europe/Moscow", account=place.account, schedule="as they come"
+        )
+        Counter.objects.update(**lacks[act])
+        StatusChange.objects.update(delivery="held", hold_reason=reason)
+        assert question(browser, url).endswith(AT_ONCE), act
+        StatusChange.objects.update(hold_reason="by_hand")
+        assert question(browser, url).endswith("All that this brings or releases leaves for Metrica at once."), act
+        Counter.objects.update(schedule="manual")
+        assert question(browser, url).endswith(NOT_YET), act
+    Counter.objects.update(time_zone="", account=place.account, schedule="1h")
+    Counter.objects.update(next_upload_at=timezone.now() + timedelta(hours=1))
+    set_zone = reverse("admin:counters_counter_set_zone", args=[place.counter.pk])
+    assert question(browser, set_zone).endswith("leaves for Metrica with the next upload."), "whose clock is not known"
+    Counter.objects.update(paused_at=timezone.now())
+    assert "until the counter is resumed" in question(browser, set_zone), "that holds it all the same"
+
+
+def test_many_at_once_say_it_of_each_counter(place: Place, browser: Browser):
+    schedule(place, "as they come")
+    another = make_counter(account=place.account, name="Second")
+    set_status(counter=another, crm_status="new", type="IN_PROGRESS")
+    place.push("A-1", "new")
+    place.push("A-2", "new")
+    place.push("B-1", "new", counter=another)
+    mine, second = [place.change("A-1"), place.change("A-2")], [place.change("B-1")]
+
+    def asked(path: str, action: str, changes: list[StatusChange]) -> str:
+        data = {"action": action, "_selected_action": [str(change.pk) for change in changes], "index": "0"}
+        return str(browser.post(path, data).context["question"])
+
+    for path, action, prepare in (
+        ("/admin/orders/heldchange/", "release_changes", hold),
+        ("/admin/orders/rejectedchange/", "retry_rejected", reject),
+    ):
+        for change in (*mine, *second):
+            prepare(change)
+        assert asked(path, action, mine).endswith("About 2 status changes will leave for Metrica at once."), path
+        both = asked(path, action, [*mine, *second])
+        assert f"{place.counter}: About 2 status changes will leave for Metrica at once." in both, path
+        assert f"{another}: {NOT_YET}" in both, path
+
+
+def test_of_many_counters_a_few_are_told(place: Place):
+    many = [make_counter(account=place.account, name=f"No. {number}") for number in range(COUNTERS_TOLD + 2)]
+    assert leave_together({counter.pk: 1 for counter in many}).endswith("And those of 2 more counters.")
+    assert leave_together({}) == ""
+
+
+def test_a_job_made_once_more_says_how_much(place: Place, browser: Browser):
+    place.push("A-1", "new")
+    job = place.job(order=place.push("A-2", "new"), rejected=1)
+    again = reverse("admin:uploads_uploadjob_retry", args=[job.pk])
+    assert question(browser, again).endswith("1 status change will leave for Metrica.")
+    UploadJob.objects.filter(pk=job.pk).update(only_orders=[place.change("A-2").order_id])
+    assert question(browser, again).endswith("0 status changes will leave for Metrica.")
+    StatusChange.objects.filter(pk=place.change("A-2").pk).update(delivery="rejected", reject_code="x")
+    services.pause(counter=place.counter, reason="x")
+    for act in ("retry", "retry_rejected"):
+        url = reverse(f"admin:uploads_uploadjob_{act}", args=[job.pk])
+        assert "Nothing can leave now" in question(browser, url), act
 
 
 def test_a_new_order_asks_for_its_counter_first(place: Place, other: Place, browser: Browser):

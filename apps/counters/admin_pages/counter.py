@@ -27,6 +27,7 @@ from apps.counters import schedule as schedules
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
 from apps.counters.admin_pages.matching import SWITCH_ON
 from apps.counters.admin_pages.traffic import traffic_of
+from apps.counters.leaving import leaves_once
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
@@ -175,7 +176,10 @@ RESUME = Act(
     name="resume",
     title=_("Resume"),
     icon="play_arrow",
-    question=lambda request, counter: _("What the pause held is released and goes out with the next upload."),
+    question=lambda request, counter: (
+        _now("What the pause held is released and goes out with the next upload.")
+        + f" {leaves_once(counter, mended='counter_paused')}"
+    ),
     do=_resume,
     shown=lambda request, counter: counter.paused_at is not None,
     main=True,

@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from apps.counters.leaving import leaves, sends_by_itself
 from apps.counters.models import Counter
-from apps.counters.panels import COUNTED_AT_MOST, waiting_counts
+from apps.counters.panels import COUNTED_AT_MOST, freed_counts, waiting_counts
 from apps.counters.schedule import MANUAL, ScheduleError, parse
-from apps.goals import panels
 from apps.goals.statuses import StatusRow
 
 _FREEING = ("account_id", "time_zone")
@@ -28,7 +27,7 @@ def what_leaves(counter: Counter, draft: Callable[[], Sequence[StatusRow]], *, m
         count += sum(waiting(counter) for waiting in waiting_counts)
     if mapping_changed or any(getattr(was, name) != getattr(counter, name) for name in _FREEING):
         rows = draft()
-        count += sum(freed(counter, rows) for freed in panels.freed_counts)
+        count += sum(freed(counter, rows) for freed in freed_counts)
     if not count:
         return ""
     plan = parse(counter.schedule) if planned_anew else None

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.links import ask_owner, sees_accounts
+from apps.counters.leaving import leaves_once
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import update_counter
 from apps.counters.ui.acts import Act, ActForm
@@ -156,6 +157,7 @@ SET_ZONE = Act(
     icon="schedule",
     question=lambda request, counter: (
         _now("In which time zone does %(counter)s count its days? Times go to Metrica in it.") % {"counter": counter}
+        + f" {leaves_once(counter, mended=HoldReason.UNKNOWN_TIME_ZONE.value)}"
     ),
     form=ZoneForm,
     do=_set_zone,
@@ -170,7 +172,7 @@ def _ask_account(request: HttpRequest, counter: Counter) -> str:
         nothing = _now("No Metrica account is connected yet, so there is none to choose.")
         return f"{nothing} {ask_owner(request, counter.agency_id)}"
     text = _now("Whose token opens %(counter)s at Metrica? A new one is connected under “Metrica accounts”.")
-    return text % {"counter": counter}
+    return text % {"counter": counter} + f" {leaves_once(counter, mended=HoldReason.ACCOUNT_DISCONNECTED.value)}"
 
 
 CHOOSE_ACCOUNT = Act(

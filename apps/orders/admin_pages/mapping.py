@@ -193,10 +193,11 @@ def _resolver(counter: Counter, draft: Sequence[StatusRow]) -> Resolver:
     return Resolver(mode=counter.mode, mappings=draft, goal_ids=frozenset(known | goals))
 
 
-def freed_by(counter: Counter, draft: Sequence[StatusRow]) -> int:
-    """How many held changes the counter's page would set free, were it saved."""
-    statuses = {name for row in draft for name in (row.crm_status, *row.goal_action_ids)}
-    resolver = _resolver(counter, draft)
+def freed_by(counter: Counter, draft: Sequence[StatusRow] | None) -> int:
+    """How many held changes would be free with these settings and this mapping; None: with the kept one, which frees
+    none that waits for the meaning of its status."""
+    statuses = {name for row in draft or () for name in (row.crm_status, *row.goal_action_ids)}
+    resolver = Resolver.for_counter(counter) if draft is None else _resolver(counter, draft)
     return holds.would_be_free(counter=counter, resolver=resolver, statuses=statuses, at_most=COUNTED_AT_MOST)
 
 
