@@ -47,6 +47,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "comparison.requested": _("Reconciliation asked for"),
     "counter.attributes_changed": _("Custom attributes changed"),
     "counter.changed": _("Counter's settings changed"),
+    "counter.checked": _("Connection checked"),
     "counter.created": _("Counter added"),
     "counter.matching_switched_on": _("Advanced matching switched on"),
     "counter.metrica_changed": _("Counter moved to another Metrica"),

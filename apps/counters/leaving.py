@@ -1,5 +1,7 @@
 """When what a counter gets leaves for Metrica, as a sentence: read before a press that sets something on its way."""
 
+from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -8,10 +10,13 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from apps.counters.models import Counter
+from apps.counters.models import AccountState, Counter, MetricaAccount
+from apps.counters.panels import COUNTED_AT_MOST, freed_counts
 from apps.counters.schedule import Schedule, parse
 from apps.counters.services import block_reason
 from apps.metrica.text import Text
+
+COUNTERS_TOLD = 5
 
 _NOTHING_UNTIL: dict[str, Text] = {
     "counter_paused": _("Nothing leaves for Metrica until the counter is resumed."),
@@ -31,11 +36,13 @@ def leaves(
     changes: int | None = None,
     or_more: bool = False,
     schedule: Schedule | None = None,
+    mended: str = "",
     now: datetime | None = None,
 ) -> str:
     """When it leaves. `changes`: about how many status changes that are, `or_more` where the count stopped there; None
-    where nobody can tell. `schedule`: in place of the counter's own, as if it were set now. Needs `counter.account`."""
-    if reason := block_reason(counter):
+    where nobody can tell. `schedule`: in place of the counter's own, as if it were set now. `mended`: what holds all of
+    the counter's (see `block_reason`) and will be over. Needs `counter.account`."""
+    if reason := block_reason(_without(counter, mended)):
         return str(_NOTHING_UNTIL[reason])
     plan, now = schedule or parse(counter.schedule), now or timezone.now()
     if plan.kind == "manual":
@@ -58,8 +65,44 @@ def leaves(
     return text % {"count": count, "when": when}
 
 
+def leaves_once(counter: Counter, *, mended: str) -> str:
+    """The same of all that the counter's own state holds, once that is over."""
+    free = _without(counter, mended)
+    count = sum(freed(free, None) for freed in freed_counts)
+    return leaves(counter, changes=count or None, or_more=count >= COUNTED_AT_MOST, mended=mended)
+
+
+def leave_together(changes: Mapping[int, int]) -> str:
+    """The same of several counters, how many of each: {primary key: number of changes}. One query."""
+    counters = Counter.objects.select_related("account").in_bulk(changes)
+    told = {counter: leaves(counter, changes=changes[pk]) for pk, counter in counters.items()}
+    if len(told) == 1:
+        return next(iter(told.values()))
+    lines = [f"{counter}: {text}" for counter, text in list(told.items())[:COUNTERS_TOLD]]
+    if (more := len(told) - COUNTERS_TOLD) > 0:
+        text = ngettext("And those of %(count)s more counter.", "And those of %(count)s more counters.", more)
+        lines.append(text % {"count": more})
+    return " ".join(lines)
+
+
+def _without(counter: Counter, mended: str) -> Counter:
+    """As it would be if that did not hold its changes; in memory alone."""
+    if not mended:
+        return counter
+    free = copy(counter)
+    if mended == "counter_paused":
+        free.paused_at = None
+    elif mended == "account_disconnected":
+        free.account = MetricaAccount(state=AccountState.CONNECTED)
+    else:
+        free.time_zone = "UTC"
+    return free
+
+
 def _clock(due: datetime, zone: ZoneInfo | None, now: datetime) -> str:
-    local = due.astimezone(zone or ZoneInfo("UTC"))
+    if zone is None:  # it is being asked for
+        return _now("with the next upload")
+    local = due.astimezone(zone)
     today = local.date() == now.astimezone(local.tzinfo).date()
     # Translators: a day and a short month in Django's letters; "b" writes the month in lower case.
     time = f"{local:%H:%M}" if today else formats.date_format(local, f"{_now('j M')}, H:i")

@@ -37,6 +37,10 @@ COUNTED_AT_MOST = 1000
 waiting_counts: list[Callable[[Counter], int]] = []
 """How much of a counter would leave for Metrica if something left now, counted up to COUNTED_AT_MOST."""
 
+freed_counts: list[Callable[[Counter, Any], int]] = []
+"""How much of what a counter holds would be free with its settings as they are in memory, counted up to
+COUNTED_AT_MOST. The other argument is the mapping as its editor has it; None: as it is kept."""
+
 
 def counter_actions(*acts: Act) -> None:
     """Let the counter's page have these acts."""

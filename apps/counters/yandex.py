@@ -3,7 +3,9 @@ transaction; every call is in the ledger, and no token is.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,11 +21,14 @@ from apps.counters.leave import Way
 from apps.counters.logins import same
 from apps.counters.models import MetricaAccount
 from apps.counters.quotas.sharing import Caller
+from apps.counters.refusals import refusal
 from apps.counters.services import Consent
 from apps.metrica.client import MetricaClient
-from apps.metrica.errors import MetricaError
+from apps.metrica.errors import AuthorizationError, MetricaError
 from apps.metrica.oauth import OAuthClient, TokenAnswer
 from apps.metrica.oauth_errors import LOGIN_UNKNOWN, NOT_CONFIGURED, UNREADABLE, WRONG_LOGIN
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +122,19 @@ def read_test(account: MetricaAccount) -> int:
         rows = client.counters(per_page=1).rows
     services.note_reading(account_id=account.pk, at=timezone.now())
     return rows
+
+
+def asked(account: MetricaAccount, ask: Callable[[MetricaAccount], T]) -> T:
+    """What Metrica answers to a person's test of this account's token; a token that it refuses is used no more. Raises
+    MetricaError."""
+    try:
+        return ask(account)
+    except AuthorizationError as error:
+        # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
+        if error.http_status is None or services.disconnect_account(account=account, reason=refusal(error)):
+            raise
+        # The token was renewed while the old one was asked about: the new one is asked about instead.
+        return ask(MetricaAccount.objects.get(pk=account.pk))
 
 
 def disconnect(*, account: MetricaAccount, reason: str) -> MetricaError | None:

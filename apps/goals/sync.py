@@ -5,16 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit.services import record
 from apps.counters.gateway import metrica_client
-from apps.counters.models import Counter
-from apps.counters.services import note_info, update_counter
+from apps.counters.models import Counter, MetricaAccount
+from apps.counters.services import note_info, note_reading, update_counter
+from apps.counters.yandex import asked
 from apps.goals.goal_services import store_created_goal, store_goals
 from apps.goals.models import Goal
 from apps.goals.statuses import clean_goals
 from apps.metrica.client import GoalDraft, MetricaClient
-from apps.metrica.errors import CATALOGUE
+from apps.metrica.errors import CATALOGUE, MetricaError
 
 CREATED_AT_ONCE: Final = 20
 """Goals that one press of a button makes; each is a call, and a person waits."""
@@ -59,6 +62,30 @@ def refresh(*, counter: Counter) -> Refreshed:
         goals=store_goals(counter=counter, goals=goals),
         advanced_matching=info.collect_first_party_data,
     )
+
+
+def check(*, counter: Counter) -> Refreshed:
+    """A person's test of the connection: `refresh`, which leaves a trace whatever comes of it. A token that Metrica
+    refuses is used no more."""
+    if counter.account is None:
+        raise CATALOGUE["unauthorized"].error()
+
+    def ask(account: MetricaAccount) -> Refreshed:
+        counter.account = account
+        return refresh(counter=counter)
+
+    try:
+        read = asked(counter.account, ask)
+    except MetricaError as error:
+        _note_check(counter, outcome=error.code)
+        raise
+    note_reading(account_id=counter.account.pk, at=timezone.now())
+    _note_check(counter, outcome="ok", permission=read.permission, time_zone=read.time_zone)
+    return read
+
+
+def _note_check(counter: Counter, **found: str) -> None:
+    record(action="counter.checked", agency=counter.agency_id, obj=counter, details=found)
 
 
 def create_goals(*, counter: Counter, goals: Sequence[GoalDraft]) -> Created:

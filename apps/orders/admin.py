@@ -25,7 +25,7 @@ from apps.orders.admin_pages.changes import StatusChangeAdmin
 from apps.orders.admin_pages.correcting import CORRECT, LEAVE, RETRY_ONE
 from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, SET_ZONE
 from apps.orders.admin_pages.holds import HeldChangeAdmin
-from apps.orders.admin_pages.mapping import SIMULATE, late_goals_note, unknown_statuses_note
+from apps.orders.admin_pages.mapping import SIMULATE, freed_by, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
 from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, waiting_of, work_tiles
 from apps.orders.admin_pages.people import ERASE, MERGE
@@ -39,6 +39,7 @@ offer(HeldChange, MAP, IDENTIFY, RELEASE, REJECT, REJECT_STATUS)
 offer(RejectedChange, CORRECT, MAP_REJECTED, RETRY_ONE, LEAVE)
 counter_pages.counter_tiles.append(work_tiles)
 counter_pages.waiting_counts.append(waiting_of)
+counter_pages.freed_counts.append(freed_by)
 counter_pages.counter_actions(SIMULATE, SET_ZONE, CHOOSE_ACCOUNT)
 checkup.add_check(30, orders_step)
 mapping_editor.draft_buttons.append(

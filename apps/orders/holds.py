@@ -1,13 +1,13 @@
 """Why a change cannot go, and letting it go when the cause is gone (R8). Nothing waits silently."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from apps.orders import delivery
 from apps.orders.events import announce_accepted, changes_settled
 from apps.orders.models import Delivery, HoldReason, HoldReview, StatusChange
 
+BY_STATUS: Final = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 CHUNK: Final = 2000
 COUNTER_REASONS: Final = (
@@ -26,6 +27,7 @@ COUNTER_REASONS: Final = (
     HoldReason.ACCOUNT_DISCONNECTED,
     HoldReason.UNKNOWN_TIME_ZONE,
 )
+LOOKED_AT: Final = 10_000
 _TURNS: Final = 0x474F  # tells these locks of PostgreSQL from others'
 
 
@@ -127,6 +129,23 @@ def reassess(held: QuerySet[StatusChange], *, judge: HoldJudge, counter: Counter
                     released += delivery.release(change_ids=change_ids)
                     announce_accepted(counter.pk)
     return released
+
+
+def would_be_free(*, counter: Counter, resolver: Resolver, statuses: Collection[str], at_most: int) -> int:
+    """How much of what the counter's own state or the meaning of one of these statuses holds would be free, were the
+    counter as it is in memory and its mapping the resolver's. Counted up to `at_most`, among the first LOOKED_AT."""
+    judge = HoldJudge(counter=counter, now=timezone.now(), resolver=resolver)
+    if judge.block:
+        return 0
+    of_the_mapping = Q(hold_reason__in=BY_STATUS, order_status__in=statuses)
+    held = StatusChange.objects.filter(counter=counter, delivery=Delivery.HELD)
+    free = seen = 0
+    for chunk in _chunks(held.filter(Q(hold_reason__in=COUNTER_REASONS) | of_the_mapping)):
+        free += sum(not _judged(judge, facts) for facts in chunk)
+        seen += len(chunk)
+        if free >= at_most or seen >= LOOKED_AT:
+            break
+    return min(free, at_most)
 
 
 def release_clients(*, counter: Counter, upload_id: UUID) -> int:

@@ -8,11 +8,13 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.agencies.models import Membership
 from apps.audit.models import AuditEntry
 from apps.counters import services
 from apps.counters.encryption import decrypt
 from apps.counters.models import ApiCall, MetricaAccount
 from apps.sandbox import services as sandbox
+from apps.sandbox.models.site import Permission
 from tests.admin.conftest import Place
 from tests.admin.pages import errors, form_data, messages, words
 
@@ -25,6 +27,10 @@ SECRET = "y0_AgAAAAB-very-secret"
 
 def page(account: MetricaAccount) -> str:
     return reverse("admin:counters_metricaaccount_change", args=[account.pk])
+
+
+def counter_page(place: Place) -> str:
+    return reverse("admin:counters_counter_change", args=[place.counter.pk])
 
 
 def act(account: MetricaAccount, name: str) -> str:
@@ -160,6 +166,50 @@ def test_reading_the_counter_brings_its_zone_and_goals(metrica: Any, place: Plac
     place.counter.refresh_from_db()
     assert place.counter.time_zone == "Asia/Omsk"
     assert "from_metrica" in answer.content.decode()
+
+
+def test_the_connection_is_checked_on_the_counter_by_who_sees_no_accounts(metrica: Any, place: Place, login: Any):
+    Membership.objects.filter(user=place.manager).update(counter_ids=[place.counter.metrica_id])
+    browser, url = login(place.manager), reverse("admin:counters_counter_read", args=[place.counter.pk])
+    assert browser.get(page(place.account)).status_code in (403, 404)
+    assert "Check the connection" in words(browser.get(counter_page(place)))
+    assert "right “own”" in messages(browser.post(url, follow=True))
+    assert ApiCall.objects.filter(counter=place.counter, outcome="ok").count() == 2
+    entry = AuditEntry.objects.get(action="counter.checked")
+    assert (entry.object_id, entry.details["outcome"]) == (str(place.counter.pk), "ok")
+    assert entry.details["permission"] == "own" and entry.details["time_zone"] == "Asia/Omsk"
+    place.account.refresh_from_db()
+    assert place.account.reading_ok_at is not None
+
+
+def test_who_may_only_look_is_told_what_to_do(metrica: Any, place: Place, browser: Browser):
+    sandbox.add_access(counter=metrica, login=place.account.login, permission=Permission.VIEW, token="of-a-guest")
+    services.connect_account(
+        agency=place.agency,
+        login=place.account.login,
+        token="of-a-guest",
+        base_url=MetricaAccount.objects.get(pk=place.account.pk).base_url,
+    )
+    told = messages(browser.post(reverse("admin:counters_counter_read", args=[place.counter.pk]), follow=True))
+    assert "may only look at this counter" in told
+    assert "Let the counter's owner give this login the right to edit" in told
+
+
+def test_a_token_refused_for_the_counter_is_used_no_more(metrica: Any, place: Place, browser: Browser):
+    sandbox_url = MetricaAccount.objects.get(pk=place.account.pk).base_url
+    services.connect_account(agency=place.agency, login=place.account.login, token="wrong", base_url=sandbox_url)
+    answer = browser.post(reverse("admin:counters_counter_read", args=[place.counter.pk]))
+    assert "token" in errors(answer)
+    place.account.refresh_from_db()
+    assert place.account.state == "disconnected"
+    assert AuditEntry.objects.get(action="counter.checked").details["outcome"] == "invalid_token"
+
+
+def test_what_a_read_time_zone_frees_is_said_before(place: Place, browser: Browser):
+    services.update_counter(counter=place.counter, time_zone="", schedule="as they come")
+    place.push("A-1", "new")
+    question = browser.get(reverse("admin:counters_counter_read", args=[place.counter.pk])).context["question"]
+    assert question.endswith("1 status change will leave for Metrica at once.")
 
 
 def test_metrica_out_of_reach_is_told_and_nothing_is_lost(place: Place, browser: Browser):

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.counters.models import ApiCall
+from apps.counters.services import pause
 from apps.uploads.models import Upload, UploadJob, UploadState
 from tests.admin.conftest import FILE, Place, keep
 from tests.admin.pages import messages, words
@@ -63,6 +64,24 @@ def test_the_page_shows_files_requests_and_answers(place: Place, browser: Browse
     ):
         assert expected in text
     assert "hx-get" not in answer.content.decode().split('id="job"')[1].split(">")[0]
+
+
+def test_a_job_leads_on(place: Place, login: Any):
+    """To another upload, to what that would send, and to what Metrica's reports say."""
+    job, number = place.job(), place.counter.pk
+    upload = reverse("admin:counters_counter_upload", args=[number])
+    dry_run = reverse("admin:uploads_uploadjob_dry_run", args=[number])
+    compare = reverse("admin:dashboard_comparison_change", args=[number])
+    text = login(place.manager).get(page(job)).content.decode()
+    assert f'hx-get="{upload}?next=' in text
+    for url, title in ((dry_run, "Dry run"), (compare, "Compare with Metrica")):
+        assert f'href="{url}"' in text and title in text, url
+        assert login(place.manager).get(url).status_code == 200
+    seen = login(place.analyst).get(page(job)).content.decode()
+    assert upload not in seen, "not theirs to press"
+    assert compare in seen and dry_run in seen
+    pause(counter=place.counter, reason="x")
+    assert upload not in login(place.manager).get(page(job)).content.decode(), "nothing can leave"
 
 
 def test_the_page_costs_the_same_for_many_files(place: Place, browser: Browser, django_assert_num_queries: Any):

@@ -29,11 +29,9 @@ from apps.counters.admin_pages.importing import ImportingMixin
 from apps.counters.admin_pages.traffic import traffic_of
 from apps.counters.expiry import may_upload, renewal_text, rights_text, warning_of
 from apps.counters.models import AccountState, MetricaAccount
-from apps.counters.refusals import refusal
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, Outcome, offer
 from apps.counters.ui.lists import EmptyLink, PreparedListMixin
-from apps.metrica.errors import AuthorizationError
 from apps.metrica.oauth import Scope
 
 TOKEN_HELP = _("The OAuth token of this login. It is kept encrypted and nobody sees it again, you included.")
@@ -130,15 +128,7 @@ def _disconnect(request: HttpRequest, account: MetricaAccount, values: Mapping[s
 
 
 def _check(request: HttpRequest, account: MetricaAccount, values: Mapping[str, Any]) -> str:
-    try:
-        count = yandex.read_test(account)
-    except AuthorizationError as error:
-        # A token that cannot be decrypted here never reached Metrica: it may be as good as ever.
-        if error.http_status is None or services.disconnect_account(account=account, reason=refusal(error)):
-            raise
-        # The token was renewed while the old one was asked about: the new one is asked about instead.
-        account = MetricaAccount.objects.get(pk=account.pk)
-        count = yandex.read_test(account)
+    count = yandex.asked(account, yandex.read_test)
     told = ngettext(
         "Metrica answered: this account reaches %(count)s counter.",
         "Metrica answered: this account reaches %(count)s counters.",

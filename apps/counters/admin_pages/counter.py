@@ -27,7 +27,7 @@ from apps.counters import schedule as schedules
 from apps.counters.admin_pages.attributes import PRODUCTS, AttributeInline
 from apps.counters.admin_pages.matching import SWITCH_ON
 from apps.counters.admin_pages.traffic import traffic_of
-from apps.counters.leaving import leaves
+from apps.counters.leaving import leaves_once
 from apps.counters.models import AccountState, Counter
 from apps.counters.templatetags.goalpost import badge, since, state_badge
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
@@ -96,31 +96,21 @@ class CounterForm(forms.ModelForm):
                 self.add_error(name, changed_meanwhile(self.instance, bound, now))
 
     def _check_schedule(self, text: str) -> None:
-        """A period or a time that is none is told at the field; and where something waits, so is that it will leave."""
+        """A period or a time that is none is told at the field."""
         try:
-            plan = schedules.parse(text)
+            schedules.parse(text)
         except schedules.ScheduleError:
             if text.startswith("daily") or text.endswith(("m", "h")):
                 message = _("Write a number of minutes or hours, a week at most, or a time of the day.")
                 self.add_error("schedule", forms.ValidationError(message, code="bad_schedule"))
-            return  # whatever else it is, the service refuses it
-        if not self.instance.pk or "schedule" not in self.changed_data or self.errors:
-            return
-        sooner = self.initial.get("schedule") == schedules.MANUAL or plan.kind == "as_they_come"
-        if plan.kind == "manual" or not sooner or services.block_reason(self.instance):
-            return
-        widget = cast(ScheduleInput, self.fields["schedule"].widget)
-        if self.data.get(widget.sure_name(self.add_prefix("schedule"))) == plan.text:
-            return
-        if waiting := sum(count(self.instance) for count in panels.waiting_counts):
-            widget.ask(_now("Yes, let them leave"), meant=plan.text)
-            many = waiting >= panels.COUNTED_AT_MOST
-            told = leaves(self.instance, changes=waiting, or_more=many, schedule=plan)
-            self.add_error("schedule", forms.ValidationError(told, code="sends_what_waits"))
+            # Whatever else it is, the service refuses it.
 
     def clean(self) -> Any:
         values = super().clean() or {}
         self._look_again()
+        for name in values.keys() & set(SETTINGS) - set(self.changed_data) if self.instance.pk else ():
+            # As it is by now, whatever the page showed: the editor below judges the counter as it will be.
+            values[name] = getattr(self.instance, name)
         if "schedule" in values:
             self._check_schedule(values["schedule"])
         agency, number = values.get("agency") or self.agency_id, values.get("metrica_id")
@@ -186,7 +176,10 @@ RESUME = Act(
     name="resume",
     title=_("Resume"),
     icon="play_arrow",
-    question=lambda request, counter: _("What the pause held is released and goes out with the next upload."),
+    question=lambda request, counter: (
+        _now("What the pause held is released and goes out with the next upload.")
+        + f" {leaves_once(counter, mended='counter_paused')}"
+    ),
     do=_resume,
     shown=lambda request, counter: counter.paused_at is not None,
     main=True,

@@ -45,20 +45,7 @@ class GoalsInput(UnfoldAdminTextInputWidget):
 
 class ScheduleInput(forms.Widget):
     """A schedule as a choice, with a period or a time of the day where that asks for one. Its value is the text that
-    `schedule.parse` reads; another text that was posted is handed on as it is.
-
-    """
-
-    _question: tuple[str, str] | None = None
-
-    def ask(self, question: str, *, meant: str) -> None:
-        """Have the person confirm the schedule that is `meant`, by a box to tick."""
-        self._question = question, meant
-
-    @staticmethod
-    def sure_name(name: str) -> str:
-        """Of the box to tick."""
-        return f"{name}-sure"
+    `schedule.parse` reads; another text that was posted is handed on as it is."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
         kind = data.get(name)
@@ -83,18 +70,12 @@ class ScheduleInput(forms.Widget):
         count = UnfoldAdminIntegerFieldWidget({"aria-label": _("How many"), "min": "1", "max": "10080"})
         clock = UnfoldAdminTextInputWidget({"aria-label": _("Time of the day, on the counter's clock")})
         clock.input_type = "time"
-        sure = ""
-        if self._question:
-            question, meant = self._question
-            box = '<label class="gp-schedule__sure"><input type="checkbox" name="{}" value="{}"> {}</label>'
-            sure = format_html(box, self.sure_name(name), meant, question)
         return format_html(
-            '<div class="gp-schedule">{}<span data-when="every">{}{}</span><span data-when="daily">{}</span>{}</div>',
+            '<div class="gp-schedule">{}<span data-when="every">{}{}</span><span data-when="daily">{}</span></div>',
             UnfoldAdminSelectWidget(choices=kinds).render(name, kind, attrs, renderer),
             count.render(f"{name}-every", number, None, renderer),
             choose.render(f"{name}-unit", unit, None, renderer),
             clock.render(f"{name}-at", at, None, renderer),
-            sure,
         )
 
 

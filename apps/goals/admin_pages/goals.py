@@ -6,6 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from django import forms
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -22,6 +23,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin
+from apps.counters.leaving import leaves_once
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import badge, money, since
 from apps.counters.ui import exports
@@ -34,7 +36,13 @@ from apps.metrica.client import GoalDraft
 
 
 def _read(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> str:
-    read = sync.refresh(counter=counter)
+    read = sync.check(counter=counter)
+    if read.permission == "view" and counter.account is not None:
+        may_only_look = _now("%(login)s may only look at this counter, so it cannot upload.")
+        step = _now(
+            "Let the counter's owner give this login the right to edit, then read the counter from Metrica again."
+        )
+        messages.warning(request, f"{may_only_look % {'login': counter.account.login}} {step}")
     text = ngettext(
         "Metrica answered: time zone %(zone)s, right “%(right)s”, %(count)s goal that a status can reach.",
         "Metrica answered: time zone %(zone)s, right “%(right)s”, %(count)s goals that a status can reach.",
@@ -47,16 +55,23 @@ def _read(request: HttpRequest, counter: Counter, values: Mapping[str, Any]) -> 
     return f"{told} {matching}"
 
 
-READ = Act(
-    name="read",
-    title=_("Read from Metrica"),
-    icon="cloud_download",
-    question=lambda request, counter: _(
+def _ask_before_reading(request: HttpRequest, counter: Counter) -> str:
+    told = _now(
         "Shows whether the connection works: the counter's time zone, site, JavaScript goals and advanced matching are "
         "read from Metrica, and what the account may do there. Nothing is changed there."
-    ),
+    )
+    if counter.time_zone:
+        return told
+    return f"{told} {leaves_once(counter, mended='unknown_time_zone')}"  # the zone that is read frees what waits for it
+
+
+READ = Act(
+    name="read",
+    title=_("Check the connection"),
+    icon="network_check",
+    question=_ask_before_reading,
     do=_read,
-    button=_("Read"),
+    button=_("Ask Metrica"),
     shown=lambda request, counter: counter.account_id is not None,
 )
 
@@ -213,7 +228,7 @@ class GoalAdmin(PreparedListMixin, TenantAdmin):
     empty_icon = "flag"
     empty_title = _("No goal yet")
     empty_text = _(
-        "Goals of the kind “JavaScript event” come from Metrica: open a counter and press “Read from Metrica”."
+        "Goals of the kind “JavaScript event” come from Metrica: open a counter and press “Check the connection”."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Goal]:

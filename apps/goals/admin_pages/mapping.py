@@ -25,6 +25,7 @@ from apps.counters.ui.pages import draw
 from apps.counters.ui.widgets import GoalsInput
 from apps.goals import panels, services
 from apps.goals.admin_pages.laying_over import lay_over, newest_version, rows_of_version
+from apps.goals.admin_pages.letting_leave import meant, what_leaves
 from apps.goals.board import known_goals
 from apps.goals.forms import GoalsField, MapStatusForm, check_speakable, system_goal_names
 from apps.goals.models import MappingVersion, StatusMapping
@@ -63,10 +64,15 @@ class StatusFormSet(PaginationInlineFormSet):
 
     The page brings back which version of the mapping it showed. Where that has been overtaken, what was written is laid
     over the newest, and the person looks at it before it is saved.
+
+    The counter's settings are saved with the mapping, and `instance` has them as they were written: so it is here that
+    the whole page asks before it lets something leave.
     """
 
     data: Any
     overtaken: ValidationError | None = None  # who changed the mapping meanwhile, where the person wrote something
+    asks = True  # before something leaves; not where a draft is only looked at
+    to_confirm = ""  # what the box that says yes stands for, where it is asked
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,10 +105,27 @@ class StatusFormSet(PaginationInlineFormSet):
         if laid.wrote:
             self.overtaken = _overtaken_by(self.newest, laid.theirs)
 
+    @property
+    def sure_name(self) -> str:
+        return f"{self.prefix}-sure"
+
     def full_clean(self) -> None:
         super().full_clean()
         if self.overtaken is not None:
             self._non_form_errors.append(self.overtaken)
+        if self.is_bound and self.asks and self.instance.pk and not any(self.errors) and not self._non_form_errors:
+            self._ask_before_it_leaves()
+
+    def _ask_before_it_leaves(self) -> None:
+        changes = self.changes()
+        try:
+            told = what_leaves(self.instance, self.draft, mapping_changed=changes != ([], []))
+        except ValidationError:  # what is written cannot be kept: the service says so
+            return
+        wanted = meant(self.instance, changes)
+        if told and self.data.get(self.sure_name) != wanted:
+            self.to_confirm = wanted
+            self._non_form_errors.append(ValidationError(told, code="lets_leave"))
 
     def clean(self) -> None:
         super().clean()
@@ -241,7 +264,7 @@ def drafted(request: HttpRequest, counter: Counter) -> list[StatusRow] | None:
         prefix=MAPPING_FIELDS,
         queryset=inline.get_queryset(request).filter(counter=counter),
     )
-    formset.overtaken = None  # it is looked at, not saved
+    formset.overtaken, formset.asks = None, False  # it is looked at, not saved
     return formset.draft() if formset.is_valid() else None
 
 

@@ -1,17 +1,20 @@
 """What a person does to an order and to a held change."""
 
+from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.clients.models import Client
-from apps.counters.leaving import leaves
+from apps.counters.leaving import leave_together, leaves
+from apps.counters.models import Counter
 from apps.counters.panels import COUNTED_AT_MOST
 from apps.counters.ui.acts import Act
 from apps.counters.ui.bulk import BulkAct
@@ -24,9 +27,9 @@ from apps.orders import services
 from apps.orders.admin_pages.asking import WhyForm, how_many_again, how_many_chosen
 from apps.orders.admin_pages.intake import IdentifyForm, NewStatusForm, take_in
 from apps.orders.hold_advice import sentence
+from apps.orders.holds import BY_STATUS
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
-_FOR_ITS_MEANING = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 RELEASABLE = frozenset({HoldReason.BY_HAND.value, HoldReason.UPDATE_WINDOW_CLOSED.value})
 
 
@@ -103,11 +106,16 @@ def _released(change: StatusChange) -> str:
     waiting = StatusChange.objects.filter(
         counter=change.counter_id,
         delivery=Delivery.HELD,
-        hold_reason__in=_FOR_ITS_MEANING,
+        hold_reason__in=BY_STATUS,
         order_status=change.order_status,
     )
-    number = waiting.order_by()[:COUNTED_AT_MOST].count()
-    return leaves(change.counter, changes=number, or_more=number >= COUNTED_AT_MOST)
+    return _leave(change.counter, waiting)
+
+
+def _leave(counter: Counter, changes: QuerySet[StatusChange]) -> str:
+    """When these leave, and how many they are."""
+    number = changes.order_by()[:COUNTED_AT_MOST].count()
+    return leaves(counter, changes=number, or_more=number >= COUNTED_AT_MOST)
 
 
 def _is_held(request: HttpRequest, change: StatusChange) -> bool:
@@ -131,7 +139,7 @@ MAP = Act(
     initial=_map_initial,
     do=_map,
     button=_("Save and release"),
-    shown=_held_for(*_FOR_ITS_MEANING),
+    shown=_held_for(*BY_STATUS),
     main=True,
 )
 MAP_REJECTED = Act(
@@ -154,6 +162,7 @@ IDENTIFY = Act(
     icon="person_add",
     question=lambda request, change: (
         _now("Who is behind the order %(order)s? One of these is enough.") % {"order": change.order.order_id}
+        + f" {_leave(change.counter, change.order.changes.filter(hold_reason=HoldReason.NO_IDENTIFIERS))}"
     ),
     form=IdentifyForm,
     do=_identify,
@@ -165,7 +174,7 @@ RELEASE = Act(
     name="release",
     title=_("Send anyway"),
     icon="send",
-    question=lambda request, change: sentence(change.hold_reason),
+    question=lambda request, change: f"{sentence(change.hold_reason)} {leaves(change.counter, changes=1)}",
     do=_release,
     shown=_held_for(*RELEASABLE),
     main=True,
@@ -211,6 +220,7 @@ RELEASE_MANY = BulkAct(
     question=lambda request, changes: (
         f"{how_many_chosen(changes)} "
         + _now("Those held by a person, and those whose update window has closed, go with the next upload.")
+        + f" {leave_together(Tally(change.counter_id for change in changes if change.hold_reason in RELEASABLE))}"
     ),
     do=_release_many,
 )
@@ -266,8 +276,9 @@ RESEND = Act(
     name="resend",
     title=_("Send the current state again"),
     icon="replay",
-    question=lambda request, order: _(
-        "Metrica gets the order's newest delivered state once more. Goals that it has reached stay reached."
+    question=lambda request, order: (
+        _now("Metrica gets the order's newest delivered state once more. Goals that it has reached stay reached.")
+        + f" {leaves(order.counter, changes=1)}"
     ),
     do=_resend,
     button=_("Send again"),
@@ -277,8 +288,9 @@ RETRY = Act(
     name="retry",
     title=_("Send rejected again"),
     icon="replay",
-    question=lambda request, order: _(
-        "Rejected statuses of this order go once more, with what is known of it by now; then its current state."
+    question=lambda request, order: (
+        _now("Rejected statuses of this order go once more, with what is known of it by now; then its current state.")
+        + f" {_leave(order.counter, order.changes.needing_a_person())}"
     ),
     do=_retry,
     shown=lambda request, order: order.changes.needing_a_person().exists(),
@@ -297,8 +309,12 @@ def _hold(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
 
 
 def _release_order(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> str:
-    held = list(order.changes.filter(delivery=Delivery.HELD, hold_reason__in=RELEASABLE))
-    return _release_many(request, held, values)
+    return _release_many(request, list(_releasable(order)), values)
+
+
+def _releasable(order: Order) -> QuerySet[StatusChange]:
+    rows: QuerySet[StatusChange] = order.changes.filter(delivery=Delivery.HELD, hold_reason__in=RELEASABLE)
+    return rows
 
 
 HOLD = Act(
@@ -315,12 +331,15 @@ RELEASE_ORDER = Act(
     name="release",
     title=_("Release"),
     icon="lock_open",
-    question=lambda request, order: _(
-        "What a person held of this order, and what is held because its update window has closed, goes to Metrica with "
-        "the next upload."
+    question=lambda request, order: (
+        _now(
+            "What a person held of this order, and what is held because its update window has closed, goes to Metrica "
+            "with the next upload."
+        )
+        + f" {_leave(order.counter, _releasable(order))}"
     ),
     do=_release_order,
-    shown=lambda request, order: order.changes.filter(delivery=Delivery.HELD, hold_reason__in=RELEASABLE).exists(),
+    shown=lambda request, order: _releasable(order).exists(),
 )
 
 
@@ -333,8 +352,9 @@ SEND_CLIENT = Act(
     name="send",
     title=_("Send again"),
     icon="replay",
-    question=lambda request, client: _(
-        "The client is uploaded once more as it is known here. Orders that were held because of it are released."
+    question=lambda request, client: (
+        _now("The client is uploaded once more as it is known here. Orders that were held because of it are released.")
+        + f" {leaves(client.counter)}"
     ),
     do=_send_client,
     shown=lambda request, client: (

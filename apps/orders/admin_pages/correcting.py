@@ -1,5 +1,6 @@
 """What a person does about rejected changes: correct and send again, send again as they are, leave them as they are."""
 
+from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from apps.counters.leaving import leave_together, leaves
 from apps.counters.ui.acts import Act, ActForm
 from apps.counters.ui.bulk import BulkAct
 from apps.counters.ui.widgets import SuggestInput
@@ -95,7 +97,7 @@ def _is_rejected(request: HttpRequest, change: StatusChange) -> bool:
     return change.delivery == Delivery.REJECTED
 
 
-def _question(request: HttpRequest, change: StatusChange) -> str:
+def _question(change: StatusChange) -> str:
     told = advice_for(change)
     what = _now("“%(status)s” of the order %(order)s") % {"status": change.order_status, "order": change.order.order_id}
     return f"{what}. {told.means} {told.next_step}"
@@ -127,7 +129,7 @@ CORRECT = Act(
     name="correct",
     title=_("Correct and send again"),
     icon="edit",
-    question=_question,
+    question=lambda request, change: f"{_question(change)} {leaves(change.counter, changes=1)}",
     form=CorrectForm,
     initial=lambda request, change: current_values(change),
     do=_correct,
@@ -138,7 +140,7 @@ RETRY_ONE = Act(
     name="retry",
     title=_("Send again"),
     icon="replay",
-    question=lambda request, change: f"{_question(request, change)} {_LATE}",
+    question=lambda request, change: f"{_question(change)} {_LATE} {leaves(change.counter, changes=1)}",
     do=_retry,
     shown=_is_rejected,
 )
@@ -173,7 +175,7 @@ RETRY_MANY = BulkAct(
     question=lambda request, changes: (
         f"{how_many_chosen(changes)} "
         + _now("They go with the next upload, with what is known of their orders by now.")
-        + f" {_LATE}"
+        + f" {_LATE} {leave_together(Tally(change.counter_id for change in changes))}"
     ),
     do=_retry_many,
 )

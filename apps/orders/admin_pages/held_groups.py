@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.links import ask_owner, sees_accounts
+from apps.counters.leaving import leaves_once
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import update_counter
 from apps.counters.ui.acts import Act, ActForm
@@ -30,12 +31,11 @@ from apps.metrica.text import Text
 from apps.orders import numbers, services
 from apps.orders.admin_pages.asking import WhyForm
 from apps.orders.admin_pages.fixes import Fix, fix_for_counter
-from apps.orders.holds import COUNTER_REASONS
+from apps.orders.holds import BY_STATUS, COUNTER_REASONS
 from apps.orders.models import Delivery, HeldChange, HoldReason, StatusChange
 
 STATUS_ROWS: Final = 5000
 SHOWN: Final = 12
-BY_STATUS: Final = (HoldReason.UNMAPPED_STATUS.value, HoldReason.STATUS_WITHOUT_GOAL.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,7 @@ SET_ZONE = Act(
     icon="schedule",
     question=lambda request, counter: (
         _now("In which time zone does %(counter)s count its days? Times go to Metrica in it.") % {"counter": counter}
+        + f" {leaves_once(counter, mended=HoldReason.UNKNOWN_TIME_ZONE.value)}"
     ),
     form=ZoneForm,
     do=_set_zone,
@@ -177,7 +178,7 @@ def _ask_account(request: HttpRequest, counter: Counter) -> str:
         nothing = _now("No Metrica account is connected yet, so there is none to choose.")
         return f"{nothing} {ask_owner(request, counter.agency_id)}"
     text = _now("Whose token opens %(counter)s at Metrica? A new one is connected under “Metrica accounts”.")
-    return text % {"counter": counter}
+    return text % {"counter": counter} + f" {leaves_once(counter, mended=HoldReason.ACCOUNT_DISCONNECTED.value)}"
 
 
 CHOOSE_ACCOUNT = Act(

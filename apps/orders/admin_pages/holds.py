@@ -20,9 +20,10 @@ from apps.counters.templatetags.goalpost import badge
 from apps.counters.ui.lists import counters_in_view
 from apps.orders import numbers
 from apps.orders.admin_pages.acts import REJECT_MANY, RELEASE_MANY
-from apps.orders.admin_pages.held_groups import BY_STATUS, STATUS_ROWS, held_counters, held_statuses
+from apps.orders.admin_pages.held_groups import STATUS_ROWS, held_counters, held_statuses
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.hold_advice import sentence
+from apps.orders.holds import BY_STATUS
 from apps.orders.models import Delivery, HeldChange, HoldReason
 
 

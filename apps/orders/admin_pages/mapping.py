@@ -21,6 +21,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.counters.leaving import leaves
 from apps.counters.models import Counter
+from apps.counters.panels import COUNTED_AT_MOST
 from apps.counters.ui.acts import Act, ActForm
 from apps.goals.admin_pages.mapping import MAPPING_FIELDS, drafted
 from apps.goals.goal_checks import goals_in_use
@@ -31,7 +32,7 @@ from apps.goals.statuses import StatusRow
 from apps.goals.suggestions import suggested_type
 from apps.metrica.rules import BINDING_WINDOW
 from apps.metrica.vocabulary import OrderType
-from apps.orders import replay
+from apps.orders import holds, replay
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 
 HELD_LOOKED_AT = 10_000
@@ -190,6 +191,14 @@ def _resolver(counter: Counter, draft: Sequence[StatusRow]) -> Resolver:
     known = set(Goal.objects.filter(counter=counter).values_list("identifier", flat=True))
     goals = {goal for row in draft for goal in row.goal_action_ids}
     return Resolver(mode=counter.mode, mappings=draft, goal_ids=frozenset(known | goals))
+
+
+def freed_by(counter: Counter, draft: Sequence[StatusRow] | None) -> int:
+    """How many held changes would be free with these settings and this mapping; None: with the kept one, which frees
+    none that waits for the meaning of its status."""
+    statuses = {name for row in draft or () for name in (row.crm_status, *row.goal_action_ids)}
+    resolver = Resolver.for_counter(counter) if draft is None else _resolver(counter, draft)
+    return holds.would_be_free(counter=counter, resolver=resolver, statuses=statuses, at_most=COUNTED_AT_MOST)
 
 
 SIMULATE = Act(

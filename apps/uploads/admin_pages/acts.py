@@ -42,7 +42,7 @@ def _follow(request: HttpRequest, job: UploadJob, told: str = "") -> HttpRespons
     return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job.pk]))
 
 
-def _nothing_goes(counter: Counter) -> str:
+def nothing_goes(counter: Counter) -> str:
     """A sentence about why nothing of the counter can leave now; empty where it can."""
     reason = block_reason(counter)
     if not reason:
@@ -52,7 +52,7 @@ def _nothing_goes(counter: Counter) -> str:
 
 
 def _ask_counter(request: HttpRequest, counter: Counter) -> str:
-    if told := _nothing_goes(counter):
+    if told := nothing_goes(counter):
         return told
     number = _waiting(counter=counter)
     if not number:
@@ -68,7 +68,7 @@ def _upload_counter(request: HttpRequest, counter: Counter, values: Mapping[str,
 
 
 def _ask_order(request: HttpRequest, order: Order) -> str:
-    if told := _nothing_goes(order.counter):
+    if told := nothing_goes(order.counter):
         return told
     number = _waiting(counter=order.counter_id, order=order)
     if number:
@@ -119,6 +119,14 @@ def _cancel(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> 
     return _now("The job stops before its next file. What was not sent waits for the next upload.")
 
 
+def _ask_again(job: UploadJob) -> str:
+    if told := nothing_goes(job.counter):
+        return told
+    some = {"order__in": job.only_orders} if job.only_orders else {}
+    number = _waiting(counter=job.counter, **some)
+    return _now("%(changes)s will leave for Metrica.") % {"changes": _how_many(number)}
+
+
 def _retry(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> Any:
     again = services.retry_job(job=job)
     return _follow(request, again, _now("A new job takes up what this one left. This page follows it."))
@@ -166,8 +174,9 @@ RETRY = Act(
     name="retry",
     title=_("Upload once more"),
     icon="replay",
-    question=lambda request, job: _(
-        "A new job is made for all that is still waiting. What Metrica has is not sent again."
+    question=lambda request, job: (
+        _now("A new job is made for all that is still waiting. What Metrica has is not sent again.")
+        + f" {_ask_again(job)}"
     ),
     do=_retry,
     shown=lambda request, job: job.state not in UNFINISHED_JOBS,

@@ -43,6 +43,7 @@ from apps.orders.reject_advice import Advice, advice_for
 from apps.uploads import files
 from apps.uploads.admin_pages.calls import calls_of
 from apps.uploads.admin_pages.dry_run import CONTENT_TYPES, DryRunPages
+from apps.uploads.admin_pages.going_on import going_on
 from apps.uploads.admin_pages.looked_up import LookedUp, looked_up
 from apps.uploads.admin_pages.rejected import changes_list, rejected_list, still_rejected
 from apps.uploads.models import UNFINISHED_JOBS, Part, Upload, UploadJob, UploadState
@@ -239,6 +240,7 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
             "version": version,
             "more_uploads": len(uploads) > SHOWN_UPLOADS,
             "progress": progress(obj),
+            "going_on": going_on(request, obj.counter) if "part" not in request.GET else [],
             "problem": describe(obj.error_code),
             "unfinished": obj.state in UNFINISHED_JOBS,
             "took": (obj.finished_at or now) - obj.started_at if obj.started_at else None,

@@ -19,6 +19,7 @@ from apps.counters.ui.acts import Act
 from apps.orders import numbers
 from apps.orders.models import Delivery, StatusChange
 from apps.uploads import services
+from apps.uploads.admin_pages.acts import nothing_goes
 from apps.uploads.models import UNFINISHED_JOBS, Upload, UploadJob
 
 
@@ -74,7 +75,7 @@ def _question(request: HttpRequest, job: UploadJob) -> str:
         "%(count)s rejected status changes go once more with a new job, with what is known of their orders by now.",
         number,
     )
-    return text % {"count": number}
+    return f"{text % {'count': number}} {nothing_goes(job.counter)}".strip()
 
 
 def _retry(request: HttpRequest, job: UploadJob, values: Mapping[str, Any]) -> Any:
