@@ -102,19 +102,20 @@ def _called(rows: QuerySet[Client], term: str) -> Meant:
     """Whose name, or what stands in it behind the first word, begins so, in one of the ways in which the words may be
     written: ranges of two indexes.
 
-    The plain ways are asked one by one: of a name that many have, PostgreSQL would read all names rather than one range
-    after another.
+    The plain ways, and all of the second index, are asked one by one: of a name that many have, PostgreSQL would read
+    all names rather than one range after another, and what an expression holds it guesses worst.
     """
     rows = rows.exclude(name="").alias(later=AfterFirstWord("name"))
     found = Meant()
     for name, starts in (("name", names(term)), ("later", later_words(term))):
-        for start in starts[:_PLAIN]:
+        alone = len(starts) if name == "later" else _PLAIN
+        for start in starts[:alone]:
             found.take(beginning(rows, name, start))
             if len(found.keys) >= LIMIT:
                 found.cut = True
                 return found
         rest = Q()
-        for start in starts[_PLAIN:]:
+        for start in starts[alone:]:
             rest |= Q(**{f"{name}__gte": start, f"{name}__lt": start + _LAST})
         if rest:
             found.take(rows.filter(rest))
@@ -149,7 +150,9 @@ def later_words(term: str) -> list[str]:
     words = _words(term)
     if not words:
         return []
-    return list(dict.fromkeys([*_written(words), *_marked(words)]))[:MOST_NAMES]
+    plain = list(dict.fromkeys(_written(words)))[:_PLAIN]
+    quoted = [f"{mark}{own}" for mark in _MARKS[1:3] for own in (_capitals(words), " ".join(words).upper())]
+    return [*plain, *quoted]
 
 
 def _words(term: str) -> list[str]:
