@@ -18,13 +18,12 @@ from django.utils import timezone
 
 from apps.agencies import exporting
 from apps.agencies.models import Agency, Role, SavedFilter, User
-from apps.agencies.paginator import ModestPaginator
 from apps.agencies.tenancy import counter_path_of
 from apps.audit import trace
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import Counter
-from apps.orders.admin_pages import work_filter
+from apps.orders.admin_pages import changes, work_filter
 from apps.orders.models import HeldChange, Order, StatusChange
 from apps.uploads.models import Heartbeat
 from tests.admin.access.table import OBJECTS, PLATFORM
@@ -313,7 +312,7 @@ def test_rows_that_no_filter_came_to_are_told_of(place: Place, browser: Browser,
 def test_a_search_of_what_waits_leaves_whole(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch):
     for number in range(4):
         place.push(f"A-{number}", "new")
-    monkeypatch.setattr(ModestPaginator, "COUNT_LIMIT", 2)
+    monkeypatch.setattr(changes, "MOST_FOUND", 2)
     assert len(browser.get("/admin/orders/statuschange/?q=new").context["cl"].result_list) == 2
     assert len(cells(browser.get(f"{address(StatusChange)}?q=new"))) == 5
 

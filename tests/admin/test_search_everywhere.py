@@ -93,7 +93,7 @@ def test_it_costs_the_same_for_many(place: Place, browser: Browser, django_asser
     for number in range(12):
         place.push(f"D-{number:04}", "new", client_uniq_id=f"C-{number}", client_name="Anna")
     found(browser, "Anna")
-    with django_assert_max_num_queries(31) as few:
+    with django_assert_max_num_queries(37) as few:
         assert len(found(browser, "Anna")) == 14  # seven of each kind
     for number in range(12, 30):
         place.push(f"D-{number:04}", "new", client_uniq_id=f"C-{number}", client_name="Anna")

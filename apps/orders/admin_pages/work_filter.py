@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import cut, few
+from apps.agencies.changelists import cut, few, is_few
 from apps.agencies.filters import days_asked
 from apps.agencies.paginator import LimitedPaginator
 from apps.orders.admin_pages.order_filters import any_counter_asked, counters_asked, search_asked, searched
@@ -48,8 +48,9 @@ class WorkFilter(DropdownFilter):
             return queryset
         newest, whole = _closing(request) if work == CLOSING else _with_change(request, work)
         if not whole:
+            found = searched(request, queryset)
             if _narrowed(request):
-                return _having(searched(request, queryset), work)
+                return _having(found, work)
             _say_so(request)
         few(request)
         return queryset.filter(pk__among=newest)
@@ -80,12 +81,13 @@ def _first(keys: list[int]) -> tuple[list[int], bool]:
 
 
 def _narrowed(request: HttpRequest) -> bool:
-    """Whether the list is down to what an index has. Over all agencies it never is: so many counters' stretches of an
-    index take longer than a page may, and staff can choose one of them."""
+    """Whether the list is down to what an index has. Over all agencies days and a status do not do that: so many
+    counters' stretches of an index take longer than a page may, and staff can choose one of them."""
+    if is_few(request) or request.GET.get("client"):
+        return True
     if actor_of(request).agencies is None and not any_counter_asked(request):
         return False
-    given = request.GET.get("status") or request.GET.get("client") or search_asked(request)
-    return bool(given or days_asked(request, "create_date_time"))
+    return bool(request.GET.get("status") or search_asked(request) or days_asked(request, "create_date_time"))
 
 
 def _having(orders: QuerySet[Any], work: str) -> QuerySet[Order]:
