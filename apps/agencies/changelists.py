@@ -58,8 +58,10 @@ def stays_unread(request: HttpRequest) -> bool:
     return getattr(request, "list_stays_unread", False)
 
 
-def cut(request: HttpRequest, said: str) -> None:
-    """Some filter, or the search, has not come to all of the rows: `said` above the list, and noted of its export."""
+def cut(request: HttpRequest, text: str, *, shown: int) -> None:
+    """Some filter, or the search, has not come to all of the rows, but to so many: the text, which has a place for
+    `shown`, is said above the list, and its export notes it."""
+    said = text % {"shown": number_format(shown, force_grouping=True)}
     known: tuple[str, ...] = getattr(request, "list_cuts", ())
     request.list_cuts = tuple(dict.fromkeys([*known, said]))  # type: ignore[attr-defined]
 
@@ -71,7 +73,7 @@ def search_cut(request: HttpRequest, found: int) -> None:
         "The search stops at the first %(shown)s that fit: write more of it.",
         found,
     )
-    cut(request, text % {"shown": number_format(found, force_grouping=True)})
+    cut(request, text, shown=found)
 
 
 class Listed(NamedTuple):

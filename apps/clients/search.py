@@ -21,6 +21,7 @@ LEGAL_FORMS: Final = frozenset(
     ["ооо", "оао", "зао", "пао", "ао", "нао", "ип", "пк", "нко", "ано", "тоо", "чп", "гуп", "муп", "фгуп", "llc", "ltd"]
 )
 _MARKS = ("", "«", '"', "“")
+_MARKS_OF_FIRMS = ("«", '"')
 _QUOTES = re.compile(r"""[«»"“”„]+""")
 _LAST = "\U0010ffff"
 _MOST_WORDS = 6
@@ -139,9 +140,7 @@ def names(term: str) -> list[str]:
         if len(words) <= _TURNED_WORDS:
             found.update(dict.fromkeys(_capitals(turned) for turned in permutations(words)))
             found.update(dict.fromkeys(" ".join(turned).upper() for turned in permutations(words)))
-        found.update(
-            dict.fromkeys(f"{mark}{own}" for own in (_capitals(words), " ".join(words).upper()) for mark in _MARKS)
-        )
+        found.update(dict.fromkeys(_marked(words, _MARKS)))
     return list(found)[:MOST_NAMES]
 
 
@@ -151,8 +150,7 @@ def later_words(term: str) -> list[str]:
     if not words:
         return []
     plain = list(dict.fromkeys(_written(words)))[:_PLAIN]
-    quoted = [f"{mark}{own}" for mark in _MARKS[1:3] for own in (_capitals(words), " ".join(words).upper())]
-    return [*plain, *quoted]
+    return [*plain, *_marked(words, _MARKS_OF_FIRMS)]
 
 
 def _words(term: str) -> list[str]:
@@ -167,9 +165,9 @@ def _written(words: Sequence[str]) -> Iterable[str]:
     return whole, _capitals(words), whole.upper(), whole.lower(), " ".join([_capital(words[0]), *rest]).strip()
 
 
-def _marked(words: Sequence[str]) -> Iterable[str]:
-    """With each quotation mark before them, and without."""
-    return (f"{mark}{own}" for own in (_capitals(words), " ".join(words).upper()) for mark in _MARKS)
+def _marked(words: Sequence[str], marks: Iterable[str]) -> Iterable[str]:
+    """With each of the quotation marks before them."""
+    return (f"{mark}{own}" for mark in marks for own in (_capitals(words), " ".join(words).upper()))
 
 
 def _capitals(words: Iterable[str]) -> str:

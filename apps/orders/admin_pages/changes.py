@@ -122,11 +122,11 @@ class StatusChangeAdmin(WorkListAdmin):
             return rows, more
         # No index has what waits by its status: all of it is looked through, and that once.
         found = rows.select_related(None).order_by(*chosen_order(request)).values_list("pk", flat=True)
-        keys = list(merged(found, super().parts_of(request), stop=MOST_FOUND))
-        if len(keys) == MOST_FOUND:
+        keys = list(merged(found, super().parts_of(request), stop=MOST_FOUND + 1))
+        if len(keys) > MOST_FOUND:
             search_cut(request, MOST_FOUND)
         few(request)
-        return queryset.filter(pk__among=keys), more
+        return queryset.filter(pk__among=keys[:MOST_FOUND]), more
 
     def parts_of(self, request: HttpRequest) -> Parts | None:
         """By the counter for everybody: there is no index of all that waits."""

@@ -11,7 +11,6 @@ from typing import Any, Final
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -105,7 +104,7 @@ def _say_so(request: HttpRequest, most: int) -> None:
         "Choose days or a counter to look further back.",
         most,
     )
-    cut(request, text % {"shown": number_format(most, force_grouping=True)})
+    cut(request, text, shown=most)
 
 
 class ClientFilter(LinkFilter):

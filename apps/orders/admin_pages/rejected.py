@@ -8,7 +8,6 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
@@ -86,7 +85,7 @@ def _say_so(request: HttpRequest) -> None:
         "Looked for among the newest %(shown)s rejected status changes. Choose a counter to look further back.",
         LOOKED_AT,
     )
-    cut(request, text % {"shown": number_format(LOOKED_AT, force_grouping=True)})
+    cut(request, text, shown=LOOKED_AT)
 
 
 class RejectedChangeAdmin(WorkListAdmin):

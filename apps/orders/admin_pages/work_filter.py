@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import DropdownFilter
@@ -106,4 +105,4 @@ def _say_so(request: HttpRequest) -> None:
         "Choose days, a status or a counter to look further back.",
         MOST_WITH_WORK,
     )
-    cut(request, text % {"shown": number_format(MOST_WITH_WORK, force_grouping=True)})
+    cut(request, text, shown=MOST_WITH_WORK)
