@@ -28,7 +28,7 @@ def _part_item(title: Any, icon: str, view: str) -> dict[str, Any]:
 # Written by the theme, which has no Russian of its own for them.
 THEME_TEXTS = (
     *(_("Welcome back to"), _("Select record"), _("Select all rows"), _("Type to search")),
-    _("Choose file to upload"),
+    *(_("Choose file to upload"), _("Select action"), _("Select action to run")),
 )
 
 _INDIGO = {

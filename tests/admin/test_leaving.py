@@ -226,6 +226,10 @@ def test_a_new_order_asks_for_its_counter_first(place: Place, other: Place, brow
 def sure_of(answer: Any) -> dict[str, str]:
     """The box that the page asks to be ticked."""
     found = re.search(r'name="(statuses-sure)" value="(\w+)"', answer.content.decode())
+    # How many and when stands right at the box: on a phone nothing else of the form is in sight.
+    assert re.search(
+        r'role="alert">[^<]*(?:leave|go)[^<]*Metrica[^<]*<br><label class="gp-sure">', answer.content.decode()
+    )
     assert found is not None, "nobody is asked"
     return {found[1]: found[2]}
 

@@ -111,7 +111,7 @@ def test_without_parts_what_comes_along_is_read_for_the_page_alone(
     assert len(queries) == 1
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="about PostgreSQL's choice of a plan")
 def test_postgresql_looks_into_each_parts_own_stretch_of_an_index(orders: list[Order], counters: list[Counter]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

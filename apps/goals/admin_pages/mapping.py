@@ -73,6 +73,7 @@ class StatusFormSet(PaginationInlineFormSet):
     overtaken: ValidationError | None = None  # who changed the mapping meanwhile, where the person wrote something
     asks = True  # before something leaves; not where a draft is only looked at
     to_confirm = ""  # what the box that says yes stands for, where it is asked
+    leaving = ""  # how much would leave, and when
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,7 +125,7 @@ class StatusFormSet(PaginationInlineFormSet):
             return
         wanted = meant(self.instance, changes)
         if told and self.data.get(self.sure_name) != wanted:
-            self.to_confirm = wanted
+            self.to_confirm, self.leaving = wanted, told
             self._non_form_errors.append(ValidationError(told, code="lets_leave"))
 
     def clean(self) -> None:
