@@ -54,6 +54,15 @@ def is_few(request: HttpRequest) -> bool:
     return getattr(request, "few_rows", False)
 
 
+def counts_modestly(request: HttpRequest) -> None:
+    """Each row of the list is looked at for itself, so fewer of them are counted."""
+    request.modest_count = True  # type: ignore[attr-defined]
+
+
+def is_counted_modestly(request: HttpRequest) -> bool:
+    return getattr(request, "modest_count", False)
+
+
 def stays_unread(request: HttpRequest) -> bool:
     return getattr(request, "list_stays_unread", False)
 

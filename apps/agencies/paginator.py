@@ -21,7 +21,7 @@ class LimitedPaginator(Paginator):
 
 
 class ModestPaginator(LimitedPaginator):
-    """For lists that put together what lies far apart."""
+    """For lists that put together what lies far apart, or of which each row is looked at for itself."""
 
     COUNT_LIMIT = 3_000
 

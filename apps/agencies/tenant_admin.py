@@ -17,13 +17,13 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
-from apps.agencies.changelists import TenantChangeList
+from apps.agencies.changelists import TenantChangeList, is_counted_modestly
 from apps.agencies.export_pages import ExportMixin
 from apps.agencies.filter_pages import SavedFiltersMixin
 from apps.agencies.filters import is_offered, tenant_filters, visible
 from apps.agencies.merging import Parts
 from apps.agencies.models import Agency
-from apps.agencies.paginator import LimitedPaginator
+from apps.agencies.paginator import LimitedPaginator, ModestPaginator
 from apps.agencies.tenancy import counter_path_of
 
 
@@ -103,6 +103,8 @@ class TenantAdmin(TenantRules, ExportMixin, SavedFiltersMixin, ModelAdmin):
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         paginator = super().get_paginator(request, *args, **kwargs)
         paginator.parts = self.parts_of(request)
+        if is_counted_modestly(request):
+            paginator.COUNT_LIMIT = min(paginator.COUNT_LIMIT, ModestPaginator.COUNT_LIMIT)
         return paginator
 
     def parts_of(self, request: HttpRequest) -> Parts | None:

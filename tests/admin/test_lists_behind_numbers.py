@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.agencies import services as agencies
 from apps.agencies.models import Membership, Role
+from apps.agencies.paginator import ModestPaginator
 from apps.audit import trace
 from apps.counters.models import Counter
 from apps.counters.services import pause
@@ -271,6 +272,19 @@ def test_work_is_looked_for_among_what_the_other_filters_leave(
         assert orders(browser, delivery="held") == ["H-3", "H-4"]
         assert orders(browser, delivery="held", create_date_time_from="nonsense") == ["H-3", "H-4"]
         assert orders(browser, delivery="held", q="H-", counter__id__in=f"{far.pk}") == ["H-2", "H-3", "H-4"]
+
+
+def test_where_each_order_is_looked_at_fewer_are_counted(
+    place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(4):
+        place.push(f"H-{number}", "mystery")
+    monkeypatch.setattr(work_filter, "MOST_WITH_WORK", 2)
+    monkeypatch.setattr(ModestPaginator, "COUNT_LIMIT", 3)
+    answer = browser.get(ORDERS, {"delivery": "held", "status": "mystery"})
+    assert answer.context["cl"].result_count == 3
+    assert answer.context["cl"].paginator.COUNT_LIMIT == 3  # so it says "or more"
+    assert browser.get(ORDERS, {"status": "mystery"}).context["cl"].result_count == 4
 
 
 def test_orders_with_several_such_changes_are_counted_once(place: Place, login: Any, monkeypatch: pytest.MonkeyPatch):

@@ -120,9 +120,11 @@ class StatusChangeAdmin(WorkListAdmin):
         rows, more = super().get_search_results(request, queryset, search_term)
         if rows is queryset or stays_unread(request):  # a file has all of them
             return rows, more
-        # No index has what waits by its status: all of it is looked through, and that once.
-        found = rows.select_related(None).order_by(*chosen_order(request)).values_list("pk", flat=True)
-        keys = list(merged(found, super().parts_of(request), stop=MOST_FOUND + 1))
+        # No index has what waits by its status: it is looked through once, until enough of it is found.
+        narrow = is_narrow(request)
+        found = rows.select_related(None).order_by(*(chosen_order(request) if narrow else ()))
+        found = found.values_list("pk", flat=True)
+        keys = list(merged(found, super().parts_of(request) if narrow else None, stop=MOST_FOUND + 1))
         if len(keys) > MOST_FOUND:
             search_cut(request, MOST_FOUND)
         few(request)

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import cut, few, is_few
+from apps.agencies.changelists import counts_modestly, cut, few, is_few
 from apps.agencies.filters import days_asked
 from apps.agencies.paginator import LimitedPaginator
 from apps.orders.admin_pages.order_filters import any_counter_asked, counters_asked, search_asked, searched
@@ -49,6 +49,7 @@ class WorkFilter(DropdownFilter):
         if not whole:
             found = searched(request, queryset)
             if _narrowed(request):
+                counts_modestly(request)
                 return _having(found, work)
             _say_so(request)
         few(request)
