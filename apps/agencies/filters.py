@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter, R
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Actor
+from apps.agencies.long_select import LongDropdownForm
 from apps.metrica.text import Text
 
 FIRST_DAY: Final = date(1900, 1, 1)
@@ -41,6 +42,7 @@ class TenantRelatedFilter(RelatedDropdownFilter):
     """A drop-down of the related objects that are visible."""
 
     keeps_tenant_rules = True
+    form_class = LongDropdownForm
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
         rows = visible(field.remote_field.model, actor_of(request))

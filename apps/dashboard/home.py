@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.long_select import options_of
 from apps.alerts.panels import open_alerts
 from apps.counters.expiry import warning_of
 from apps.counters.models import AccountState, Counter, MetricaAccount
@@ -86,7 +88,7 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         **base,
         "title": _("Home"),
         "any_counters": bool(lines),
-        "lines": listed[pages.start : pages.start + LINES_A_PAGE],
+        "lines": listed[pages.start : pages.start + pages.lines],
         "listed": len(listed),
         "more_counters": more,
         "all_counters": len(lines),
@@ -102,7 +104,7 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "pages": pages,
         "account_choices": accounts,
         "agency_choices": _agencies(counters) if actor.agencies is None or len(actor.agencies) > 1 else [],
-        "counter_choices": sorted(counters, key=lambda counter: counter.name.lower()),
+        "counter_options": _options(counters, picked.counter.pk if picked else None),
         "picked": picked.counter if picked else None,
         "period": period,
         "periods": periods.OFFERED,
@@ -146,14 +148,21 @@ def _as_of(lines: Sequence[Line], now: datetime) -> AsOf:
     )
 
 
+def _options(counters: list[Counter], picked: int | None) -> SafeString:
+    by_name = sorted(counters, key=lambda counter: counter.name.lower())
+    labels = ((counter.pk, f"{counter.name} ({counter.metrica_id})") for counter in by_name)
+    return options_of(labels, {str(picked)})
+
+
 class _Pages:
     """Which lines of the board are on this page."""
 
     def __init__(self, request: HttpRequest, lines: int) -> None:
-        self.last = max(1, -(-lines // LINES_A_PAGE))
+        self.lines = LINES_A_PAGE if lines <= 2 * LINES_A_PAGE else LINES_A_PAGE // 2
+        self.last = max(1, -(-lines // self.lines))
         asked = request.GET.get("page", "")
         self.number = min(max(1, int(asked)), self.last) if asked.isascii() and asked.isdecimal() else 1
-        self.start = (self.number - 1) * LINES_A_PAGE
+        self.start = (self.number - 1) * self.lines
 
 
 class _Links:

@@ -100,6 +100,15 @@ class Resolver:
         return Meaning(crm_status, order_type, goals, wire_status, wire_goals, source)
 
 
+def counters_knowing(crm_status: str) -> set[int] | None:
+    """Primary keys of the counters in which this status means something; None: it does so in every one. Two queries."""
+    if crm_status in DEFAULT_STATUSES:
+        return None
+    mapped = StatusMapping.objects.filter(crm_status=crm_status).values_list("counter_id", flat=True)
+    goals = Goal.objects.filter(identifier=crm_status).values_list("counter_id", flat=True)
+    return {*mapped, *goals}
+
+
 def forecast(
     meaning: Meaning,
     *,

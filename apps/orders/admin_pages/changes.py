@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +21,7 @@ from apps.agencies.merging import WHOLE, Parts, merged
 from apps.agencies.paginator import ModestPaginator
 from apps.counters.templatetags.goalpost import moment, state_badge
 from apps.counters.ui.lists import EmptyLink, counters_in_view
+from apps.goals.resolve import counters_knowing
 from apps.orders.admin_pages.order import why_not
 from apps.orders.admin_pages.worklist import WorkListAdmin
 from apps.orders.models import Delivery, StatusChange
@@ -129,6 +130,14 @@ class StatusChangeAdmin(WorkListAdmin):
             search_cut(request, MOST_FOUND)
         few(request)
         return queryset.filter(pk__among=keys[:MOST_FOUND]), more
+
+    def in_status(self, request: HttpRequest, status: str) -> Q:
+        """What waits has a status that means something in its counter: the others need not be looked through."""
+        found = super().in_status(request, status)
+        if chosen_state(request) != Delivery.WAITING or is_narrow(request):
+            return found
+        knowing = counters_knowing(status)
+        return found if knowing is None else found & Q(counter__in=knowing)
 
     def parts_of(self, request: HttpRequest) -> Parts | None:
         """By the counter for everybody: there is no index of all that waits."""

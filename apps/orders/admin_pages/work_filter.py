@@ -21,6 +21,8 @@ CLOSING = "closing"
 
 MOST_WITH_WORK = LimitedPaginator.COUNT_LIMIT
 """Orders of which something waits, is held or was rejected: the newest of them are looked at."""
+MOST_EVERYWHERE = 4_000
+"""The same over all agencies."""
 
 
 class WorkFilter(DropdownFilter):
@@ -59,25 +61,34 @@ class WorkFilter(DropdownFilter):
 def _closing(request: HttpRequest) -> tuple[list[int], bool]:
     """Keys of the newest orders that are soon too old, as many as are looked at; and whether these are all."""
     orders = Order.objects.filter(counter__in=counters_asked(request)).expiring_within(days=CLOSING_DAYS).unsent()
-    return _first(list(orders.order_by("-pk").values_list("pk", flat=True)[: MOST_WITH_WORK + 1]))
+    most = _most(request)
+    return _first(list(orders.order_by("-pk").values_list("pk", flat=True)[: most + 1]), most)
 
 
 def _with_change(request: HttpRequest, state: str) -> tuple[list[int], bool]:
     """The same of orders with a change in that state. Read here: PostgreSQL would begin at all of the orders."""
     changes: QuerySet[Any, int] = StatusChange.objects.filter(delivery=state).values_list("order_id", flat=True)
-    everywhere = actor_of(request).agencies is None and not any_counter_asked(request)
-    if not everywhere or state == Delivery.WAITING:
+    most = _most(request)
+    if not _is_everywhere(request) or state == Delivery.WAITING:
         changes = changes.filter(counter__in=counters_asked(request)).order_by("-order_id").distinct()
-        return _first(list(changes[: MOST_WITH_WORK + 1]))
+        return _first(list(changes[: most + 1]), most)
     # An index of all of them has the newest changes; an order may have several.
-    stop = 2 * MOST_WITH_WORK
+    stop = 2 * most
     read = list(changes.order_by("-pk")[: stop + 1])
-    found, whole = _first(list(dict.fromkeys(read[:stop])))
+    found, whole = _first(list(dict.fromkeys(read[:stop])), most)
     return found, whole and len(read) <= stop
 
 
-def _first(keys: list[int]) -> tuple[list[int], bool]:
-    return keys[:MOST_WITH_WORK], len(keys) <= MOST_WITH_WORK
+def _first(keys: list[int], most: int) -> tuple[list[int], bool]:
+    return keys[:most], len(keys) <= most
+
+
+def _is_everywhere(request: HttpRequest) -> bool:
+    return actor_of(request).agencies is None and not any_counter_asked(request)
+
+
+def _most(request: HttpRequest) -> int:
+    return min(MOST_WITH_WORK, MOST_EVERYWHERE) if _is_everywhere(request) else MOST_WITH_WORK
 
 
 def _narrowed(request: HttpRequest) -> bool:
@@ -85,7 +96,7 @@ def _narrowed(request: HttpRequest) -> bool:
     counters' stretches of an index take longer than a page may, and staff can choose one of them."""
     if is_few(request) or request.GET.get("client"):
         return True
-    if actor_of(request).agencies is None and not any_counter_asked(request):
+    if _is_everywhere(request):
         return False
     return bool(request.GET.get("status") or search_asked(request) or days_asked(request, "create_date_time"))
 
@@ -99,11 +110,12 @@ def _having(orders: QuerySet[Any], work: str) -> QuerySet[Order]:
 
 
 def _say_so(request: HttpRequest) -> None:
+    most = _most(request)
     text = ngettext(
         "Looked for among the newest %(shown)s order with such work. "
         "Choose days, a status or a counter to look further back.",
         "Looked for among the newest %(shown)s orders with such work. "
         "Choose days, a status or a counter to look further back.",
-        MOST_WITH_WORK,
+        most,
     )
-    cut(request, text, shown=MOST_WITH_WORK)
+    cut(request, text, shown=most)

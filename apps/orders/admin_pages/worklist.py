@@ -70,7 +70,10 @@ class WorkListAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         orders = (
             Order.objects.filter(counter__pk__among=counters, order_id=term).order_by().values_list("pk", flat=True)
         )
-        return queryset.filter(Q(order_status=term) | Q(order__in=list(orders))), False
+        return queryset.filter(self.in_status(request, term) | Q(order__in=list(orders))), False
+
+    def in_status(self, request: HttpRequest, status: str) -> Q:
+        return Q(order_status=status)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
