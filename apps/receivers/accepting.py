@@ -1,8 +1,8 @@
 """A post is written down before it is answered: that is all that the CRM waits for.
 
 The same event once more is counted and not worked on again. By what it is the same, differs: amoCRM's bodies hold the
-time of the change, and a mapping may name the event's own id. A body that tells no time is the same only as long as
-nothing else has come: new, paid and new again are three changes. And Bitrix24 says no more than that a deal has changed;
+time of the change, and a mapping may name the event's own id. A body that tells no time is the same only while nothing
+else has come: new, paid and new again are three changes. And Bitrix24 says no more than that a deal has changed;
 its state is read later, so a post that was not worked on yet stands for all that came meanwhile, and a later one for a
 state of its own.
 """

@@ -28,13 +28,9 @@ class ReceiverHeld(Cause):
         rows = Receiver.objects.filter(counter__agency=look.agency, active=True).select_related("counter")
         receivers = {receiver.pk: receiver for receiver in rows.order_by("pk")[:MOST]}
         newest = Post.objects.held().filter(receiver__in=receivers).order_by("-pk").values("pk")[:MOST_COUNTED]
-        held = dict(
-            (receiver, (count, oldest))
-            for receiver, count, oldest in Post.objects.filter(pk__in=newest)
-            .order_by()
-            .values_list("receiver")
-            .annotate(Count("pk"), Min("received_at"))
-        )
+        by_receiver = Post.objects.filter(pk__in=newest).order_by().values_list("receiver")
+        counted = by_receiver.annotate(Count("pk"), Min("received_at"))
+        held = {receiver: (count, oldest) for receiver, count, oldest in counted}
         for pk, receiver in receivers.items():
             count, oldest = held.get(pk, (0, None))
             refused = receiver.refused_at is not None and receiver.refused_at > look.now - REFUSED_LATELY
@@ -47,13 +43,20 @@ class ReceiverHeld(Cause):
                 "refused_for": receiver.refused_for if refused else "",
             }
             yield Finding(
-                f"receiver {pk}", f"{receiver.counter} · {receiver.name}"[:300], self.severity, facts, receiver.counter_id
+                f"receiver {pk}",
+                f"{receiver.counter} · {receiver.name}"[:300],
+                self.severity,
+                facts,
+                receiver.counter_id,
             )
 
     def sentence(self, facts: Facts) -> str:
         told = []
         if facts["held"]:
-            shown = {"number": number(facts["held"], at_least=facts["held"] >= MOST_COUNTED), "time": when(facts["since"])}
+            shown = {
+                "number": number(facts["held"], at_least=facts["held"] >= MOST_COUNTED),
+                "time": when(facts["since"]),
+            }
             told.append(_now("Posts that need a person: %(number)s, the oldest since %(time)s.") % shown)
         if facts["refused_for"]:
             why = REFUSALS.get(facts["refused_for"], facts["refused_for"])
@@ -62,5 +65,3 @@ class ReceiverHeld(Cause):
 
     def page(self, alert: Alert) -> str:
         return reverse("admin:receivers_receiver_change", args=[alert.facts["receiver"]])
-
-

@@ -89,9 +89,7 @@ def _json(text: str) -> Any:
         document = json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=str)
     except (json.JSONDecodeError, RecursionError) as error:
         place = {"line": getattr(error, "lineno", 1), "column": getattr(error, "colno", 1)}
-        raise BadBody(
-            "malformed_json", _("The body is no JSON: line %(line)s, column %(column)s.") % place
-        ) from None
+        raise BadBody("malformed_json", _("The body is no JSON: line %(line)s, column %(column)s.") % place) from None
     if not isinstance(document, (dict, list)):
         raise BadBody("not_an_object", _("The body must be a JSON object or a list of them."))
     return document

@@ -1,7 +1,7 @@
 """Where CRMs post what happened to their deals (Receiver), and every post that came (Post).
 
-A post is kept before it is answered, and worked on by a worker: so the CRM never waits, and whatever goes wrong later is
-seen, with its reason, and can be tried again.
+A post is kept before it is answered, and worked on by a worker: so the CRM never waits, and whatever goes wrong later
+is seen, with its reason, and can be tried again.
 """
 
 from datetime import datetime
@@ -78,7 +78,9 @@ class Receiver(models.Model):
         _("put before ids"),
         max_length=20,
         blank=True,
-        help_text=_("Where orders of several CRMs come to one counter and their ids might be the same: for example b24-."),
+        help_text=_(
+            "Where orders of several CRMs come to one counter and their ids might be the same: for example b24-."
+        ),
     )
     created_by = models.CharField(_("made by"), max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -150,7 +152,7 @@ class Post(models.Model):
     is_readable = models.BooleanField(default=True, editable=False)  # False: the body is neither JSON nor a form
     digest = models.CharField(max_length=64, editable=False)
     # By what the CRM tells this event from others; null where it does not, and the same may come for good reason.
-    event_key = models.CharField(max_length=64, null=True, blank=True, editable=False)
+    event_key = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
     repeats = models.PositiveIntegerField(_("came again"), default=0)
     repeated_at = models.DateTimeField(null=True, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=8, choices=PostState.choices, default=PostState.WAITING)

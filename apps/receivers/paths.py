@@ -20,7 +20,7 @@ MOST_FOUND = 1000
 """Values that one path finds in one post; no field takes more."""
 
 _NAME = re.compile(r"[^.\[\]|+=\"]+")
-_QUOTED = re.compile(r'\["((?:[^"\\]|\\.)+)"\]')
+_QUOTED = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
 _INDEX = re.compile(r"\[(-?\d{1,6})\]")
 _EACH = re.compile(r"\[\*\]")
 _WHERE = re.compile(r"\[([^\[\]=\"]+)=([^\[\]]*)\]")

@@ -41,7 +41,7 @@ SECRETS: Final = ("check_secret", "crm_url", "crm_token")
 def create_receiver(*, counter: Counter, name: str, kind: str, **fields: Any) -> tuple[Receiver, str]:
     """A new receiver and the secret of its address, which is not shown again. `fields`: as of `update_receiver`.
 
-    Raises ValidationError by field. A CRM's address is checked as it is written; ask `door.check` before about the rest.
+    Raises ValidationError by field. A CRM's address is checked as it is written; `door.check` tells about the rest.
     """
     receiver = Receiver(counter=counter, kind=kind, name=name.strip(), public_id=addresses.new_public_id())
     secret = addresses.new_secret()
@@ -86,9 +86,7 @@ def new_address(*, receiver: Receiver, at_once: bool = False) -> str:
     receiver.old_secret_hash, receiver.old_secret_until = ("" if at_once else receiver.secret_hash), until
     receiver.secret_hash = addresses.hash_of(secret)
     receiver.save(update_fields=["secret_hash", "old_secret_hash", "old_secret_until"])
-    record(
-        action="receiver.address_changed", agency=_agency(receiver), obj=receiver, details={"both_until": until}
-    )
+    record(action="receiver.address_changed", agency=_agency(receiver), obj=receiver, details={"both_until": until})
     return secret
 
 
@@ -204,7 +202,7 @@ def _as_error(code: str, detail: str = "") -> ValidationError:
 
 
 def masked_url(receiver: Receiver) -> str:
-    """Enough of the CRM's address to know it again: of Bitrix24's, the secret is left out. Empty where there is none."""
+    """Enough of the CRM's address to know it again, without the secret in it. Empty where there is none."""
     if not receiver.crm_url_encrypted:
         return ""
     try:

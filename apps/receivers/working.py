@@ -54,7 +54,7 @@ class _Lost(Exception):
 
 
 def work_next(receiver_id: int) -> bool:
-    """Work on the receiver's oldest post that is due. True where it was settled for now, so that the next may follow."""
+    """Work on the receiver's oldest post that is due. True where it was settled for now: the next may follow."""
     receiver = Receiver.objects.select_related("counter__agency", "counter__account").filter(pk=receiver_id).first()
     post = Post.objects.due(timezone.now()).filter(receiver=receiver_id).order_by("pk").first()
     if receiver is None or post is None or not _note_attempt(post):
@@ -159,7 +159,7 @@ def _take_in(receiver: Receiver, post: Post, outcome: Outcome) -> None:
         """In the transaction of the orders themselves."""
         rejected = sum(result.result == "rejected" for result in results)
         state, code = (PostState.HELD, "rows_rejected") if rejected else (PostState.DONE, "")
-        _write(post, Outcome(state, code, documents=outcome.documents), results)
+        _write(post, Outcome(state, code, rows=outcome.rows, documents=outcome.documents), results)
 
     # One chunk, so that all of the post is in one transaction.
     size = max(len(outcome.rows), 1)
@@ -212,7 +212,7 @@ def _write(post: Post, outcome: Outcome, results: Sequence[RowResult]) -> None:
         "not_before": now + wait if open_again else None,
         "finished_at": None if open_again else now,
         "failing_since": Coalesce("failing_since", now) if open_again else None,
-        "results": [_told(result) for result in _worst_first(results)[:SHOWN_ROWS]],
+        "results": [_told(result, outcome.rows) for result in _worst_first(results)[:SHOWN_ROWS]],
     }
     for name in ("created", "updated", "unchanged", "rejected"):
         told[name] = sum(result.result == name for result in results)
@@ -228,9 +228,11 @@ def _worst_first(results: Sequence[RowResult]) -> list[RowResult]:
     return sorted(results, key=lambda result: result.result != "rejected")
 
 
-def _told(result: RowResult) -> dict[str, Any]:
+def _told(result: RowResult, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    # One that was rejected goes by what it was to be called.
+    given = rows[result.index].get("id") if result.index < len(rows) else None
     return {
-        "id": result.id,
+        "id": result.id or (str(given)[:255] if isinstance(given, (str, int)) else None),
         "result": result.result,
         "change": str(result.change) if result.change else None,
         "hold": result.hold,

@@ -65,8 +65,6 @@ class Way:
         return Order.objects.get(counter=self.receiver.counter, order_id=order_id)
 
 
-
-
 def work() -> None:
     """A round, as the queue would call it."""
     rounds.wake()

@@ -62,7 +62,10 @@ def test_the_keys_of_the_portal_are_kept_nowhere(bitrix: Way, portal: Crm, caplo
 
     with caplog.at_level("DEBUG"):
         bitrix.send(UPDATE)
-        portal.answer = lambda asked: (401, {"error": "INVALID_CREDENTIALS", "error_description": "Invalid credentials"})
+        portal.answer = lambda asked: (
+            401,
+            {"error": "INVALID_CREDENTIALS", "error_description": "Invalid credentials"},
+        )
         work()
     post = bitrix.last()
     kept = body_of(post)
@@ -161,16 +164,19 @@ def test_a_company_speaks_for_a_deal_without_contacts(bitrix: Way, portal: Crm) 
         (502, b"<html>", "failed", "crm_silent"),
         (200, b"<html>", "failed", "crm_answer"),
         (200, {"time": {}}, "failed", "crm_answer"),
-        (401, {"error": "INVALID_CREDENTIALS", "error_description": "Invalid request credentials"}, "held", "crm_token"),
+        (
+            401,
+            {"error": "INVALID_CREDENTIALS", "error_description": "Invalid request credentials"},
+            "held",
+            "crm_token",
+        ),
         (403, {"error": "insufficient_scope", "error_description": "Higher privileges"}, "held", "crm_refused"),
         (404, {"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not found"}, "held", "crm_refused"),
         (302, b"", "held", "crm_moved"),
         (400, {"error": "", "error_description": "Not found"}, "ignored", "deal_gone"),
     ],
 )
-def test_what_the_portal_answers(
-    bitrix: Way, portal: Crm, status: int, content: Any, state: str, code: str
-) -> None:
+def test_what_the_portal_answers(bitrix: Way, portal: Crm, status: int, content: Any, state: str, code: str) -> None:
     bitrix.send(UPDATE)
     portal.answer = lambda asked: (status, content)
     work()

@@ -1,5 +1,5 @@
-"""amoCRM and Kommo: their webhooks hold the deals as they were at that moment; contacts and names of stages are read, if
-the agency gives a long-lived token.
+"""amoCRM and Kommo: their webhooks hold the deals as they were at that moment; contacts and names of stages are read
+where the agency gives a long-lived token.
 
 Documentation: amocrm.ru/developers, “Webhooks: format of what is sent”, `/api/v4/leads/{id}?with=contacts`,
 `/api/v4/contacts`, `/api/v4/leads/pipelines`.

@@ -61,9 +61,7 @@ def post(url: str, content: Mapping[str, Any], *, headers: Mapping[str, str] | N
 def get(url: str, *, headers: Mapping[str, str] | None = None) -> Any:
     """As `post`; None where the answer is 204."""
     sent = {"Accept": "application/json", **(headers or {})}
-    return _asked(
-        lambda: door.get(url, headers=sent, timeout=settings.RECEIVER_TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
-    )
+    return _asked(lambda: door.get(url, headers=sent, timeout=settings.RECEIVER_TIMEOUT_SECONDS, most_bytes=MOST_BYTES))
 
 
 def _asked(call: Any) -> Any:
