@@ -118,7 +118,7 @@ class ReceiverForm(forms.ModelForm):
     def values(self) -> dict[str, Any]:
         """For the service: a secret that was left empty stays."""
         data = self.cleaned_data
-        values = {name: data[name] for name in services.FIELDS if name in data}
+        values: dict[str, Any] = {name: data[name] for name in services.FIELDS if name in data}
         values |= {name: data[name] for name in services.SECRETS if data.get(name)}
         if "status_lines" in data:
             values["statuses"] = statuses_of(data["status_lines"])

@@ -169,7 +169,7 @@ class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [(None, {"fields": ["counter", "name", "kind"]})]
-        own = [(None, {"fields": ["name", "active", "prefix"]})]
+        own: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ["name", "active", "prefix"]})]
         if self.has_change_permission(request, obj):
             own.append((_("The CRM's side"), {"fields": list(_OF_KIND[obj.kind])}))
             own.append((_("Statuses"), {"fields": ["status_lines"]}))
