@@ -42,6 +42,8 @@ def keep(receiver: Receiver, *, body: bytes, content_type: str, document: Any) -
             post.save(force_insert=True)
             rounds.wake_after_commit()
     except IntegrityError:
+        if post.event_key is None:
+            raise
         # Two of them at the same moment.
         before = _again(Post.objects.filter(receiver=receiver, event_key=post.event_key))
         if before is None:

@@ -156,15 +156,14 @@ def process_again(*, post: Post) -> bool:
 @transaction.atomic
 def process_many_again(*, posts: Iterable[Post]) -> int:
     """The same for many, of any receivers. Returns how many."""
-    posts = list(posts)
-    done = _again(posts)
-    if done:
-        of_agency: dict[int, int] = {}
-        for post in posts:
-            agency = _agency(post.receiver)
-            of_agency[agency] = of_agency.get(agency, 0) + 1
-        for agency, number in of_agency.items():
+    of_agency: dict[int, list[Post]] = {}
+    for post in posts:
+        of_agency.setdefault(_agency(post.receiver), []).append(post)
+    done = 0
+    for agency, theirs in of_agency.items():
+        if number := _again(theirs):
             record(action="receiver.processed_again", agency=agency, details={"posts": number})
+            done += number
     return done
 
 
@@ -214,7 +213,7 @@ def masked_url(receiver: Receiver) -> str:
 
 
 def _again(posts: list[Post]) -> int:
-    rows: QuerySet[Post] = Post.objects.filter(pk__in=[post.pk for post in posts])
+    rows: QuerySet[Post] = Post.objects.filter(pk__among=[post.pk for post in posts])
     settled = rows.exclude(state=PostState.WAITING)
     done = settled.update(
         state=PostState.WAITING,

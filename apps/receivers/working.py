@@ -3,6 +3,7 @@ of the post is committed together with its orders, so no worker that dies leaves
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -71,7 +72,8 @@ def work_next(receiver_id: int) -> bool:
             log.info("post was settled elsewhere", post=str(post.pk))
         except Exception:
             log.exception("post broke off", post=str(post.pk))
-            _settle(post, Outcome(PostState.FAILED, "internal_error"))
+            with suppress(_Lost):
+                _settle(post, Outcome(PostState.FAILED, "internal_error"))
     return True
 
 
