@@ -148,6 +148,14 @@ def test_names_of_stages_are_asked_for_once(bitrix: Way, portal: Crm) -> None:
     assert bitrix.order("762").order_status == "C4:UC_NEW"  # and goes by its code where it has no name
 
 
+def test_a_contact_that_was_deleted_keeps_no_deal_out(bitrix: Way, portal: Crm) -> None:
+    del portal.answers["crm.contact.get:84"]
+    bitrix.send(UPDATE)
+    work()
+    assert bitrix.last().state == "done"
+    assert bitrix.order("759").identifiers == {"emails": ["petr@zaitsev.example"]}
+
+
 def test_a_company_speaks_for_a_deal_without_contacts(bitrix: Way, portal: Crm) -> None:
     portal.answers["crm.deal.contact.items.get"] = {"result": []}
     portal.answers["crm.deal.get"]["result"]["COMPANY_ID"] = "12"

@@ -41,10 +41,11 @@ def read(document: Any, *, url: str) -> dict[str, Any]:
     deal = _call(url, "crm.deal.get", {"id": deal_id})
     if not isinstance(deal, Mapping):
         raise NotThere
-    contacts = [_call(url, "crm.contact.get", {"id": key}) for key in _contact_ids(url, deal_id)]
+    asked = (_if_there(url, "crm.contact.get", {"id": key}) for key in _contact_ids(url, deal_id))
+    contacts = [contact for contact in asked if contact]
     company: Any = None
     if not contacts and str(deal.get("COMPANY_ID") or "0") != "0":
-        company = _maybe(url, "crm.company.get", {"id": str(deal["COMPANY_ID"])})
+        company = _if_there(url, "crm.company.get", {"id": str(deal["COMPANY_ID"])})
     code = str(deal.get("STAGE_ID") or "")
     return {
         "event": document.get("event"),
@@ -71,7 +72,7 @@ def stages(url: str) -> dict[str, str]:
 
 
 def _contact_ids(url: str, deal_id: str) -> list[str]:
-    items = _call(url, "crm.deal.contact.items.get", {"id": deal_id})
+    items = _if_there(url, "crm.deal.contact.items.get", {"id": deal_id})
     links = [item for item in items or [] if isinstance(item, Mapping) and item.get("CONTACT_ID")]
     links.sort(key=lambda item: (item.get("IS_PRIMARY") != "Y", int(str(item.get("SORT") or 0))))
     return [str(item["CONTACT_ID"]) for item in links[:MOST_CONTACTS]]
@@ -96,11 +97,11 @@ def _call(url: str, method: str, parameters: Mapping[str, Any]) -> Any:
     return answer["result"]
 
 
-def _maybe(url: str, method: str, parameters: Mapping[str, Any]) -> Any:
-    """What is good to have, and may be out of reach of the webhook's user."""
+def _if_there(url: str, method: str, parameters: Mapping[str, Any]) -> Any:
+    """None for what was deleted since. A deal goes on without it; without the right to read it, a person is asked."""
     try:
         return _call(url, method, parameters)
-    except (CrmRefused, NotThere):
+    except NotThere:
         return None
 
 
