@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 _QUERY = re.compile(r"(/[^\s?]*)\?[^\s?]\S*")
-_SECRET_IN_ADDRESS = re.compile(r"(/(?:report/letters|report|invitation|welcome/[^/\s?]+)/)[^/\s?\"']+")
+_SECRET_IN_ADDRESS = re.compile(r"(/(?:report/letters|report|invitation|welcome/[^/\s?]+|in/[^/\s?]+)/)[^/\s?\"']+")
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -85,6 +85,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Client reports"), "share", "reports_reportlink_changelist"),
                     _item(_("Clients"), "group", "clients_client_changelist"),
                     _item(_("Imports"), "upload_file", "imports_importjob_changelist"),
+                    _item(_("CRM posts"), "input", "receivers_post_changelist"),
                 ],
             },
             {
@@ -93,6 +94,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Counters"), "speed", "counters_counter_changelist"),
                     _whole_item(_("Metrica accounts"), "key", "counters_metricaaccount_changelist"),
                     _item(_("Goals"), "flag", "goals_goal_changelist"),
+                    _item(_("CRM receivers"), "move_to_inbox", "receivers_receiver_changelist"),
                 ],
             },
             {

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "apps.hooks",
     "apps.alerts",
     "apps.imports",
+    "apps.receivers",
     "apps.api",
     "apps.dashboard",
     "apps.reports",
@@ -253,6 +254,16 @@ WEBHOOK_RETRY_SECONDS = setting("WEBHOOK_RETRY_SECONDS", float, 60.0)
 # How long an endpoint may fail before it is not called any more, and how long the log of webhooks is kept.
 WEBHOOK_GIVE_UP_HOURS = setting("WEBHOOK_GIVE_UP_HOURS", float, 72.0)
 WEBHOOK_KEPT_DAYS = setting("WEBHOOK_KEPT_DAYS", int, 30)
+
+# Posts of CRMs: how large one may be, how many a receiver takes in a minute, how long one call to a CRM may take, the
+# first wait after a CRM did not answer (each further one is twice as long, up to six hours), how long it is tried
+# before a person is asked, and how long the log of posts is kept.
+RECEIVER_MAX_BYTES = setting("RECEIVER_MAX_BYTES", int, 1024 * 1024)
+RECEIVER_POSTS_A_MINUTE = setting("RECEIVER_POSTS_A_MINUTE", int, 600)
+RECEIVER_TIMEOUT_SECONDS = setting("RECEIVER_TIMEOUT_SECONDS", float, 10.0)
+RECEIVER_RETRY_SECONDS = setting("RECEIVER_RETRY_SECONDS", float, 30.0)
+RECEIVER_GIVE_UP_HOURS = setting("RECEIVER_GIVE_UP_HOURS", float, 72.0)
+RECEIVER_KEPT_DAYS = setting("RECEIVER_KEPT_DAYS", int, 30)
 
 _worker_timeout = 900
 Q_CLUSTER = {

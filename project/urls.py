@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("apps.agencies.urls")),
     path("", include("apps.reports.urls")),
+    path("", include("apps.receivers.urls")),
     path("api/v1/", include("apps.api.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

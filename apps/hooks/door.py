@@ -108,6 +108,19 @@ def post(
 
     Not to be called inside a transaction: it would be open for as long as somebody else's server likes.
     """
+    return _call("POST", url, body=body, headers=headers, timeout=timeout, most_bytes=most_bytes)
+
+
+def get(
+    url: str, *, headers: Mapping[str, str], timeout: float = TIMEOUT, most_bytes: int = MAX_ANSWER_BYTES
+) -> Answer:
+    """GET, otherwise as `post`."""
+    return _call("GET", url, body=None, headers=headers, timeout=timeout, most_bytes=most_bytes)
+
+
+def _call(
+    method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout: float, most_bytes: int
+) -> Answer:
     if connection.in_atomic_block:
         raise RuntimeError("A request must not leave inside a transaction.")
     parts = _parts(url)
@@ -120,7 +133,7 @@ def post(
     with (
         _troubles(),
         httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend, max_connections=1) as pool,
-        pool.stream("POST", parts.core_url, headers=sent.raw, content=body) as response,
+        pool.stream(method, parts.core_url, headers=sent.raw, content=body) as response,
     ):
         said = httpx.Headers(response.headers)
         # What was compressed unasked is not unpacked.

@@ -47,6 +47,7 @@ class Source(models.TextChoices):
     CSV = "csv", _("CSV import")
     ADMIN = "admin", _("Admin")
     GATEWAY = "gateway", _("Metrica script")
+    WEBHOOK = "webhook", _("CRM webhook")
 
 
 class OrderQuerySet(TenantQuerySet["Order"]):

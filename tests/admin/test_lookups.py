@@ -39,6 +39,8 @@ OFFERED: dict[str, set[str]] = {
     "imports.importjob": {"counter", "state"},
     "hooks.endpoint": {"active"},
     "hooks.delivery": {"endpoint", "state", "event__type"},
+    "receivers.receiver": {"counter", "kind", "active"},
+    "receivers.post": {"receiver", "state"},
     "alerts.alert": {"cause", "severity", "counter"},
     "alerts.channel": {"kind", "is_active"},
 }

@@ -28,6 +28,7 @@ LEFT_EMPTY = {
     "uploads.Tally": "totals for Prometheus; no page shows them",
     "uploads.Permit": "of the moment",
     "hooks.Round": "of the moment",
+    "receivers.Round": "of the moment",
 }
 """Models without rows, and why that is no matter for a page."""
 

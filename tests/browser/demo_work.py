@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from project.demo.story import NEW_LOGIN
 from tests.browser.chromium import Session
-from tests.browser.pages import Scene, of_counter
+from tests.browser.pages import Scene, first_of, follow, of_counter
 
 CLINICS, WINDOWS = "Dental clinics (40000002)", "Windows and balconies (40000001)"
 MOVING, FRESH = "40000011", "40000012"
@@ -77,6 +77,8 @@ def make(session: Session, receiver: str) -> Scene:
         write_orders(session, WINDOWS, REJECTED)
     if not has_rows(session, "/admin/imports/importjob/"):
         bring_files(session)
+    if not has_rows(session, "/admin/receivers/receiver/"):
+        bring_posts(session)
     if not has_rows(session, f"/admin/counters/counter/?q={MOVING}"):
         connect(session)
         set_in_motion(session)
@@ -106,6 +108,39 @@ def write_orders(session: Session, counter: str, orders: list[dict[str, str]]) -
         page.fill("[name=revenue]", "9900")
         page.click(".gp-form [type=submit]")
         page.wait_for_load_state("networkidle")
+
+
+def bring_posts(session: Session) -> None:
+    """A CRM's receiver, to which it posts a deal with all that is needed and one without a status; then its fields."""
+    page = session.page
+    session.go("/admin/receivers/receiver/add/")
+    page.locator("[name=counter]").select_option(label=CLINICS)
+    page.fill("[name=name]", "Shop")
+    page.locator("[name=kind]").select_option("generic")
+    page.click("[name=_save]")
+    page.wait_for_load_state("networkidle")
+    address = page.locator("#shown-once").inner_text().strip()
+    for number, status in (("P-1", "new_lead"), ("P-2", "")):
+        order = {"number": number, "createdAt": time.strftime("%Y-%m-%d 00:05"), "status": status}
+        customer = {"email": "anna@mail.example", "phones": [{"number": "+7 903 123-45-67"}]}
+        page.request.post(address, data={"order": {**order, "customer": customer, "total": "9900"}})
+    first_of(session, "/admin/receivers/receiver/")
+    follow(session, "a[href$='/mapping/']")
+    paths = {
+        "id": "order.number",
+        "create_date_time": "order.createdAt",
+        "order_status": "order.status",
+        "emails": "order.customer.email",
+        "phones": "order.customer.phones[*].number",
+        "revenue": "order.total",
+    }
+    for name, path in paths.items():
+        page.fill(f"[name={name}]", path)
+    page.click("button[name=save]")
+    page.wait_for_load_state("networkidle")
+    session.go(page.url.replace("/change/", "/again/"))
+    page.click(".gp-form [type=submit]")
+    wait_for_rows(session, "/admin/receivers/post/?state__exact=held")
 
 
 def bring(session: Session, counter: str, name: str, content: bytes, *, start: bool) -> None:

@@ -54,6 +54,11 @@ def first(path: str) -> Callable[[Session, Scene], None]:
     return lambda session, scene: first_of(session, path)
 
 
+def fields(session: Session, scene: Scene) -> None:
+    first_of(session, "/admin/receivers/receiver/")
+    follow(session, "a[href$='/mapping/']")
+
+
 def of_counter(session: Session, number: str) -> None:
     first_of(session, f"/admin/counters/counter/?q={number}")
 
@@ -155,6 +160,10 @@ PAGES: dict[str, View] = {
     "import": View("An import with what to correct", first("/admin/imports/importjob/?state__exact=partly_failed")),
     "preview": View("A file as it would be stored", first("/admin/imports/importjob/?state__exact=draft")),
     "bring": View("Bringing a file", at("/admin/imports/importjob/add/")),
+    "receiver": View("A receiver of a CRM's posts", first("/admin/receivers/receiver/")),
+    "fields": View("Fields mapped on what a CRM posted", fields),
+    "posts": View("What CRMs posted", at("/admin/receivers/post/")),
+    "post": View("A post that needs a person", first("/admin/receivers/post/?state__exact=held")),
     "uploads": View("Upload jobs", at("/admin/uploads/uploadjob/")),
     "upload": View("An upload job", upload),
     "progress": View("An upload on its way", progress),

@@ -1,6 +1,7 @@
 """An agency with something on each of the main pages (see `pages`), for a server that runs within the test."""
 
 import io
+import json
 from datetime import timedelta
 
 from django.utils import timezone
@@ -15,6 +16,9 @@ from apps.dashboard.models import Comparison
 from apps.hooks.services import create_endpoint
 from apps.imports import services as imports
 from apps.imports.tasks import take_in
+from apps.receivers import accepting
+from apps.receivers.services import create_receiver, map_fields
+from apps.receivers.working import work_next
 from apps.sandbox import services as sandbox
 from apps.uploads.models import JobState, Trigger, UploadJob
 from apps.uploads.runner import run_job
@@ -38,6 +42,7 @@ def build(place: Place, url: str) -> Scene:
     _invitation, secret = invite(actor=SYSTEM, agency=place.agency, email="new@mine.example", role="analyst")
     orders(place)
     files(place)
+    posts(place)
     make_counter(place.agency, account=account, name="Fresh", metrica_id=FRESH, time_zone="")
     moving = make_counter(place.agency, account=account, name="Moving", metrica_id=MOVING)
     UploadJob.objects.create(
@@ -82,6 +87,18 @@ def files(place: Place) -> None:
         if name == "orders.csv":
             imports.start(job=job)
             take_in(str(job.pk))
+
+
+def posts(place: Place) -> None:
+    """One that was taken in, one of which an order was not."""
+    receiver, _secret = create_receiver(counter=place.counter, name="Shop", kind="generic")
+    kept = {"fields": {"id": "order.number", "create_date_time": "order.createdAt", "order_status": "order.status"}}
+    receiver = map_fields(receiver=receiver, kept=kept)
+    for number, status in (("P-1", "won"), ("P-2", "")):
+        came = {"order": {"number": number, "createdAt": f"{place.began:%Y-%m-%d %H:%M}", "status": status}}
+        body = json.dumps(came).encode()
+        accepting.keep(receiver, body=body, content_type="application/json", document=came)
+        work_next(receiver.pk)
 
 
 def alerts(place: Place) -> None:

@@ -14,8 +14,8 @@ from apps.counters.models import AttributeEntity, Counter, CustomAttribute
 from apps.imports import services
 from apps.imports.columns import ATTRIBUTE, CLIENT_ATTRIBUTE, REQUIRED, attribute_column
 from apps.imports.models import FileKind, ImportJob
-from apps.imports.preview import column_labels
 from apps.imports.reader import Peek
+from apps.orders.showing import column_labels
 
 _SIGNS = ((",", _("comma")), (";", _("semicolon")), ("\t", _("tab")))
 _EXAMPLE = 60  # characters

@@ -22,6 +22,7 @@ from apps.imports.models import ImportJob
 from apps.metrica.vocabulary import OrderType, SystemGoal
 from apps.orders.models import HeldChange, Order, RejectedChange, StatusChange
 from apps.orders.reached import OWN
+from apps.receivers.models import Post, Receiver
 from apps.reports import services as reports
 from apps.reports.letters import stopping
 from apps.reports.models import AgencyLook, Recipient, ReportLink
@@ -85,6 +86,8 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     Order: lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
     RejectedChange: lambda place: RejectedChange.objects.get(order__order_id=f"{place.mark}-3"),
     StatusChange: lambda place: StatusChange.objects.get(order__order_id=f"{place.mark}-5"),
+    Receiver: lambda place: Receiver.objects.get(counter=place.counter),
+    Post: lambda place: Post.objects.get(receiver__counter=place.counter),
     AgencyLook: lambda place: AgencyLook.objects.get(agency=place.agency),
     ReportLink: lambda place: ReportLink.objects.get(counter=place.counter),
     Heartbeat: lambda place: Heartbeat.objects.get(name=f"worker {place.mark} 1"),
@@ -118,6 +121,8 @@ ARGUMENTS: dict[str, Callable[[World, str], Any]] = {
     "url": lambda world, model: "nowhere",
     "link_secret": lambda world, model: reports.secret_of(OBJECTS[ReportLink](world.place)),
     "letter_token": lambda world, model: _letter_token(world),
+    "public_id": lambda world, model: OBJECTS[Receiver](world.place).public_id,
+    "receiver_secret": lambda world, model: "not-this-one",
 }
 """What is written into an address for its arguments, by the name of the model whose page it is; `object_id` is of
 OBJECTS."""
@@ -174,6 +179,7 @@ def apps(**labels: Who) -> dict[str, Line]:
 
 
 ANYBODY = EVERYBODY.but(anonymous=OK, no_agency=OK)
+NOWHERE_AT_ALL = NOWHERE.but(anonymous=NOT_THERE, no_agency=NOT_THERE)
 WHOLE_FORM = {"lists": UNLIMITED, "page": SEE_WHOLE}
 COUNTER_PAGE = {"lists": EVERYBODY, "page": READ, "change": ONLY_READ}
 
@@ -220,6 +226,7 @@ ADDRESSES: dict[str, Line] = {
                 "hooks",
                 "imports",
                 "orders",
+                "receivers",
                 "reports",
                 "uploads",
             ),
@@ -300,6 +307,14 @@ ADDRESSES: dict[str, Line] = {
     **acts("reports_reportlink", READ, "preview", "letter"),
     **pages("reports_agencylook", **WHOLE_FORM, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
     "reports_agencylook_preview": Line(SEE_WHOLE, ADMINISTER_WHOLE.but(inside=FORBIDDEN, outside=FORBIDDEN)),
+    # -- what CRMs post --
+    # Who has the right secret is no person: tests/receivers/test_receiving.py.
+    **{name: Line(NOWHERE_AT_ALL, NOWHERE_AT_ALL) for name in ("receiver", "receiver-bare")},
+    **pages("receivers_receiver", lists=EVERYBODY, add=OPERATORS, page=READ, change=OPERATE, delete=ADMINISTER),
+    **acts("receivers_receiver", OPERATE, "again", "statuses", "address", "end_old"),
+    "receivers_receiver_mapping": Line(READ, OPERATE),
+    **pages("receivers_post", **COUNTER_PAGE),
+    **acts("receivers_post", OPERATE, "again"),
     # -- webhooks and alerts --
     **pages("hooks_endpoint", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=ADMINISTER_WHOLE),
     **acts("hooks_endpoint", OPERATE_WHOLE, "enable", "test", "now", "since"),
@@ -332,6 +347,7 @@ ACTIONS: dict[str, Action] = {
     "orders_heldchange.reject_changes": Action(DO, OBJECTS[HeldChange]),
     "orders_rejectedchange.retry_rejected": Action(DO, OBJECTS[RejectedChange]),
     "orders_rejectedchange.leave_rejected": Action(DO, OBJECTS[RejectedChange]),
+    "receivers_post.again": Action(DO, OBJECTS[Post]),
 }
 
 # ---- filters of lists: each parameter, and values of which one at least finds something ----
@@ -422,6 +438,11 @@ FILTERS: dict[str, dict[str, Values]] = {
         **BY_COUNTERS,
         **BY_COUNTER,
     },
+    "receivers_post": {
+        **related("receiver", lambda place: OBJECTS[Receiver](place).pk),
+        **among("state", "held", "done"),
+    },
+    "receivers_receiver": {**among("kind", "generic", "amocrm"), **among("active", "1", "0"), **BY_COUNTER},
     "reports_reportlink": {**among("weekly", "1", "0"), **BY_COUNTER},
     "orders_rejectedchange": {
         "show": ("open", "overtaken", "left"),

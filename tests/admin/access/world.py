@@ -22,6 +22,9 @@ from apps.hooks.services import create_endpoint
 from apps.imports import services as imports
 from apps.imports.tasks import take_in
 from apps.orders.models import Order
+from apps.receivers import accepting
+from apps.receivers.models import Post
+from apps.receivers.services import create_receiver
 from apps.reports import services as reports
 from apps.uploads.models import Heartbeat, Upload, UploadJob
 from tests.admin.conftest import Place, make_place
@@ -46,6 +49,10 @@ def fill(place: Place) -> Place:
         events=["order.held"],
         counters=[counter],
     )
+    receiver, _secret = create_receiver(counter=counter, name=f"{mark} receiver", kind="generic")
+    body = {"id": f"{mark}-posted"}
+    accepting.keep(receiver, body=str(body).encode(), content_type="application/json", document=body)
+    Post.objects.filter(receiver=receiver).update(state="held", error_code="no_mapping")
     order = place.push(f"{mark}-1", "new", client_uniq_id=f"{mark}-client", client_name=f"{mark} person")
     place.push(f"{mark}-2", f"{mark} unknown status")
     job = place.job(order=order)

@@ -20,6 +20,7 @@ from apps.hooks.models import SUBSCRIBABLE, Endpoint
 from apps.imports.models import RememberedColumns
 from apps.orders import numbers
 from apps.orders.models import HoldReview
+from apps.receivers.models import Kind, Post, PostState, Receiver
 from apps.reports.models import AgencyLook, Recipient, ReportLink
 from apps.uploads.models import Heartbeat, WorkDone
 from tests.benchmarks.filling.shares import Sizes
@@ -92,6 +93,7 @@ def make(*, sizes: Sizes, seed: int, until: datetime) -> Made:
     _meanings(counters, until)
     _limits(agencies, counters)
     _reports(agencies, counters, until)
+    _receivers(counters, until)
     AlertRules.objects.bulk_create(AlertRules(agency=agency, looked_at=until) for agency in agencies)
     WorkDone.objects.bulk_create(WorkDone(agency=agency, weight=1.0) for agency in agencies)
     Channel.objects.bulk_create(
@@ -211,6 +213,42 @@ def _reports(agencies: list[Agency], counters: list[Counter], until: datetime) -
         Recipient(link=link, email=f"reader{link.pk}@shop.example", last_sent_on=until.date())
         for link in links
         if link.weekly
+    )
+
+
+def _receivers(counters: list[Counter], until: datetime) -> None:
+    """One of each counter; of some hundred posts each, every tenth needs a person."""
+    receivers = Receiver.objects.bulk_create(
+        Receiver(
+            counter=counter,
+            name="crm",
+            kind=Kind.GENERIC,
+            public_id=f"made-up-{counter.pk}"[:16],
+            secret_hash=hash_of(f"receiver {counter.pk}"),
+            mapping={"fields": {"id": "id", "order_status": "status", "create_date_time": "created"}},
+        )
+        for counter in counters
+    )
+    body = encrypt('{"id":"D-1","status":"PAID","created":"2026-11-24 10:00"}')
+    Post.objects.bulk_create(
+        (
+            Post(
+                receiver=receiver,
+                received_at=until - timedelta(minutes=number),
+                request_id=f"post-{receiver.pk}-{number}",
+                bytes=58,
+                body_encrypted=body,
+                digest=hash_of(f"{receiver.pk} {number}"),
+                state=PostState.HELD if number % 10 == 0 else PostState.DONE,
+                error_code="rows_rejected" if number % 10 == 0 else "",
+                attempts=1,
+                created=number % 10 != 0,
+                rejected=number % 10 == 0,
+            )
+            for receiver in receivers
+            for number in range(200)
+        ),
+        batch_size=1000,
     )
 
 
