@@ -23,6 +23,8 @@ _ERRORS = {
     403: "The key lacks the scope.",
     404: "Not there, or not yours.",
     409: "The state of the thing forbids it now.",
+    411: "The request does not say how long it is.",
+    412: "The thing has changed since: its ETag is another than If-Match names.",
     413: "Too much at once.",
     415: "Not JSON.",
     502: "Metrica refused, or its answer was lost; code and next_step say what it said.",

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.api.views import counters, declared, goals, holds, meta, orders, statuses, uploads
+from apps.api.views import clients, counters, declared, goals, holds, meta, orders, statuses, uploads
 
 app_name = "api"
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path(f"{_COUNTER}orders/", orders.CounterOrdersView.as_view(), name="orders"),
     path(f"{_COUNTER}orders/<path:order_id>/statuses/", orders.EndsLikeStatusesView.as_view(), name="order-statuses"),
     path(f"{_COUNTER}orders/<path:order_id>/", orders.OrderView.as_view(), name="order"),
+    path(f"{_COUNTER}clients/", clients.ClientsView.as_view(), name="clients"),
+    path(f"{_COUNTER}clients/<path:client_id>/", clients.ClientView.as_view(), name="client"),
     path(f"{_COUNTER}uploads/", uploads.CounterUploadsView.as_view(), name="uploads"),
     path("uploads/<uuid:pk>/", uploads.UploadView.as_view(), name="upload"),
     path("uploads/<uuid:pk>/retry/", uploads.RetryView.as_view(), name="upload-retry"),

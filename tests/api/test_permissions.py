@@ -46,6 +46,10 @@ TABLE = {
     ("order", "GET"): (None, "counter", 200),
     ("order-statuses", "GET"): (None, "counter", 405),
     ("order-statuses", "POST"): ({"order_status": "PAID"}, "counter", 200),
+    ("clients", "GET"): (None, "counter", 200),
+    ("clients", "POST"): ({"uniq_id": "C-2"}, "counter", 200),
+    ("client", "GET"): (None, "counter", 200),
+    ("client", "DELETE"): (None, "counter", 204),
     ("uploads", "GET"): (None, "counter", 200),
     ("uploads", "POST"): ({}, "counter", 202),
     ("upload", "GET"): (None, "counter", 200),
@@ -68,6 +72,8 @@ ADDRESSES = {
     "orders": "counters/40000001/orders/",
     "order": "counters/40000001/orders/D-1/",
     "order-statuses": "counters/40000001/orders/D-1/statuses/",
+    "clients": "counters/40000001/clients/",
+    "client": "counters/40000001/clients/C-1/",
     "uploads": "counters/40000001/uploads/",
     "upload": "uploads/{job}/",
     "upload-retry": "uploads/{job}/retry/",
@@ -106,6 +112,7 @@ def world(db):
     caller = Caller(both)
     assert caller.put("counters/40000001/statuses/known/", {"type": "SPAM"}).status == 201
     assert caller.post("counters/40000001/orders/", ORDER).body["created"] == 1
+    assert caller.post("counters/40000001/clients/", {"uniq_id": "C-1"}).body["created"] == 1
     job = UploadJob.objects.create(counter=counter, trigger="api", state=JobState.SUCCEEDED)
     return keys, job
 
@@ -165,6 +172,8 @@ def test_who_gets_in(world, name, method):
             assert numbers <= {40000009}
         if name == "status" and method == "DELETE" and answer.status == 204:
             Caller(keys["both"]).put(path, {"type": "SPAM"})
+        if name == "client" and method == "DELETE" and answer.status == 204:
+            Caller(keys["both"]).post(ADDRESSES["clients"], {"uniq_id": "C-1"})
 
 
 def test_what_a_stranger_is_refused_changes_nothing(world):
