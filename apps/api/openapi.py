@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import resolve_type_hint
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from apps.api.error_docs import problem_example
 from apps.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from apps.api.problems import CONTENT_TYPE, ProblemShape
 
@@ -17,6 +18,9 @@ TEXT: Schema = {"type": "string"}
 MONEY: Schema = {"type": "string", "format": "decimal", "example": "5000.00"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 
+JSON = "application/json"
+_REQUEST_ID = "The id under which the log has this request; the same as in problems. Send one to choose it."
+
 _ERRORS = {
     400: "Something in the request does not fit; errors says what and where.",
     401: "No key, or one that opens nothing.",
@@ -26,7 +30,7 @@ _ERRORS = {
     411: "The request does not say how long it is.",
     412: "The thing has changed since: its ETag is another than If-Match names.",
     413: "Too much at once.",
-    415: "Not JSON.",
+    415: "Another kind of body than this address takes.",
     502: "Metrica refused, or its answer was lost; code and next_step say what it said.",
     503: "Metrica does not take this now; try later.",
 }
@@ -67,11 +71,21 @@ PAGE_PARAMETERS = (
 )
 
 
-def example(name: str, value: Any, *, status: int | None = None) -> OpenApiExample:
+def example(name: str, value: Any, *, status: int | None = None, kind: str = JSON) -> OpenApiExample:
     """An example of the request's body, or of the answer with this status."""
     if status is None:
-        return OpenApiExample(name, value=value, request_only=True)
-    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+        return OpenApiExample(name, value=value, request_only=True, media_type=kind)
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=kind)
+
+
+def header(
+    name: str, description: str, *, statuses: Sequence[int] | None = None, required: bool = False
+) -> OpenApiParameter:
+    """A header of the answers with these statuses; without any, of the request."""
+    of_answers = False if statuses is None else [str(status) for status in statuses]
+    return OpenApiParameter(
+        name, str, OpenApiParameter.HEADER, description=description, response=of_answers, required=required
+    )
 
 
 def described(
@@ -82,26 +96,32 @@ def described(
     answers: Mapping[int, Schema | None],
     errors: Sequence[int] = (404,),
     body: Schema | None = None,
+    form: Schema | None = None,
+    kind: str = JSON,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
     tags: Sequence[str] = (),
     exclude: bool = False,
 ) -> Callable[[View], View]:
-    """What an operation takes and gives. `name`: how generated clients call it. To `errors` come 401 and 403."""
+    """What an operation takes and gives. `name`: how generated clients call it. `form`: a body of multipart/form-data;
+    `kind`: of the answers. To `errors` come 401 and 403, each with an example of its own."""
     responses: dict[Any, Any] = {
-        status: OpenApiResponse(schema, description=summary if schema else "Done; no body.")
+        (status, kind) if schema else status: OpenApiResponse(schema, description=summary if schema else "No body.")
         for status, schema in answers.items()
     }
-    for status in sorted({401, 403, *errors}):
+    wrong = sorted({401, 403, *errors})
+    for status in wrong:
         responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
+    told = [*answers, *wrong]
+    bodies = {kind: schema for kind, schema in ((JSON, body), ("multipart/form-data", form)) if schema is not None}
     return extend_schema(
         operation_id=name or None,
         summary=summary,
         description=description or summary,
-        request={"application/json": body} if body is not None else None,
+        request=bodies or None,
         responses=responses,
-        parameters=list(parameters),
-        examples=list(examples),
+        parameters=[*parameters, header("X-Request-ID", _REQUEST_ID, statuses=told)],
+        examples=[*examples, *(problem_example(status) for status in wrong)],
         tags=list(tags) or None,
         exclude=exclude,
     )

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.api.views import clients, counters, declared, goals, holds, meta, orders, statuses, uploads
+from apps.api.views import clients, counters, declared, goals, holds, imports, meta, orders, statuses, uploads
 
 app_name = "api"
 
@@ -26,6 +26,10 @@ urlpatterns = [
     path("uploads/<uuid:pk>/", uploads.UploadView.as_view(), name="upload"),
     path("uploads/<uuid:pk>/retry/", uploads.RetryView.as_view(), name="upload-retry"),
     path("uploads/<uuid:pk>/cancel/", uploads.CancelView.as_view(), name="upload-cancel"),
+    path(f"{_COUNTER}imports/", imports.CounterImportsView.as_view(), name="imports"),
+    path("imports/<uuid:pk>/", imports.ImportView.as_view(), name="import"),
+    path("imports/<uuid:pk>/errors.csv", imports.ImportErrorsView.as_view(), name="import-errors"),
+    path("imports/<uuid:pk>/cancel/", imports.CancelImportView.as_view(), name="import-cancel"),
     path("holds/", holds.HoldsView.as_view(), name="holds"),
     path("schema/", meta.SchemaView.as_view(), name="schema"),
     path("docs/", meta.DocsView.as_view(), name="docs"),
