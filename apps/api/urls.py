@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.api.views import clients, counters, declared, goals, holds, imports, meta, orders, statuses, uploads
+from apps.api.views import audit, clients, counters, declared, goals, holds, imports, meta, orders, statuses, uploads
 
 app_name = "api"
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("imports/<uuid:pk>/errors.csv", imports.ImportErrorsView.as_view(), name="import-errors"),
     path("imports/<uuid:pk>/cancel/", imports.CancelImportView.as_view(), name="import-cancel"),
     path("holds/", holds.HoldsView.as_view(), name="holds"),
+    path("audit/", audit.AuditView.as_view(), name="audit"),
     path("schema/", meta.SchemaView.as_view(), name="schema"),
     path("docs/", meta.DocsView.as_view(), name="docs"),
     re_path(r"^(?P<path>.*)$", meta.NothingHereView.as_view(), name="nothing-here"),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, text_field
 from apps.api.formats import clock_or_none
 from apps.api.openapi import PAGE_PARAMETERS, TEXT, Schema, described, example, of, page_of
@@ -87,9 +88,11 @@ class CountersView(ApiView):
     @described(
         name="list_counters",
         summary="Counters",
+        description="Those that the key may see, the latest added first, with how each delivers and what blocks it.",
         answers={200: page_of(CounterShape)},
         errors=[400],
         parameters=PAGE_PARAMETERS,
+        examples=[example("One counter", docs.COUNTERS, status=200)],
         tags=["counters"],
     )
     def get(self, request: Request) -> Response:
@@ -105,7 +108,14 @@ class CountersView(ApiView):
 
 
 class CounterView(ApiView):
-    @described(name="read_counter", summary="One counter", answers={200: of(CounterShape)}, tags=["counters"])
+    @described(
+        name="read_counter",
+        summary="One counter",
+        description="By its number at Metrica: how it delivers, when next, and what blocks it now.",
+        answers={200: of(CounterShape)},
+        examples=[example("A counter in detailed mode", docs.COUNTER, status=200)],
+        tags=["counters"],
+    )
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(counter_shape(self.counter(metrica_id)))
 
@@ -116,8 +126,11 @@ class CounterView(ApiView):
         "finished as it is, and what comes after it goes in the new mode.",
         body=PATCH_BODY,
         answers={200: of(CounterShape)},
-        errors=[400, 404, 415],
-        examples=[example("Detailed mode, every hour", {"mode": "detailed", "schedule": "1h"})],
+        errors=[400, 404, 411, 413, 415],
+        examples=[
+            example("Detailed mode, every hour", {"mode": "detailed", "schedule": "1h"}),
+            example("As it is then", docs.COUNTER, status=200),
+        ],
         tags=["counters"],
     )
     def patch(self, request: Request, metrica_id: int) -> Response:

@@ -30,7 +30,7 @@ class CounterOrdersView(ApiView):
         "Each row has its own result; with atomic=true one bad row keeps all out (400).",
         body=docs.BODY,
         answers={200: of(ReportShape)},
-        errors=[400, 404, 413, 415],
+        errors=[400, 404, 411, 413, 415],
         parameters=[query("atomic", "All or nothing.", values=["true", "false"])],
         examples=[
             example("One order", docs.ONE_ORDER),
@@ -65,6 +65,7 @@ class CounterOrdersView(ApiView):
             query("search", "The beginning of an order's id, a client, an e-mail, a phone or a ClientID."),
             *PAGE_PARAMETERS,
         ],
+        examples=[example("One order", docs.LISTED, status=200)],
         tags=["orders"],
     )
     def get(self, request: Request, metrica_id: int) -> Response:
@@ -123,6 +124,7 @@ class OrderView(OneOrderView):
         description=f"The newest {MAX_TIMELINE} changes, by when they happened in the CRM, oldest first. The id in the "
         "address may hold anything, slashes too, percent-encoded.",
         answers={200: of(OrderWithTimelineShape)},
+        examples=[example("A paid order", docs.WITH_TIMELINE, status=200)],
         tags=["orders"],
     )
     def get(self, request: Request, metrica_id: int, order_id: str) -> Response:
@@ -134,10 +136,12 @@ class OrderStatusesView(OneOrderView):
     @described(
         name="append_status",
         summary="Append one status change",
+        description="To an order that is known, by the rules of send_orders; what is left out stays as it is. The same "
+        "state again changes nothing.",
         body=docs.CHANGE,
         answers={200: of(ResultShape)},
-        errors=[400, 404, 415],
-        examples=[example("Paid", docs.ONE_CHANGE)],
+        errors=[400, 404, 411, 413, 415],
+        examples=[example("Paid", docs.ONE_CHANGE), example("A new status", docs.APPENDED, status=200)],
         tags=["orders"],
     )
     def post(self, request: Request, metrica_id: int, order_id: str) -> Response:
