@@ -34,7 +34,7 @@ ONE_CLIENT: dict[str, Any] = {
 SEVERAL: list[dict[str, Any]] = [
     ONE_CLIENT,
     {"uniq_id": "C-78", "emails_md5": ["d6fa7d5ae1c0a8f5a19d3d2e2a5c1b9f"], "attributes": {"card": "gold"}},
-    {"name": "Nobody"},
+    {"uniq_id": "", "name": "Nobody"},
 ]
 ANSWER: dict[str, Any] = {
     "created": 2,

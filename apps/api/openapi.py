@@ -15,8 +15,11 @@ Schema = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Schema = {"type": "string"}
+SHORT_TEXT: Schema = {"type": "string", "maxLength": 255}
+GOAL_ID: Schema = {"type": "string", "pattern": "^[^/\\\\&#?=\",\\x00-\\x1f]{1,255}$"}
 MONEY: Schema = {"type": "string", "format": "decimal", "example": "5000.00"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
+NUMBER_OF_COUNTER: Schema = {"type": "integer", "minimum": 0, "maximum": 999999999999999999}
 
 JSON = "application/json"
 _REQUEST_ID = "The id under which the log has this request; the same as in problems. Send one to choose it."
@@ -61,13 +64,18 @@ def page_of(shape: Any) -> Schema:
     }
 
 
-def query(name: str, description: str, *, values: Sequence[str] = (), kind: type = str) -> OpenApiParameter:
+def query(name: str, description: str, *, values: Sequence[str] = (), kind: Any = str) -> OpenApiParameter:
+    """`kind`: a type, or a schema."""
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, enum=list(values) or None)
 
 
 PAGE_PARAMETERS = (
     query("cursor", "Where the page begins: take the address in `next` as it is."),
-    query("limit", f"Rows on a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out.", kind=int),
+    query(
+        "limit",
+        f"Rows on a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out.",
+        kind={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
 )
 
 

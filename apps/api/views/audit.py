@@ -11,7 +11,7 @@ from apps.agencies.merging import Parts
 from apps.api import audit_docs as docs
 from apps.api.base import ApiView, moment
 from apps.api.formats import clock
-from apps.api.openapi import PAGE_PARAMETERS, described, example, page_of, query
+from apps.api.openapi import MOMENT, NUMBER_OF_COUNTER, PAGE_PARAMETERS, described, example, page_of, query
 from apps.api.paging import NEWEST_FIRST, PARAMETERS, Sorting, page
 from apps.api.problems import bad_request
 from apps.audit import known, naming
@@ -104,9 +104,9 @@ class AuditView(ApiView):
             query("action", "This action (counter.changed), or all that begin so (counter.)."),
             query("object", "What was done to: a type (counters.counter), or a type and an id (counters.counter:12)."),
             query("actor", "Whose name has this in it, in capitals or not."),
-            query("counter", "What concerns this counter (Metrica's number).", kind=int),
-            query("from", "At that time or later. Without an offset it is UTC."),
-            query("to", "Before that time. Without an offset it is UTC."),
+            query("counter", "What concerns this counter (Metrica's number).", kind=NUMBER_OF_COUNTER),
+            query("from", "At that time or later. Without an offset it is UTC.", kind=MOMENT),
+            query("to", "Before that time. Without an offset it is UTC.", kind=MOMENT),
             query("request_id", "All that this request did."),
             *PAGE_PARAMETERS,
         ],

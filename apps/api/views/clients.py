@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.api import client_docs as docs
 from apps.api.base import ApiView, choice, is_plain, moment
 from apps.api.client_shapes import ClientShape, ClientWithOrdersShape, client_shape, sums_of, with_orders
-from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
+from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
 from apps.api.orders_in import MAX_ROWS, NOT_TAKEN, RowErrorShape
 from apps.api.paging import NEWEST_FIRST, PARAMETERS, Sorting, page
 from apps.api.problems import FieldError, Problem, bad_request, conflict, not_found
@@ -56,7 +56,11 @@ class ClientsView(ApiView):
         errors=[400, 404],
         parameters=[
             query("search", "The beginning of a client's id or name, or a whole e-mail, phone or ClientID."),
-            query("updated_after", "Changed at that time or later. Without an offset it is the counter's time."),
+            query(
+                "updated_after",
+                "Changed at that time or later. Without an offset it is the counter's time.",
+                kind=MOMENT,
+            ),
             *PAGE_PARAMETERS,
         ],
         examples=[example("One client", docs.PAGE, status=200)],

@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from apps.api import answer_docs as docs
 from apps.api.base import ApiView, text_field
 from apps.api.formats import clock_or_none
-from apps.api.openapi import PAGE_PARAMETERS, TEXT, Schema, described, example, of, page_of
+from apps.api.openapi import PAGE_PARAMETERS, SHORT_TEXT, Schema, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import FieldError, field_error, invalid
 from apps.counters.models import Counter, DeliveryPolicy, Mode
 from apps.counters.services import block_reason, update_counter
+from apps.metrica.vocabulary import CURRENCIES
 from apps.uploads.modes import switch_mode
 
 
@@ -74,7 +75,15 @@ _TEXTS = ("name", "site", "time_zone", "delivery", "schedule", "currency", "mode
 PATCH_BODY: Schema = {
     "type": "object",
     "properties": {
-        **dict.fromkeys(("name", "site", "time_zone", "schedule", "currency"), TEXT),
+        "name": SHORT_TEXT,
+        "site": SHORT_TEXT,
+        "time_zone": {**SHORT_TEXT, "description": "As IANA names it: Europe/Moscow."},
+        "schedule": {
+            "type": "string",
+            "description": "manual, as they come, every so often (5m, 1h), or daily at a time of the counter's day.",
+            "pattern": "^(manual|as they come|[1-9][0-9]?m|[1-9]h|daily ([01][0-9]|2[0-3]):[0-5][0-9])$",
+        },
+        "currency": {"type": "string", "enum": sorted(CURRENCIES)},
         "mode": {"type": "string", "enum": Mode.values},
         "delivery": {"type": "string", "enum": DeliveryPolicy.values},
         "hash_identifiers": {"type": "boolean"},

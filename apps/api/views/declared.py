@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from apps.api import answer_docs as docs
 from apps.api.base import ApiView, checked_object, text_field
-from apps.api.openapi import TEXT, Schema, described, example, of
+from apps.api.openapi import SHORT_TEXT, Schema, described, example, of
 from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid
 from apps.counters import declaring
 from apps.counters.models import AttributeEntity, AttributeType, Counter, CustomAttribute, Product
@@ -41,6 +41,7 @@ class ProductListShape(TypedDict):
     at_metrica: bool
 
 
+ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_:-]{1,255}$"}
 ATTRIBUTES_BODY: Schema = {
     "type": "array",
     "maxItems": declaring.MAX_ATTRIBUTES,
@@ -48,10 +49,10 @@ ATTRIBUTES_BODY: Schema = {
         "type": "object",
         "properties": {
             "entity": {"type": "string", "enum": AttributeEntity.values},
-            "name": TEXT,
+            "name": ID,
             "type": {"type": "string", "enum": AttributeType.values},
             "multivalued": {"type": "boolean"},
-            "humanized": TEXT,
+            "humanized": SHORT_TEXT,
         },
         "required": ["entity", "name"],
         "additionalProperties": False,
@@ -62,7 +63,7 @@ PRODUCTS_BODY: Schema = {
     "maxItems": declaring.MAX_PRODUCTS,
     "items": {
         "type": "object",
-        "properties": {"name": TEXT, "humanized": TEXT},
+        "properties": {"name": ID, "humanized": {"type": "string", "maxLength": declaring.MAX_TITLE}},
         "required": ["name"],
         "additionalProperties": False,
     },

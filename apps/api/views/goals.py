@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from apps.api import answer_docs as docs
 from apps.api.base import ApiView, text_field
-from apps.api.openapi import MONEY, TEXT, Schema, described, example, of
+from apps.api.openapi import GOAL_ID, SHORT_TEXT, Schema, described, example, of
 from apps.api.problems import FieldError, field_error, invalid
 from apps.counters.models import Counter
 from apps.goals import sync
@@ -41,9 +41,16 @@ class GoalListShape(TypedDict):
 
 
 _FIELDS: dict[str, Schema] = {
-    "identifier": {**TEXT, "description": "What statuses and orders call it."},
-    "name": {**TEXT, "description": "How Metrica shows it; the identifier if left out."},
-    "default_price": {**MONEY, "nullable": True},
+    "identifier": {**GOAL_ID, "description": "What statuses and orders call it."},
+    "name": {**SHORT_TEXT, "description": "How Metrica shows it; the identifier if left out."},
+    "default_price": {
+        "oneOf": [
+            {"type": "string", "pattern": r"^[0-9]{1,14}(\.[0-9]{1,4})?$"},
+            {"type": "number", "minimum": 0, "maximum": 99999999999999, "multipleOf": 0.0001},
+        ],
+        "nullable": True,
+        "example": "500.00",
+    },
     "is_favorite": {"type": "boolean", "default": False},
 }
 BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["identifier"], "additionalProperties": False}

@@ -11,7 +11,7 @@ from apps.agencies.merging import Parts
 from apps.api import answer_docs as docs
 from apps.api.base import ApiView, choice
 from apps.api.formats import clock
-from apps.api.openapi import PAGE_PARAMETERS, described, example, page_of, query
+from apps.api.openapi import NUMBER_OF_COUNTER, PAGE_PARAMETERS, described, example, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import bad_request
 from apps.counters.models import Counter
@@ -59,7 +59,7 @@ class HoldsView(ApiView):
         answers={200: page_of(HoldShape)},
         errors=[400],
         parameters=[
-            query("counter", "Only of this counter (Metrica's number).", kind=int),
+            query("counter", "Only of this counter (Metrica's number).", kind=NUMBER_OF_COUNTER),
             query("hold", "Only for this reason.", values=HoldReason.values),
             *PAGE_PARAMETERS,
         ],

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from apps.api import order_docs as docs
 from apps.api.base import ApiView, choice, is_plain
-from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
+from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
 from apps.api.order_filters import FILTERS, Statuses, filtered, sorting_for
 from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
 from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
@@ -58,9 +58,9 @@ class CounterOrdersView(ApiView):
             query("type", "In a status of this type now.", values=[each.value for each in OrderType]),
             query("delivery", "With a status change in this delivery state.", values=Delivery.values),
             query("hold", "With a status change held for this reason.", values=HoldReason.values),
-            query("created_after", f"Created in the CRM at that time or later. {TIME}"),
-            query("created_before", f"Created in the CRM before that time. {TIME}"),
-            query("updated_after", f"Something of it was received at that time or later. {TIME}"),
+            query("created_after", f"Created in the CRM at that time or later. {TIME}", kind=MOMENT),
+            query("created_before", f"Created in the CRM before that time. {TIME}", kind=MOMENT),
+            query("updated_after", f"Something of it was received at that time or later. {TIME}", kind=MOMENT),
             query("client", "Of this client (its id in the CRM)."),
             query("search", "The beginning of an order's id, a client, an e-mail, a phone or a ClientID."),
             *PAGE_PARAMETERS,

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.api import status_docs as docs
 from apps.api.base import ApiView, checked_object, is_plain, text_field
 from apps.api.etags import condition, etag_of, is_known
-from apps.api.openapi import TEXT, Schema, described, example, header, of
+from apps.api.openapi import GOAL_ID, SHORT_TEXT, Schema, described, example, header, of
 from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid, not_found, renaming
 from apps.counters.models import Counter
 from apps.goals import services, status_sync
@@ -52,12 +52,13 @@ def status_shape(mapping: StatusMapping | StatusRow) -> StatusShape:
 
 _FIELDS: dict[str, Schema] = {
     "type": {"type": "string", "enum": [order_type.value for order_type in OrderType]},
-    "name": TEXT,
+    "name": SHORT_TEXT,
     "metrica_id": {
-        **TEXT,
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_:-]{0,255}$",
         "description": "The status's id at Metrica, for the detailed mode; kept or derived if left out.",
     },
-    "goals": {"type": "array", "items": TEXT, "maxItems": MAX_GOALS_PER_STATUS},
+    "goals": {"type": "array", "items": GOAL_ID, "maxItems": MAX_GOALS_PER_STATUS},
 }
 ONE_BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["type"], "additionalProperties": False}
 LIST_BODY: Schema = {
@@ -65,7 +66,7 @@ LIST_BODY: Schema = {
     "maxItems": MAX_STATUSES,
     "items": {
         "type": "object",
-        "properties": {"crm_status": TEXT, **_FIELDS},
+        "properties": {"crm_status": {**SHORT_TEXT, "minLength": 1}, **_FIELDS},
         "required": ["crm_status", "type"],
         "additionalProperties": False,
     },
