@@ -16,7 +16,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Schema = {"type": "string"}
 SHORT_TEXT: Schema = {"type": "string", "maxLength": 255}
-GOAL_ID: Schema = {"type": "string", "pattern": "^[^/\\\\&#?=\",\\x00-\\x1f]{1,255}$"}
+GOAL_ID: Schema = {"type": "string", "pattern": '^[^/\\\\&#?=",\\x00-\\x1f]{1,255}$'}
 MONEY: Schema = {"type": "string", "format": "decimal", "example": "5000.00"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 NUMBER_OF_COUNTER: Schema = {"type": "integer", "minimum": 0, "maximum": 999999999999999999}
