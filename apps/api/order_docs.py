@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.api.openapi import TEXT, Schema
+from apps.api.openapi import GOAL_ID, TEXT, Schema
 from apps.api.orders_in import MAX_ROWS
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 
@@ -19,12 +19,16 @@ _GOALS: Schema = {
     "type": "array",
     "items": {
         "type": "object",
-        "properties": {"goal_action_id": TEXT, "price": _nullable(_AMOUNT)},
+        "properties": {"goal_action_id": GOAL_ID, "price": _nullable(_AMOUNT)},
         "required": ["goal_action_id"],
     },
 }
 STATE_PROPERTIES: dict[str, Schema] = {
-    "order_status": {**_ID, "description": "As the CRM writes it, or one of Metrica's four, or a goal's identifier."},
+    "order_status": {
+        **_ID,
+        "minLength": 1,
+        "description": "As the CRM writes it, or one of Metrica's four, or a goal's identifier.",
+    },
     "status_date_time": _nullable(
         _MOMENT, "When it came so. Left out: the creation time for the first status, the time of receipt for others."
     ),

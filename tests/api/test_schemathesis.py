@@ -27,7 +27,7 @@ def test_the_api_is_as_it_is_described(live_server, tmp_path):
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run"),
             *(f"{live_server.url}/api/v1/schema/?format=json", "--url", live_server.url),
-            *("--seed", "1", "--generation-database", "none", "--workers", "2", "--no-color", *bounds),
+            *("--seed", "1", "--generation-database", "none", "--no-color", *bounds),
         ],
         cwd=tmp_path,
         env={**os.environ, "GOALPOST_KEY": world.key},

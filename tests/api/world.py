@@ -21,6 +21,7 @@ from apps.uploads.models import JobState, UploadJob
 from tests.factories import make_agency, make_counter, make_key
 
 NUMBER = 40000001
+STATUS = "Новый лид"
 _TOKEN = "y0_world"
 
 
@@ -43,7 +44,7 @@ class World:
             "metrica_id": NUMBER,
             "order_id": "D-1",
             "client_id": "C-1",
-            "crm_status": "known",
+            "crm_status": STATUS,
             "id": str(getattr(self, f"{state}_{kind}")),
         }
 
@@ -56,9 +57,9 @@ def make_world(url: str) -> World:
     for limit in ("requests_by_ip", "requests_by_uid"):
         sandbox.set_limit(name=limit, value=None)
     sandbox.create_counter(metrica_id=NUMBER, name="Clinics", owner_login="north-metrica", token=_TOKEN)
-    set_status(counter=counter, crm_status="known", type="PAID", goal_action_ids=["good_lead"])
+    set_status(counter=counter, crm_status=STATUS, type="IN_PROGRESS", goal_action_ids=["good_lead"])
     when = (timezone.now() - timedelta(days=3)).isoformat()
-    row = {"id": "D-1", "create_date_time": when, "order_status": "known", "client_ids": ["17000000001"]}
+    row = {"id": "D-1", "create_date_time": when, "order_status": STATUS, "client_ids": ["17000000001"]}
     accept_all(counter=counter, rows=[{**row, "client_uniq_id": "C-0"}], source=Source.API)
     accept_clients(counter=counter, rows=[{"uniq_id": "C-1", "name": "Anna"}], source=Source.API)
     kept = {"counter": counter, "name": "orders.csv", "kind": "csv", "sample": zlib.compress(b"id\n")}

@@ -81,7 +81,8 @@ def test_content_that_is_streamed_is_traced_as_well(rf: RequestFactory):
         trace.set_actor(Actor("key", "key crm"))
         return StreamingHttpResponse(rows())
 
-    answer = TraceMiddleware(view)(rf.get("/api/v1/", HTTP_X_REQUEST_ID="r-9"))
+    answer = RequestIdMiddleware(TraceMiddleware(view))(rf.get("/api/v1/", HTTP_X_REQUEST_ID="r-9"))
+    assert answer.headers["X-Request-ID"] == "r-9"
     assert list(answer) == [b"r-9", b"r-9"]
     assert set(AuditEntry.objects.values_list("source", "actor_label")) == {("api", "key crm")}
     assert trace.current().source == "worker"

@@ -50,9 +50,9 @@ ATTRIBUTES_BODY: Schema = {
         "properties": {
             "entity": {"type": "string", "enum": AttributeEntity.values},
             "name": ID,
-            "type": {"type": "string", "enum": AttributeType.values},
+            "type": {"type": "string", "enum": AttributeType.values, "nullable": True},
             "multivalued": {"type": "boolean"},
-            "humanized": SHORT_TEXT,
+            "humanized": {**SHORT_TEXT, "nullable": True},
         },
         "required": ["entity", "name"],
         "additionalProperties": False,
@@ -63,7 +63,7 @@ PRODUCTS_BODY: Schema = {
     "maxItems": declaring.MAX_PRODUCTS,
     "items": {
         "type": "object",
-        "properties": {"name": ID, "humanized": {"type": "string", "maxLength": declaring.MAX_TITLE}},
+        "properties": {"name": ID, "humanized": {"type": "string", "maxLength": declaring.MAX_TITLE, "nullable": True}},
         "required": ["name"],
         "additionalProperties": False,
     },

@@ -42,7 +42,7 @@ class GoalListShape(TypedDict):
 
 _FIELDS: dict[str, Schema] = {
     "identifier": {**GOAL_ID, "description": "What statuses and orders call it."},
-    "name": {**SHORT_TEXT, "description": "How Metrica shows it; the identifier if left out."},
+    "name": {**SHORT_TEXT, "nullable": True, "description": "How Metrica shows it; the identifier if left out."},
     "default_price": {
         "oneOf": [
             {"type": "string", "pattern": r"^[0-9]{1,14}(\.[0-9]{1,4})?$"},
@@ -51,7 +51,7 @@ _FIELDS: dict[str, Schema] = {
         "nullable": True,
         "example": "500.00",
     },
-    "is_favorite": {"type": "boolean", "default": False},
+    "is_favorite": {"type": "boolean", "default": False, "nullable": True},
 }
 BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["identifier"], "additionalProperties": False}
 

@@ -52,13 +52,14 @@ def status_shape(mapping: StatusMapping | StatusRow) -> StatusShape:
 
 _FIELDS: dict[str, Schema] = {
     "type": {"type": "string", "enum": [order_type.value for order_type in OrderType]},
-    "name": SHORT_TEXT,
+    "name": {**SHORT_TEXT, "nullable": True},
     "metrica_id": {
         "type": "string",
         "pattern": "^[A-Za-z0-9_:-]{0,255}$",
+        "nullable": True,
         "description": "The status's id at Metrica, for the detailed mode; kept or derived if left out.",
     },
-    "goals": {"type": "array", "items": GOAL_ID, "maxItems": MAX_GOALS_PER_STATUS},
+    "goals": {"type": "array", "items": GOAL_ID, "maxItems": MAX_GOALS_PER_STATUS, "nullable": True},
 }
 ONE_BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["type"], "additionalProperties": False}
 LIST_BODY: Schema = {
