@@ -85,6 +85,7 @@ if SANDBOX:
     INSTALLED_APPS.append("apps.sandbox")
 
 MIDDLEWARE = [
+    "apps.audit.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 
 from apps.api import health, metrics
 
+handler400 = "apps.api.problems.bad_page"
+handler404 = "apps.api.problems.missing_page"
 handler500 = "apps.api.problems.server_error"
 
 urlpatterns = [

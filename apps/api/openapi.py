@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import resolve_type_hint
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from apps.api.error_docs import problem_example
 from apps.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from apps.api.problems import CONTENT_TYPE, ProblemShape
 
@@ -14,8 +15,14 @@ Schema = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
 TEXT: Schema = {"type": "string"}
+SHORT_TEXT: Schema = {"type": "string", "maxLength": 255}
+GOAL_ID: Schema = {"type": "string", "pattern": '^[^/\\\\&#?=",\\x00-\\x1f]{1,255}$'}
 MONEY: Schema = {"type": "string", "format": "decimal", "example": "5000.00"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
+NUMBER_OF_COUNTER: Schema = {"type": "integer", "minimum": 0, "maximum": 999999999999999999}
+
+JSON = "application/json"
+_REQUEST_ID = "The id under which the log has this request; the same as in problems. Send one to choose it."
 
 _ERRORS = {
     400: "Something in the request does not fit; errors says what and where.",
@@ -23,8 +30,10 @@ _ERRORS = {
     403: "The key lacks the scope.",
     404: "Not there, or not yours.",
     409: "The state of the thing forbids it now.",
+    411: "The request does not say how long it is.",
+    412: "The thing has changed since: its ETag is another than If-Match names.",
     413: "Too much at once.",
-    415: "Not JSON.",
+    415: "Another kind of body than this address takes.",
     502: "Metrica refused, or its answer was lost; code and next_step say what it said.",
     503: "Metrica does not take this now; try later.",
 }
@@ -55,21 +64,36 @@ def page_of(shape: Any) -> Schema:
     }
 
 
-def query(name: str, description: str, *, values: Sequence[str] = (), kind: type = str) -> OpenApiParameter:
+def query(name: str, description: str, *, values: Sequence[str] = (), kind: Any = str) -> OpenApiParameter:
+    """`kind`: a type, or a schema."""
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, enum=list(values) or None)
 
 
 PAGE_PARAMETERS = (
     query("cursor", "Where the page begins: take the address in `next` as it is."),
-    query("limit", f"Rows on a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out.", kind=int),
+    query(
+        "limit",
+        f"Rows on a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out.",
+        kind={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
 )
 
 
-def example(name: str, value: Any, *, status: int | None = None) -> OpenApiExample:
+def example(name: str, value: Any, *, status: int | None = None, kind: str = JSON) -> OpenApiExample:
     """An example of the request's body, or of the answer with this status."""
     if status is None:
-        return OpenApiExample(name, value=value, request_only=True)
-    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+        return OpenApiExample(name, value=value, request_only=True, media_type=kind)
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=kind)
+
+
+def header(
+    name: str, description: str, *, statuses: Sequence[int] | None = None, required: bool = False
+) -> OpenApiParameter:
+    """A header of the answers with these statuses; without any, of the request."""
+    of_answers = False if statuses is None else [str(status) for status in statuses]
+    return OpenApiParameter(
+        name, str, OpenApiParameter.HEADER, description=description, response=of_answers, required=required
+    )
 
 
 def described(
@@ -80,26 +104,32 @@ def described(
     answers: Mapping[int, Schema | None],
     errors: Sequence[int] = (404,),
     body: Schema | None = None,
+    form: Schema | None = None,
+    kind: str = JSON,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
     tags: Sequence[str] = (),
     exclude: bool = False,
 ) -> Callable[[View], View]:
-    """What an operation takes and gives. `name`: how generated clients call it. To `errors` come 401 and 403."""
+    """What an operation takes and gives. `name`: how generated clients call it. `form`: a body of multipart/form-data;
+    `kind`: of the answers. To `errors` come 401 and 403, each with an example of its own."""
     responses: dict[Any, Any] = {
-        status: OpenApiResponse(schema, description=summary if schema else "Done; no body.")
+        (status, kind) if schema else status: OpenApiResponse(schema, description=summary if schema else "No body.")
         for status, schema in answers.items()
     }
-    for status in sorted({401, 403, *errors}):
+    wrong = sorted({401, 403, *errors})
+    for status in wrong:
         responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
+    told = [*answers, *wrong]
+    bodies = {kind: schema for kind, schema in ((JSON, body), ("multipart/form-data", form)) if schema is not None}
     return extend_schema(
         operation_id=name or None,
         summary=summary,
         description=description or summary,
-        request={"application/json": body} if body is not None else None,
+        request=bodies or None,
         responses=responses,
-        parameters=list(parameters),
-        examples=list(examples),
+        parameters=[*parameters, header("X-Request-ID", _REQUEST_ID, statuses=told)],
+        examples=[*examples, *(problem_example(status) for status in wrong)],
         tags=list(tags) or None,
         exclude=exclude,
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.api.openapi import TEXT, Schema
+from apps.api.openapi import GOAL_ID, TEXT, Schema
 from apps.api.orders_in import MAX_ROWS
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 
@@ -19,12 +19,16 @@ _GOALS: Schema = {
     "type": "array",
     "items": {
         "type": "object",
-        "properties": {"goal_action_id": TEXT, "price": _nullable(_AMOUNT)},
+        "properties": {"goal_action_id": GOAL_ID, "price": _nullable(_AMOUNT)},
         "required": ["goal_action_id"],
     },
 }
 STATE_PROPERTIES: dict[str, Schema] = {
-    "order_status": {**_ID, "description": "As the CRM writes it, or one of Metrica's four, or a goal's identifier."},
+    "order_status": {
+        **_ID,
+        "minLength": 1,
+        "description": "As the CRM writes it, or one of Metrica's four, or a goal's identifier.",
+    },
     "status_date_time": _nullable(
         _MOMENT, "When it came so. Left out: the creation time for the first status, the time of receipt for others."
     ),
@@ -118,3 +122,78 @@ ANSWER: dict[str, Any] = {
     ],
 }
 ONE_CHANGE: dict[str, Any] = {"order_status": "PAID", "revenue": "5500.00"}
+APPENDED: dict[str, Any] = {
+    "index": 0,
+    "id": "D-1001",
+    "result": "updated",
+    "change": "0192f0c1-7a52-7c3e-9d51-8a1f0e5b7c12",
+    "hold": None,
+}
+_SHOWN: dict[str, Any] = {
+    "id": "D-1001",
+    "create_date_time": "2026-11-04T14:05:00+03:00",
+    "order_status": "PAID",
+    "type": "PAID",
+    "status_date_time": "2026-11-04T15:00:00+03:00",
+    "client_uniq_id": "C-77",
+    "client_name": "Anna",
+    "client_ids": ["1700000000123456789"],
+    "emails": ["anna@example.com"],
+    "phones": ["79031234567"],
+    "emails_md5": [],
+    "phones_md5": [],
+    "revenue": "5000.00",
+    "cost": "3200.00",
+    "currency": "RUB",
+    "goals": [{"goal_action_id": "deal_won", "price": "5000"}],
+    "products": {"sku-1": 2},
+    "attributes": {"branch": "north"},
+    "delivery": "delivered",
+    "hold": None,
+    "changes": 1,
+    "received_at": "2026-11-04T14:05:01.320000+03:00",
+    "updated_at": "2026-11-04T14:05:01.320000+03:00",
+}
+LISTED: dict[str, Any] = {"results": [_SHOWN], "next": None}
+WITH_TIMELINE: dict[str, Any] = {
+    **_SHOWN,
+    "window": {
+        "bind_until": "2026-11-25T14:05:00+03:00",
+        "bind_open": True,
+        "update_until": "2027-02-23T14:05:00+03:00",
+        "update_open": True,
+    },
+    "timeline": [
+        {
+            "id": "0192f0c1-7a52-7c3e-9d51-8a1f0e5b7c12",
+            "order_status": "PAID",
+            "type": "PAID",
+            "status_date_time": "2026-11-04T15:00:00+03:00",
+            "received_at": "2026-11-04T14:05:01.320000+03:00",
+            "source": "api",
+            "received_by": "key crm",
+            "request_id": "0192f0c1-7a52-7c3e-9d51-8a1f0e5b7c20",
+            "revenue": "5000.00",
+            "cost": "3200.00",
+            "currency": "RUB",
+            "extra_goals": [{"goal_action_id": "deal_won", "price": "5000"}],
+            "products": {"sku-1": 2},
+            "attributes": {"branch": "north"},
+            "changed": ["order_status", "revenue", "cost", "currency", "goals", "products", "attributes"],
+            "goals": {
+                "reached": [
+                    {"goal": "cdp_order_in_progress", "income": "1800.00"},
+                    {"goal": "cdp_order_paid", "income": "1800.00"},
+                    {"goal": "deal_won", "income": "5000.00"},
+                ],
+                "forecast": [],
+            },
+            "delivery": "delivered",
+            "hold": None,
+            "forced": False,
+            "rejection": None,
+            "upload": "0192f0c1-7a52-7c3e-9d51-8a1f0e5b7c32",
+            "delivered_at": "2026-11-04T15:00:04+03:00",
+        }
+    ],
+}

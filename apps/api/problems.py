@@ -142,7 +142,7 @@ def body(problem: Problem) -> ProblemShape:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: a fault of ours is a problem too in the API; the log tells it under the request id."""
-    if not request.path_info.startswith("/api/"):
+    if not _is_of_api(request):
         return defaults.server_error(request)
     problem = Problem(
         status=500,
@@ -153,10 +153,44 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(problem)
 
 
-def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JsonResponse:
-    """JSON whatever the address speaks otherwise (the schema's is YAML, the docs' is HTML)."""
+def bad_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400: a request that is refused before it comes to a view, such as one for another host."""
+    if not _is_of_api(request):
+        return defaults.bad_request(request, exception)
+    return _answer(
+        Problem(
+            status=400,
+            code="bad_request",
+            message=_("The request is not one that this server answers."),
+            next_step=_("Check the host in the address, and the request's headers."),
+        ),
+        request=request,
+    )
+
+
+def missing_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404: an address that belongs to no version of the API."""
+    if not _is_of_api(request):
+        return defaults.page_not_found(request, exception)
+    next_step = _("See /api/v1/docs/ for the addresses that there are.")
+    problem = Problem(status=404, code="unknown_address", message=_("There is nothing here."), next_step=next_step)
+    return _answer(problem, request=request)
+
+
+def _is_of_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+def _answer(
+    problem: Problem, headers: Mapping[str, str] | None = None, *, request: HttpRequest | None = None
+) -> JsonResponse:
+    """JSON whatever the address speaks otherwise (the schema's is YAML, the docs' is HTML). `request`: one that was
+    refused before its trace began."""
+    shape = body(problem)
+    if request is not None:
+        shape["request_id"] = getattr(request, "request_id", shape["request_id"])
     return JsonResponse(
-        body(problem),
+        shape,
         status=problem.status,
         headers=dict(headers or {}),
         content_type=CONTENT_TYPE,

@@ -19,12 +19,16 @@ from apps.metrica.identifiers import NORMALIZERS, IdentifierError, md5_of
 LIMIT: Final = 500
 """So many lines of one search are read: who looks for a person does not leaf through more."""
 
+NO_ORDER: Final = 0
+"""In place of an order's key, where a client came with the identifier by itself."""
+
 _DIGITS = re.compile(r"\d")
 _SPELLED_EMAIL = re.compile(r"(?:mailto:)?[^<>]*<([^<>\s]+)>|mailto:(\S+)", re.IGNORECASE)
 
 
 Told = tuple[str, str, Any, int | None]
-"""(kind, value, key of the order that told it, key of the client whose it is or None where it is the order's alone)."""
+"""(kind, value, key of the order that told it or NO_ORDER, key of the client whose it is or None where it is the
+order's alone)."""
 
 
 def digest(kind: str, value: str) -> int:
@@ -74,7 +78,8 @@ def who_told(*, counters: Collection[int], digests: Collection[int]) -> list[tup
 
 
 def origins(client: Client) -> dict[tuple[str, str], tuple[int, datetime]]:
-    """{(kind, value): (key of the order that told it first, when)} of what the client is known by. One query."""
+    """{(kind, value): (key of the order that told it first or NO_ORDER, when)} of what the client is known by. One
+    query."""
     known = digests_of(client.identifiers)
     rows = Contact.objects.filter(digest__in=known, counter=client.counter_id, client=client).order_by("-pk")
     return {known[found]: (order, at) for found, order, at in rows.values_list("digest", "order_key", "told_at")}

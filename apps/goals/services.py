@@ -1,6 +1,6 @@
 """Every write to goals and to the status mapping. A change of either may free held orders (R8)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,11 @@ class Changes:
     version: MappingVersion | None = None
 
 
+Look = Callable[[Sequence[StatusRow]], None]
+"""Is shown the mapping in its order as it stands before a change, while nobody else can change it; what it raises stops
+the change."""
+
+
 @transaction.atomic
 def change_statuses(
     *,
@@ -45,22 +50,24 @@ def change_statuses(
     remove: Iterable[str] = (),
     restores: int | None = None,
     upon: int | None = None,
+    look: Look | None = None,
 ) -> Changes:
     """Take statuses out of the mapping and set others, as one change: one version of its history.
 
     `put`: what `clean_status` takes. Without a Metrica id a status keeps the one that it has, a new one gets one by
     transliteration. A status that is there already and in `remove` as well begins anew. Goals named here that the
     counter does not know yet are added to its list. `restores`: the version that this goes back to. `upon`: the version
-    that whoever decided this had before them (0: none yet), which must still be the newest.
+    that whoever decided this had before them (0: none yet), which must still be the newest. `look`: see there.
 
     Raises ValidationError by field, and then nothing is changed. A handful of statements, and one per audit entry.
     """
-    # Versions are numbered one after the other; intake, whose rows refer to the counter, does not wait for it.
-    Counter.objects.select_for_update(no_key=True).get(pk=counter.pk)
+    _alone(counter)
     if upon is not None and (put or remove):
         check_newest(counter=counter, number=upon)
     rows = {row.crm_status: row for row in StatusMapping.objects.filter(counter=counter)}
     before = _standing(rows)
+    if look is not None:
+        look(before)
     removed = [rows.pop(crm_status) for crm_status in dict.fromkeys(remove) if crm_status in rows]
     cleaned = [clean_status(mode=counter.mode, **status) for status in put]
     wanted = _with_ids(counter, rows, list({row.crm_status: row for row in cleaned}.values()))
@@ -88,6 +95,7 @@ def change_statuses(
     return Changes(len(added) + len(changed), len(removed), version)
 
 
+@transaction.atomic
 def set_status(
     *,
     counter: Counter,
@@ -97,6 +105,7 @@ def set_status(
     name: str = "",
     metrica_id: str = "",
     position: int | None = None,
+    look: Look | None = None,
 ) -> StatusMapping:
     """Say what a CRM status means: its type and goals. Adds it or changes it; the same again changes nothing.
 
@@ -110,18 +119,22 @@ def set_status(
         "metrica_id": metrica_id,
         "position": position,
     }
-    change_statuses(counter=counter, put=[status])
+    change_statuses(counter=counter, put=[status], look=look)
     return StatusMapping.objects.get(counter=counter, crm_status=crm_status.strip())
 
 
-def remove_status(*, counter: Counter, crm_status: str) -> bool:
+def remove_status(*, counter: Counter, crm_status: str, look: Look | None = None) -> bool:
     """Take a status out of the mapping. True if it was there."""
-    return change_statuses(counter=counter, remove=[crm_status]).removed > 0
+    return change_statuses(counter=counter, remove=[crm_status], look=look).removed > 0
 
 
 @transaction.atomic
 def replace_statuses(
-    *, counter: Counter, statuses: Sequence[Mapping[str, Any]], restores: int | None = None
+    *,
+    counter: Counter,
+    statuses: Sequence[Mapping[str, Any]],
+    restores: int | None = None,
+    look: Look | None = None,
 ) -> dict[str, int]:
     """Make the mapping exactly this list, in this order. Returns {"changed": n, "removed": n}.
 
@@ -140,10 +153,10 @@ def replace_statuses(
         for position, status in enumerate(statuses)
     ]
     wanted = {status["crm_status"].strip() for status in put}
+    _alone(counter)  # what somebody else adds meanwhile is not in the list either
     there = StatusMapping.objects.filter(counter=counter).values_list("crm_status", flat=True)
-    done = change_statuses(
-        counter=counter, put=put, remove=[name for name in there if name not in wanted], restores=restores
-    )
+    gone = [name for name in there if name not in wanted]
+    done = change_statuses(counter=counter, put=put, remove=gone, restores=restores, look=look)
     return {"changed": done.changed, "removed": done.removed}
 
 
@@ -166,6 +179,12 @@ def restore_version(*, version: MappingVersion) -> dict[str, int]:
         metrica_id = own or ("" if row.metrica_id in held else row.metrica_id)
         statuses.append(replace(row, metrica_id=metrica_id).to_json())
     return replace_statuses(counter=counter, statuses=statuses, restores=version.number)
+
+
+def _alone(counter: Counter) -> None:
+    """Nobody else changes the mapping until the end of this transaction. Intake, whose rows refer to the counter, does
+    not wait for it."""
+    Counter.objects.select_for_update(no_key=True).get(pk=counter.pk)
 
 
 def _standing(rows: Mapping[str, StatusMapping]) -> list[StatusRow]:

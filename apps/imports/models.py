@@ -13,6 +13,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
 from apps.counters.turns import free
+from apps.metrica.text import Text
 
 
 class ImportState(models.TextChoices):
@@ -78,6 +79,8 @@ class ImportJob(models.Model):
     reported = models.PositiveIntegerField(_("rows in the report"), default=0)
     held = models.JSONField(default=dict, blank=True, editable=False)  # {reason: rows}
     warned = models.JSONField(default=dict, blank=True, editable=False)  # {code: rows}
+    # Only checked: what an import would come to, and nothing of it is kept.
+    dry_run = models.BooleanField(_("only checked"), default=False, db_default=False)
     error_code = models.CharField(_("error"), max_length=64, blank=True)
     error_message = models.TextField(_("what went wrong"), blank=True)
     # Whoever holds the lease works; `fence` grows with each claim, so a worker thought dead cannot write on.
@@ -116,6 +119,20 @@ class ImportJob(models.Model):
     @property
     def rows(self) -> int:
         return self.created + self.updated + self.unchanged + self.rejected
+
+    @property
+    def percent(self) -> int:
+        """How much of the file is read."""
+        if self.state in (ImportState.SUCCEEDED, ImportState.PARTLY_FAILED):
+            return 100
+        return min(100 * self.position // self.whole, 100) if self.whole else 0
+
+    @property
+    def state_label(self) -> Text:
+        """Of a file that was only checked nothing was taken in."""
+        if self.dry_run and self.state in (ImportState.SUCCEEDED, ImportState.PARTLY_FAILED):
+            return _("Only checked")
+        return ImportState(self.state).label
 
     @property
     def is_draft(self) -> bool:

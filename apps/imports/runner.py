@@ -142,7 +142,7 @@ class Import:
     def leave_trace(self, *, name: str, complete: bool) -> None:
         """One entry for the whole file (R12); each order's own history is its timeline."""
         audit.record(
-            action="orders.imported",
+            action="import.checked" if self._dry_run else "orders.imported",
             agency=self._counter.agency_id,
             obj=self._counter,
             details={

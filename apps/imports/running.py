@@ -93,8 +93,7 @@ def _import(turn: Turn, job: ImportJob, file: OrdersFile) -> Import:
     )
     reported = job.reported
 
-    def beside(step: Step) -> None:
-        """In the transaction of the rows themselves."""
+    def write(step: Step) -> None:
         tally = step.tally
         turn.write(
             created=tally.created,
@@ -118,11 +117,22 @@ def _import(turn: Turn, job: ImportJob, file: OrdersFile) -> Import:
 
     def told(step: Step) -> None:
         nonlocal reported
+        if job.dry_run:  # what is written in the rows' own transaction is taken back with them
+            with transaction.atomic():
+                write(step)
         reported += len(step.problems)
         if turn.mine().filter(cancel_requested_at__isnull=False).exists():
             raise Stopped
 
-    return Import(file=file, counter=job.counter, tally=began, beside=beside, told=told, received_by=job.requested_by)
+    return Import(
+        file=file,
+        counter=job.counter,
+        dry_run=job.dry_run,
+        tally=began,
+        told=told,
+        received_by=job.requested_by,
+        **({} if job.dry_run else {"beside": write}),
+    )
 
 
 def _read_workbook(turn: Turn, job: ImportJob) -> None:
@@ -148,7 +158,8 @@ def _end(turn: Turn, job: ImportJob, state: ImportState, *, code: str, message: 
             job.refresh_from_db(fields=["created", "updated", "unchanged", "rejected"])
             counts = {name: getattr(job, name) for name in ("rows", "created", "updated", "unchanged", "rejected")}
             details = {"file": job.name, "sha256": job.sha256, "complete": False, "code": code, **counts}
-            record(action="orders.imported", agency=job.counter.agency_id, obj=job.counter, details=details)
+            action = "import.checked" if job.dry_run else "orders.imported"
+            record(action=action, agency=job.counter.agency_id, obj=job.counter, details=details)
             enqueue_next(job.counter_id)
     except TurnLost:
         log.warning("import was taken over by another worker", job=str(job.pk))

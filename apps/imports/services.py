@@ -9,6 +9,7 @@ import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 from uuid import UUID
@@ -31,6 +32,7 @@ from apps.imports.columns import (
     REQUIRED,
     attribute_column,
     has_key,
+    read_delimiter,
     report_width,
 )
 from apps.imports.guessing import guess, known_headers
@@ -47,16 +49,35 @@ _PIECE = 1024 * 1024
 _UNSAFE = re.compile(r"[^\w .()\[\]+,№-]+")
 
 
-def receive(*, counter: Counter, name: str, content: IO[bytes]) -> ImportJob:
-    """Keep a file that a person brought, as a draft: how it is read is guessed, nothing of it is taken in.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How the one who brings a file says that it is to be read; what is blank is found out.
 
-    Raises ValidationError, whose codes are those of UnusableFile, or file_too_large, too_many_rows.
+    `delimiter`: comma, semicolon, tab or the sign; `encoding`: utf-8 or windows-1251, and a file in another one is
+    refused; `columns`: {column: header}, an empty header for a column that is not to be used. `dry_run`: the file is
+    only checked, and nothing of it is kept.
+    """
+
+    delimiter: str = ""
+    encoding: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+def receive(*, counter: Counter, name: str, content: IO[bytes], said: Said | None = None) -> ImportJob:
+    """Keep a file, as a draft: how it is read is guessed, nothing of it is taken in. With `said` it is read so, and
+    started at once; of a file that cannot be read so nothing is kept.
+
+    Raises ValidationError, whose codes are those of UnusableFile, or file_too_large, too_many_rows; about what was
+    said, by its name.
     """
     with _on_disk(content) as file:
         kind = _kind_of(file)
         job = ImportJob(counter=counter, name=safe_name(name), kind=kind)
         with _as_refusal():
             _read_sample(job, file)
+            if said is not None:
+                _read_as(job, said)
         job.requested_by = trace.current().actor.label[:255]
         job.request_id = trace.current().request_id[:64]
         job.language = (get_language() or "en")[:10]
@@ -67,6 +88,8 @@ def receive(*, counter: Counter, name: str, content: IO[bytes]) -> ImportJob:
             job.save()
             details = {"file": job.name, "sha256": job.sha256, "bytes": job.size, "import": str(job.pk)}
             record(action="import.received", agency=counter.agency_id, obj=counter, details=details)
+            if said is not None:
+                start(job=job)
     except BaseException:
         files.forget(job)
         raise
@@ -117,11 +140,14 @@ def start(*, job: ImportJob) -> None:
         who = {"requested_by": current.actor.label[:255], "request_id": current.request_id[:64]}
         if not drafts.update(state=ImportState.QUEUED, language=(get_language() or "en")[:10], **who):
             raise _changed_meanwhile()
-        own = {header: column for header, column in job.columns.items() if header.strip()}
-        remembered = {"delimiter": job.delimiter, "columns": own, "updated_at": timezone.now()}
-        RememberedColumns.objects.update_or_create(counter_id=job.counter_id, defaults=remembered)
+        if not job.dry_run:
+            own = {header: column for header, column in job.columns.items() if header.strip()}
+            remembered = {"delimiter": job.delimiter, "columns": own, "updated_at": timezone.now()}
+            RememberedColumns.objects.update_or_create(counter_id=job.counter_id, defaults=remembered)
         used = {column: header for header, column in job.columns.items() if column}
-        details = {"file": job.name, "import": str(job.pk), "columns": used}
+        details: dict[str, Any] = {"file": job.name, "import": str(job.pk), "columns": used}
+        if job.dry_run:
+            details["dry_run"] = True
         record(action="import.started", agency=job.counter.agency_id, obj=job.counter, details=details)
         enqueue(job.pk)
 
@@ -247,6 +273,73 @@ def _read_sample(job: ImportJob, file: IO[bytes]) -> None:
     job.delimiter, job.whole = delimiter, job.size
     job.sample = zlib.compress(head)
     job.columns = guess(seen.header, remembered.columns if remembered else {})
+
+
+def _read_as(job: ImportJob, said: Said) -> None:
+    """Raises UnusableFile, and ValidationError by what was said."""
+    job.dry_run = said.dry_run
+    seen = peek_at(job)
+    if job.kind == FileKind.CSV:
+        _check_encoding(job, said.encoding)
+        try:
+            sign = read_delimiter(said.delimiter)
+        except ValueError as error:
+            raise ValidationError({"delimiter": ValidationError(str(error), code="delimiter")}) from None
+        if sign and sign != job.delimiter:
+            seen = peek_at(job, delimiter=sign)
+            job.delimiter, job.columns = sign, guessed(job, seen.header)
+    job.columns = _named(job, said.columns, seen.header)
+    try:
+        check_columns(job.columns)
+    except ValidationError as error:
+        raise ValidationError({"columns": error.error_list}) from None
+
+
+def _check_encoding(job: ImportJob, wanted: str) -> None:
+    if not wanted:
+        return
+    known = {"utf-8": "UTF-8", "utf8": "UTF-8", "windows-1251": "Windows-1251", "cp1251": "Windows-1251"}
+    label = known.get(wanted.strip().lower())
+    if label is None:
+        text, code = _("“%(encoding)s” is not read. Write utf-8 or windows-1251, or leave it out."), "unknown_encoding"
+        raise ValidationError({"encoding": ValidationError(text % {"encoding": wanted[:50]}, code=code)})
+    if label != job.encoding:
+        text = _(
+            "The file is in %(found)s, not in %(said)s. Leave the encoding out, or save the file in the one named."
+        )
+        refused = ValidationError(text % {"found": job.encoding, "said": label}, code="wrong_encoding")
+        raise ValidationError({"encoding": refused})
+
+
+def _named(job: ImportJob, said: Mapping[str, str], header: list[str]) -> dict[str, str]:
+    """What the columns are taken for once some are named. Raises ValidationError where the file lacks a header, or a
+    required column is taken from none."""
+    own = {text.strip().casefold(): text.strip() for text in header[report_width(header) :] if text.strip()}
+    found, taken = dict(job.columns), set[str]()
+    errors = []
+    told = ", ".join(own.values())[:300]
+    for given, wanted in said.items():
+        column = attribute_column(given) or given.strip()
+        found = {text: "" if known == column else known for text, known in found.items()}
+        if not wanted.strip():
+            continue
+        if (text := own.get(wanted.strip().casefold())) is None:
+            message = _("The file has no column “%(header)s”. It has: %(found)s.")
+            parameters = {"header": wanted.strip()[:100], "found": told}
+            errors.append(ValidationError(message % parameters, code="missing_header"))
+        elif text in taken:
+            message = _("The column “%(header)s” is named for two things. Leave one of them out.")
+            errors.append(ValidationError(message % {"header": text[:100]}, code="duplicate_header"))
+        else:
+            found[text] = column
+            taken.add(text)
+    for column in REQUIRED:
+        if column not in found.values() and not errors:
+            message = _("No column of the file is taken for “%(column)s”, which every order needs. It has: %(found)s.")
+            errors.append(ValidationError(message % {"column": column, "found": told}, code="missing_column"))
+    if errors:
+        raise ValidationError({"columns": errors})
+    return found
 
 
 def _whole_lines(head: bytes, *, cut: bool) -> bytes:

@@ -81,7 +81,7 @@ def accept(
         return results, failed
 
     # A deadlock ends all of it, so all of it is tried again.
-    results, failed = _committed(all_or_nothing)
+    results, failed = committed(all_or_nothing)
     yield from map(_not_taken, results) if failed else results
 
 
@@ -167,7 +167,7 @@ class _Call:
                 self._record(tally)
             return results, tally
 
-        results, self._tally = _committed(work)
+        results, self._tally = committed(work)
         self._recorded = self._recorded or is_last
         for result, one in zip(results, raw, strict=True):
             _name(result, one)
@@ -205,7 +205,7 @@ class _Call:
             )
 
 
-def _committed(work: Callable[[], T]) -> T:
+def committed(work: Callable[[], T]) -> T:
     """What `work` gives, once it is committed. What collides with another writer is tried again."""
     nested = connection.in_atomic_block
     for attempt in range(1, _TRIES + 1):

@@ -72,3 +72,16 @@ def test_products_are_replaced_as_a_list(api, counter):
     assert api.put(f"{COUNTER}products/", [{"name": "sku-1", "humanized": "Mug"}, {"name": "sku-2"}]).status == 200
     answer = api.put(f"{COUNTER}products/", [{"name": "sku-2", "humanized": "Cup"}])
     assert answer.body == {"results": [{"name": "sku-2", "humanized": "Cup"}], "at_metrica": False}
+
+
+def test_a_counter_is_paused_with_a_reason_and_goes_on(api, counter):
+    body = api.patch("counters/40000001/", {"paused": True, "pause_reason": "New site", "schedule": "1h"}).body
+    assert (body["paused"], body["pause_reason"], body["blocked"], body["schedule"]) == (
+        *(True, "New site", "counter_paused", "1h"),
+    )
+    assert api.patch("counters/40000001/", {"paused": True}).body["pause_reason"] == "New site"
+    body = api.patch("counters/40000001/", {"paused": False}).body
+    assert (body["paused"], body["pause_reason"], body["blocked"]) == (False, "", None)
+    for wrong, code in (({"paused": "no"}, "not_a_boolean"), ({"pause_reason": "x"}, "not_paused")):
+        assert api.patch("counters/40000001/", wrong).codes == {code}
+    assert api.patch("counters/40000001/", {"paused": True, "pause_reason": "x" * 256}).codes == {"max_length"}

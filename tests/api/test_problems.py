@@ -173,3 +173,28 @@ def test_a_fault_of_ours_is_a_problem_too(api, counter, monkeypatch):
     assert (answer.status, answer.codes) == (500, {"server_error"})
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.body["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_every_answer_has_its_request_id(api, counter, client, settings):
+    """Whoever answers: the view, the framework, Django before any view was found."""
+    settings.DEBUG = False
+    for path, headers, status in (
+        ("counters/", {}, 200),
+        ("counters/", {"authorization": "Bearer gp_none"}, 401),
+        ("counters/7/", {}, 404),
+        ("nothing/", {}, 404),
+        ("counters/?page=1", {}, 400),
+        ("counters/", {"host": "elsewhere.example"}, 400),
+        ("../v2/orders/", {}, 404),
+    ):
+        answer = api.get(path, **{"X-Request-ID": "crm-7", **headers})
+        assert (answer.status, answer.headers["X-Request-ID"]) == (status, "crm-7"), path
+        if status >= 400:
+            assert answer.headers["Content-Type"] == "application/problem+json", path
+            assert answer.body["request_id"] == "crm-7", path
+    assert len(client.get("/healthz").headers["X-Request-ID"]) == 36
+    settings.SECURE_SSL_REDIRECT = True
+    from django.test import Client
+
+    assert Client().get("/api/v1/counters/").status_code == 301
+    assert Client().get("/api/v1/counters/", headers={"X-Request-ID": "crm-8"}).headers["X-Request-ID"] == "crm-8"

@@ -13,7 +13,7 @@ from apps.agencies.actor import Actor
 from apps.agencies.models import Role, User
 from apps.audit import trace
 from apps.audit.commands import TracedCommand
-from apps.audit.middleware import TraceMiddleware, address_of
+from apps.audit.middleware import RequestIdMiddleware, TraceMiddleware, address_of
 from apps.audit.models import AuditEntry
 from apps.audit.services import record
 from tests.factories import make_agency, make_member
@@ -39,7 +39,7 @@ def test_the_callers_id_is_in_the_entry_and_in_the_answer(client: Client, owner:
 
 @pytest.mark.parametrize("wanted", ["", "x" * 65, "two words", "line\nbreak", "имя", "<script>", "a;b"])
 def test_an_id_that_is_none_is_replaced(rf: RequestFactory, wanted: str):
-    answer = TraceMiddleware(lambda request: HttpResponse())(rf.get("/", HTTP_X_REQUEST_ID=wanted))
+    answer = RequestIdMiddleware(lambda request: HttpResponse())(rf.get("/", HTTP_X_REQUEST_ID=wanted))
     assert uuid.UUID(answer.headers["X-Request-ID"]).version == 7
 
 
@@ -81,7 +81,8 @@ def test_content_that_is_streamed_is_traced_as_well(rf: RequestFactory):
         trace.set_actor(Actor("key", "key crm"))
         return StreamingHttpResponse(rows())
 
-    answer = TraceMiddleware(view)(rf.get("/api/v1/", HTTP_X_REQUEST_ID="r-9"))
+    answer = RequestIdMiddleware(TraceMiddleware(view))(rf.get("/api/v1/", HTTP_X_REQUEST_ID="r-9"))
+    assert answer.headers["X-Request-ID"] == "r-9"
     assert list(answer) == [b"r-9", b"r-9"]
     assert set(AuditEntry.objects.values_list("source", "actor_label")) == {("api", "key crm")}
     assert trace.current().source == "worker"

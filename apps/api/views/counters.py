@@ -7,13 +7,15 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, text_field
 from apps.api.formats import clock_or_none
-from apps.api.openapi import PAGE_PARAMETERS, TEXT, Schema, described, example, of, page_of
+from apps.api.openapi import PAGE_PARAMETERS, SHORT_TEXT, Schema, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import FieldError, field_error, invalid
 from apps.counters.models import Counter, DeliveryPolicy, Mode
-from apps.counters.services import block_reason, update_counter
+from apps.counters.services import block_reason, pause, resume, update_counter
+from apps.metrica.vocabulary import CURRENCIES
 from apps.uploads.modes import switch_mode
 
 
@@ -69,14 +71,24 @@ def counter_shape(counter: Counter) -> CounterShape:
     }
 
 
-_TEXTS = ("name", "site", "time_zone", "delivery", "schedule", "currency", "mode")
+_TEXTS = ("name", "site", "time_zone", "delivery", "schedule", "currency", "mode", "pause_reason")
 PATCH_BODY: Schema = {
     "type": "object",
     "properties": {
-        **dict.fromkeys(("name", "site", "time_zone", "schedule", "currency"), TEXT),
+        "name": SHORT_TEXT,
+        "site": SHORT_TEXT,
+        "time_zone": {**SHORT_TEXT, "description": "As IANA names it: Europe/Moscow."},
+        "schedule": {
+            "type": "string",
+            "description": "manual, as they come, every so often (5m, 1h), or daily at a time of the counter's day.",
+            "pattern": "^(manual|as they come|[1-9][0-9]?m|[1-9]h|daily ([01][0-9]|2[0-3]):[0-5][0-9])$",
+        },
+        "currency": {"type": "string", "enum": sorted(CURRENCIES)},
         "mode": {"type": "string", "enum": Mode.values},
         "delivery": {"type": "string", "enum": DeliveryPolicy.values},
         "hash_identifiers": {"type": "boolean"},
+        "paused": {"type": "boolean", "description": "While it is, nothing leaves for Metrica; what comes in is held."},
+        "pause_reason": {**SHORT_TEXT, "description": "Why, for people; with paused: true."},
         "wave_pause_seconds": {"type": "integer", "minimum": 0, "maximum": 2147483647},
     },
     "additionalProperties": False,
@@ -87,9 +99,11 @@ class CountersView(ApiView):
     @described(
         name="list_counters",
         summary="Counters",
+        description="Those that the key may see, the latest added first, with how each delivers and what blocks it.",
         answers={200: page_of(CounterShape)},
         errors=[400],
         parameters=PAGE_PARAMETERS,
+        examples=[example("One counter", docs.COUNTERS, status=200)],
         tags=["counters"],
     )
     def get(self, request: Request) -> Response:
@@ -105,7 +119,14 @@ class CountersView(ApiView):
 
 
 class CounterView(ApiView):
-    @described(name="read_counter", summary="One counter", answers={200: of(CounterShape)}, tags=["counters"])
+    @described(
+        name="read_counter",
+        summary="One counter",
+        description="By its number at Metrica: how it delivers, when next, and what blocks it now.",
+        answers={200: of(CounterShape)},
+        examples=[example("A counter in detailed mode", docs.COUNTER, status=200)],
+        tags=["counters"],
+    )
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(counter_shape(self.counter(metrica_id)))
 
@@ -113,11 +134,14 @@ class CounterView(ApiView):
         name="change_counter",
         summary="Change settings of a counter",
         description="What is left out stays. `mode` switches between simple and detailed: a file that is under way is "
-        "finished as it is, and what comes after it goes in the new mode.",
+        "finished as it is, and what comes after it goes in the new mode. `paused` stops all that leaves.",
         body=PATCH_BODY,
         answers={200: of(CounterShape)},
-        errors=[400, 404, 415],
-        examples=[example("Detailed mode, every hour", {"mode": "detailed", "schedule": "1h"})],
+        errors=[400, 404, 411, 413, 415],
+        examples=[
+            example("Detailed mode, every hour", {"mode": "detailed", "schedule": "1h"}),
+            example("As it is then", docs.COUNTER, status=200),
+        ],
         tags=["counters"],
     )
     def patch(self, request: Request, metrica_id: int) -> Response:
@@ -126,8 +150,13 @@ class CounterView(ApiView):
         with transaction.atomic():
             if (mode := values.pop("mode", None)) is not None:
                 switch_mode(counter=counter, mode=mode)
+            paused, reason = values.pop("paused", None), values.pop("pause_reason", "")
             if values:
                 update_counter(counter=counter, **values)
+            if paused is True:
+                pause(counter=counter, reason=reason)
+            elif paused is False:
+                resume(counter=counter)
         return Response(counter_shape(self.counter(metrica_id)))
 
 
@@ -135,10 +164,16 @@ def _read(values: dict[str, Any]) -> dict[str, Any]:
     """Settings out of a body, as the services take them. Raises a Problem (400)."""
     errors: list[FieldError] = []
     found: dict[str, Any] = {name: text_field(values, name, errors) for name in _TEXTS if name in values}
-    if "hash_identifiers" in values:
-        found["hash_identifiers"] = values["hash_identifiers"]
-        if not isinstance(values["hash_identifiers"], bool):
-            errors.append(field_error("hash_identifiers", "not_a_boolean", _("Write true or false.")))
+    for name in ("hash_identifiers", "paused"):
+        if name in values:
+            found[name] = values[name]
+            if not isinstance(values[name], bool):
+                errors.append(field_error(name, "not_a_boolean", _("Write true or false.")))
+    if "pause_reason" in values and values.get("paused") is not True:
+        message = _("A reason goes with “paused”: true alone.")
+        errors.append(field_error("pause_reason", "not_paused", message))
+    elif len(found.get("pause_reason", "")) > 255:
+        errors.append(field_error("pause_reason", "max_length", _("Write at most 255 characters.")))
     if "wave_pause_seconds" in values:
         seconds = found["wave_pause_seconds"] = values["wave_pause_seconds"]
         if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds < 2**31:

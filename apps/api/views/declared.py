@@ -6,8 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, checked_object, text_field
-from apps.api.openapi import TEXT, Schema, described, example, of
+from apps.api.openapi import SHORT_TEXT, Schema, described, example, of
 from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid
 from apps.counters import declaring
 from apps.counters.models import AttributeEntity, AttributeType, Counter, CustomAttribute, Product
@@ -40,6 +41,7 @@ class ProductListShape(TypedDict):
     at_metrica: bool
 
 
+ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_:-]{1,255}$"}
 ATTRIBUTES_BODY: Schema = {
     "type": "array",
     "maxItems": declaring.MAX_ATTRIBUTES,
@@ -47,10 +49,10 @@ ATTRIBUTES_BODY: Schema = {
         "type": "object",
         "properties": {
             "entity": {"type": "string", "enum": AttributeEntity.values},
-            "name": TEXT,
-            "type": {"type": "string", "enum": AttributeType.values},
+            "name": ID,
+            "type": {"type": "string", "enum": AttributeType.values, "nullable": True},
             "multivalued": {"type": "boolean"},
-            "humanized": TEXT,
+            "humanized": {**SHORT_TEXT, "nullable": True},
         },
         "required": ["entity", "name"],
         "additionalProperties": False,
@@ -61,7 +63,7 @@ PRODUCTS_BODY: Schema = {
     "maxItems": declaring.MAX_PRODUCTS,
     "items": {
         "type": "object",
-        "properties": {"name": TEXT, "humanized": TEXT},
+        "properties": {"name": ID, "humanized": {"type": "string", "maxLength": declaring.MAX_TITLE, "nullable": True}},
         "required": ["name"],
         "additionalProperties": False,
     },
@@ -72,7 +74,9 @@ class AttributesView(ApiView):
     @described(
         name="read_attributes",
         summary="Custom attributes of clients and orders",
+        description="What the counter declares at Metrica in detailed mode, and whether Metrica has been told.",
         answers={200: of(AttributeListShape)},
+        examples=[example("A client's age", docs.ATTRIBUTES, status=200)],
         tags=["counters"],
     )
     def get(self, request: Request, metrica_id: int) -> Response:
@@ -85,8 +89,11 @@ class AttributesView(ApiView):
         "at Metrica, which knows no way to delete it, and its values are no longer sent.",
         body=ATTRIBUTES_BODY,
         answers={200: of(AttributeListShape)},
-        errors=[400, 404, 413, 415],
-        examples=[example("A client's age", [{"entity": "CONTACT", "name": "age", "type": "numeric"}])],
+        errors=[400, 404, 411, 413, 415],
+        examples=[
+            example("A client's age", [{"entity": "CONTACT", "name": "age", "type": "numeric"}]),
+            example("A client's age", docs.ATTRIBUTES, status=200),
+        ],
         tags=["counters"],
     )
     def put(self, request: Request, metrica_id: int) -> Response:
@@ -97,7 +104,14 @@ class AttributesView(ApiView):
 
 
 class ProductsView(ApiView):
-    @described(name="read_products", summary="Products", answers={200: of(ProductListShape)}, tags=["counters"])
+    @described(
+        name="read_products",
+        summary="Products",
+        description="The counter's catalogue as Metrica's reports title it, and whether Metrica has been told.",
+        answers={200: of(ProductListShape)},
+        examples=[example("Two products", docs.PRODUCTS, status=200)],
+        tags=["counters"],
+    )
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response(_products(self.counter(metrica_id)))
 
@@ -108,8 +122,11 @@ class ProductsView(ApiView):
         "list goes to Metrica before the next upload in detailed mode.",
         body=PRODUCTS_BODY,
         answers={200: of(ProductListShape)},
-        errors=[400, 404, 413, 415],
-        examples=[example("Two products", [{"name": "sku-1", "humanized": "Mug"}, {"name": "sku-9"}])],
+        errors=[400, 404, 411, 413, 415],
+        examples=[
+            example("Two products", [{"name": "sku-1", "humanized": "Mug"}, {"name": "sku-9"}]),
+            example("Two products", docs.PRODUCTS, status=200),
+        ],
         tags=["counters"],
     )
     def put(self, request: Request, metrica_id: int) -> Response:

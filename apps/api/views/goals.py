@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, text_field
-from apps.api.openapi import MONEY, TEXT, Schema, described, example, of
+from apps.api.openapi import GOAL_ID, SHORT_TEXT, Schema, described, example, of
 from apps.api.problems import FieldError, field_error, invalid
 from apps.counters.models import Counter
 from apps.goals import sync
@@ -40,16 +41,31 @@ class GoalListShape(TypedDict):
 
 
 _FIELDS: dict[str, Schema] = {
-    "identifier": {**TEXT, "description": "What statuses and orders call it."},
-    "name": {**TEXT, "description": "How Metrica shows it; the identifier if left out."},
-    "default_price": {**MONEY, "nullable": True},
-    "is_favorite": {"type": "boolean", "default": False},
+    "identifier": {**GOAL_ID, "description": "What statuses and orders call it."},
+    "name": {**SHORT_TEXT, "nullable": True, "description": "How Metrica shows it; the identifier if left out."},
+    "default_price": {
+        "oneOf": [
+            {"type": "string", "pattern": r"^[0-9]{1,14}(\.[0-9]{1,4})?$"},
+            {"type": "number", "minimum": 0, "maximum": 99999999999999, "multipleOf": 0.0001},
+        ],
+        "nullable": True,
+        "example": "500.00",
+    },
+    "is_favorite": {"type": "boolean", "default": False, "nullable": True},
 }
 BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["identifier"], "additionalProperties": False}
 
 
 class GoalsView(ApiView):
-    @described(name="list_goals", summary="JavaScript goals", answers={200: of(GoalListShape)}, tags=["goals"])
+    @described(
+        name="list_goals",
+        summary="JavaScript goals",
+        description="Those that Goalpost knows of: read at Metrica, or named by the mapping. With what reaches each, "
+        "and what is wrong with it.",
+        answers={200: of(GoalListShape)},
+        examples=[example("One goal", docs.GOALS, status=200)],
+        tags=["goals"],
+    )
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response({"results": _shapes(self.counter(metrica_id))})
 
@@ -59,8 +75,12 @@ class GoalsView(ApiView):
         description="A “JavaScript event” with an exact match. 200 and nothing new where Metrica has it already.",
         body=BODY,
         answers={200: of(GoalShape), 201: of(GoalShape)},
-        errors=[400, 404, 415, 502, 503],
-        examples=[example("A good lead", {"identifier": "good_lead", "name": "Good lead", "is_favorite": True})],
+        errors=[400, 404, 411, 413, 415, 502, 503],
+        examples=[
+            example("A good lead", {"identifier": "good_lead", "name": "Good lead", "is_favorite": True}),
+            example("It was there already", docs.GOAL, status=200),
+            example("It was made", docs.GOAL, status=201),
+        ],
         tags=["goals"],
     )
     def post(self, request: Request, metrica_id: int) -> Response:

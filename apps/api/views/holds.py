@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.agencies.merging import Parts
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, choice
 from apps.api.formats import clock
-from apps.api.openapi import PAGE_PARAMETERS, described, page_of, query
+from apps.api.openapi import NUMBER_OF_COUNTER, PAGE_PARAMETERS, described, example, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import bad_request
 from apps.counters.models import Counter
@@ -53,13 +54,16 @@ class HoldsView(ApiView):
     @described(
         name="list_holds",
         summary="Status changes that wait for a person",
+        description="The work list, the newest first: why each is held and what is to be done. Mending the cause lets "
+        "go of all that it held.",
         answers={200: page_of(HoldShape)},
         errors=[400],
         parameters=[
-            query("counter", "Only of this counter (Metrica's number).", kind=int),
+            query("counter", "Only of this counter (Metrica's number).", kind=NUMBER_OF_COUNTER),
             query("hold", "Only for this reason.", values=HoldReason.values),
             *PAGE_PARAMETERS,
         ],
+        examples=[example("A status that is not mapped", docs.HOLDS, status=200)],
         tags=["holds"],
     )
     def get(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from apps.api import order_docs as docs
 from apps.api.base import ApiView, choice, is_plain
-from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
+from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
 from apps.api.order_filters import FILTERS, Statuses, filtered, sorting_for
 from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
 from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
@@ -30,7 +30,7 @@ class CounterOrdersView(ApiView):
         "Each row has its own result; with atomic=true one bad row keeps all out (400).",
         body=docs.BODY,
         answers={200: of(ReportShape)},
-        errors=[400, 404, 413, 415],
+        errors=[400, 404, 411, 413, 415],
         parameters=[query("atomic", "All or nothing.", values=["true", "false"])],
         examples=[
             example("One order", docs.ONE_ORDER),
@@ -58,13 +58,14 @@ class CounterOrdersView(ApiView):
             query("type", "In a status of this type now.", values=[each.value for each in OrderType]),
             query("delivery", "With a status change in this delivery state.", values=Delivery.values),
             query("hold", "With a status change held for this reason.", values=HoldReason.values),
-            query("created_after", f"Created in the CRM at that time or later. {TIME}"),
-            query("created_before", f"Created in the CRM before that time. {TIME}"),
-            query("updated_after", f"Something of it was received at that time or later. {TIME}"),
+            query("created_after", f"Created in the CRM at that time or later. {TIME}", kind=MOMENT),
+            query("created_before", f"Created in the CRM before that time. {TIME}", kind=MOMENT),
+            query("updated_after", f"Something of it was received at that time or later. {TIME}", kind=MOMENT),
             query("client", "Of this client (its id in the CRM)."),
             query("search", "The beginning of an order's id, a client, an e-mail, a phone or a ClientID."),
             *PAGE_PARAMETERS,
         ],
+        examples=[example("One order", docs.LISTED, status=200)],
         tags=["orders"],
     )
     def get(self, request: Request, metrica_id: int) -> Response:
@@ -123,6 +124,7 @@ class OrderView(OneOrderView):
         description=f"The newest {MAX_TIMELINE} changes, by when they happened in the CRM, oldest first. The id in the "
         "address may hold anything, slashes too, percent-encoded.",
         answers={200: of(OrderWithTimelineShape)},
+        examples=[example("A paid order", docs.WITH_TIMELINE, status=200)],
         tags=["orders"],
     )
     def get(self, request: Request, metrica_id: int, order_id: str) -> Response:
@@ -134,10 +136,12 @@ class OrderStatusesView(OneOrderView):
     @described(
         name="append_status",
         summary="Append one status change",
+        description="To an order that is known, by the rules of send_orders; what is left out stays as it is. The same "
+        "state again changes nothing.",
         body=docs.CHANGE,
         answers={200: of(ResultShape)},
-        errors=[400, 404, 415],
-        examples=[example("Paid", docs.ONE_CHANGE)],
+        errors=[400, 404, 411, 413, 415],
+        examples=[example("Paid", docs.ONE_CHANGE), example("A new status", docs.APPENDED, status=200)],
         tags=["orders"],
     )
     def post(self, request: Request, metrica_id: int, order_id: str) -> Response:

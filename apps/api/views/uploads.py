@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api import answer_docs as docs
 from apps.api.base import ApiView, choice
 from apps.api.formats import clock, clock_or_none
-from apps.api.openapi import PAGE_PARAMETERS, described, of, page_of, query
+from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of, query
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import conflict, not_found
 from apps.uploads import services
@@ -157,9 +158,11 @@ class CounterUploadsView(JobView):
     @described(
         name="list_uploads",
         summary="Upload jobs of a counter, newest first",
+        description="What a person, a key or the schedule asked for, with the files of each.",
         answers={200: page_of(JobShape)},
         errors=[400, 404],
         parameters=PAGE_PARAMETERS,
+        examples=[example("One job", docs.JOBS, status=200)],
         tags=["uploads"],
     )
     def get(self, request: Request, metrica_id: int) -> Response:
@@ -179,8 +182,9 @@ class CounterUploadsView(JobView):
         summary="Upload what is due now",
         description="Answers at once; the job runs in the background. Where one waits already, that one is meant.",
         answers={202: of(JobShape)},
-        errors=[400, 404, 415],
+        errors=[400, 404, 411, 413, 415],
         body={"type": "object", "additionalProperties": False},
+        examples=[example("Nothing to say", {}), example("A job that waits", docs.WAITING_JOB, status=202)],
         tags=["uploads"],
     )
     def post(self, request: Request, metrica_id: int) -> Response:
@@ -191,7 +195,12 @@ class CounterUploadsView(JobView):
 
 class UploadView(JobView):
     @described(
-        name="read_upload", summary="One upload job with its files", answers={200: of(JobShape)}, tags=["uploads"]
+        name="read_upload",
+        summary="One upload job with its files",
+        description="States: queued, running, succeeded, partly_failed (something was rejected), failed, cancelled.",
+        answers={200: of(JobShape)},
+        examples=[example("All was delivered", docs.JOB, status=200)],
+        tags=["uploads"],
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(job_shape(self.job(pk)))
@@ -206,8 +215,9 @@ class RetryView(JobView):
             "of the job goes once more as well, with what is known of its orders by now."
         ),
         answers={202: of(JobShape)},
-        errors=[400, 404, 409],
+        errors=[400, 404, 409, 411, 413, 415],
         body={"type": "object", "additionalProperties": False},
+        examples=[example("Nothing to say", {}), example("The new job", docs.WAITING_JOB, status=202)],
         parameters=[query("rejected", "What was rejected goes once more too.", values=["true", "false"])],
         tags=["uploads"],
     )
@@ -228,8 +238,9 @@ class CancelView(JobView):
         summary="Cancel an upload job",
         description="A file that is being sent is not called back; no further one is begun.",
         answers={200: of(JobShape)},
-        errors=[400, 404, 409],
+        errors=[400, 404, 409, 411, 413, 415],
         body={"type": "object", "additionalProperties": False},
+        examples=[example("Nothing to say", {}), example("It is over", docs.CANCELLED_JOB, status=200)],
         tags=["uploads"],
     )
     def post(self, request: Request, pk: uuid.UUID) -> Response:

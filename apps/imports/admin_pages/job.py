@@ -3,7 +3,7 @@
 import csv
 import io
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,10 +42,11 @@ from apps.counters.ui.pages import PageAdmin
 from apps.imports import services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
 from apps.imports.columns import report_width
-from apps.imports.models import FileKind, ImportJob, ImportState, ReportPart
+from apps.imports.models import FileKind, ImportJob, ReportPart
 from apps.imports.preview import Preview, preview
 from apps.imports.problems import describe, remark
-from apps.imports.report import ReportLines, report_name, with_key
+from apps.imports.report import report_name
+from apps.imports.report_out import has_report, whole_report
 from apps.imports.rounds import FILE_KEPT
 from apps.imports.uploading import TOO_LARGE
 from apps.metrica.wire.csvio import UnusableFile
@@ -97,7 +98,7 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         "show_file": (Cell(_("File"), lambda job: job.name), Cell(_("Created"), lambda job: job.created_at)),
         "show_counter": (*exports.COUNTER, Cell(_("Who"), lambda job: job.requested_by)),
         "show_state": (
-            Cell(_("State"), lambda job: job.get_state_display()),
+            Cell(_("State"), lambda job: job.state_label),
             Cell(_("What went wrong"), lambda job: _wrong(job)),
         ),
         "show_rows": (
@@ -234,9 +235,12 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         return {
             **context,
             "problem": describe(obj.error_code, obj.error_message),
-            "percent": _percent(obj),
+            "percent": obj.percent,
             "took": (obj.finished_at or timezone.now()) - obj.started_at if obj.started_at else None,
-            "held": [(HoldReason(reason).label, rows, _held_url(obj, reason)) for reason, rows in obj.held.items()],
+            "held": [
+                (HoldReason(reason).label, rows, "" if obj.dry_run else _held_url(obj, reason))
+                for reason, rows in obj.held.items()
+            ],
             "warned": [(remark(code), rows) for code, rows in sorted(obj.warned.items(), key=lambda item: -item[1])],
             "problems": _first_problems(obj) if obj.reported and "part" not in request.GET else [],
             "shown_problems": SHOWN_PROBLEMS,
@@ -262,9 +266,9 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         job: ImportJob = self.get_or_404(request, object_id)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not job.report_parts.exists():
+        if not has_report(job):
             raise Http404
-        response = StreamingHttpResponse(_report(job), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(whole_report(job), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = content_disposition_header(True, report_name(job.name)) or "attachment"
         return response
 
@@ -283,7 +287,7 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     @display(description=_("State"))
     def show_state(self, job: ImportJob) -> str:
         problem = describe(job.error_code, job.error_message)
-        return state_badge(job.state, job.get_state_display(), problem.message if problem else "")
+        return state_badge(job.state, job.state_label, problem.message if problem else "")
 
     @display(description=_("Rows"))
     def show_rows(self, job: ImportJob) -> str:
@@ -320,12 +324,6 @@ def _wrong(job: ImportJob) -> Any:
     return problem and problem.message
 
 
-def _percent(job: ImportJob) -> int:
-    if job.state == ImportState.SUCCEEDED or job.state == ImportState.PARTLY_FAILED:
-        return 100
-    return min(100 * job.position // job.whole, 100) if job.whole else 0
-
-
 def _held_url(job: ImportJob, reason: str) -> str:
     """Those of them that are held still. What an import brought has its request's id."""
     query = {"counter__id__exact": job.counter_id, "reason": reason}
@@ -338,21 +336,6 @@ def _sentences(refusal: UnusableFile | ValidationError) -> list[str]:
     if isinstance(refusal, UnusableFile):
         return [str(one.message) for one in refusal.errors]
     return list(refusal.messages)
-
-
-def _head(job: ImportJob) -> str:
-    return ReportLines(header=services.peek_at(job).header, delimiter=job.delimiter).head()
-
-
-def _report(job: ImportJob) -> Iterator[bytes]:
-    """Spreadsheets take a file for UTF-8 by the mark at its beginning."""
-
-    def keyed(text: str) -> bytes:
-        return with_key(text, key=str(job.pk), delimiter=job.delimiter).encode()
-
-    yield b"\xef\xbb\xbf" + keyed(_head(job))
-    for body in ReportPart.objects.filter(job=job).order_by("first_line").values_list("body", flat=True).iterator(20):
-        yield keyed(zlib.decompress(bytes(body)).decode())
 
 
 def _first_problems(job: ImportJob) -> list[dict[str, Any]]:

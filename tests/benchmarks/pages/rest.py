@@ -10,7 +10,9 @@ from django.utils import timezone
 from apps.agencies.actor import Actor
 from apps.api.order_filters import FILTERS
 from apps.api.urls import urlpatterns
+from apps.clients.models import Client
 from apps.counters.models import Counter
+from apps.imports.models import ImportJob
 from apps.metrica.vocabulary import OrderType
 from apps.orders.models import Delivery, HoldReason, Order
 from apps.uploads.models import UploadJob
@@ -18,7 +20,7 @@ from tests.benchmarks.pages import values
 from tests.benchmarks.pages.addresses import Address
 
 START = "/api/v1/"
-NOT_READ = ("upload-retry", "upload-cancel", "nothing-here", "order-statuses")
+NOT_READ = ("upload-retry", "upload-cancel", "nothing-here", "order-statuses", "import-cancel")
 """They only write, or answer that nothing is there."""
 AT_METRICA = ("status-drift",)
 """Asks Metrica."""
@@ -29,9 +31,13 @@ def api_addresses(browser: Browser, key: str, actor: Actor, missing: list[str]) 
     assert counter is not None
     order = Order.objects.filter(counter=counter).order_by("-pk").first()
     job = UploadJob.objects.filter(counter=counter).order_by("-pk").first()
+    client = Client.objects.present().filter(counter=counter, erased_at=None).order_by("-pk").first()
+    files = ImportJob.objects.filter(counter=counter).order_by("-pk")
+    imported = {"import": files.first(), "import-errors": files.filter(reported__gt=0).first()}
     known = {
         "metrica_id": counter.metrica_id,
         "order_id": quote(order.order_id, safe="") if order else "1",
+        "client_id": quote(client.uniq_id, safe="") if client else "1",
         "crm_status": quote("Отказ"),
         "pk": job.pk if job else "0" * 32,
     }
@@ -44,16 +50,51 @@ def api_addresses(browser: Browser, key: str, actor: Actor, missing: list[str]) 
             missing.append(f"the address api:{name}: {pattern.pattern}")
             continue
         path = START + str(pattern.pattern)
+        if name in imported:
+            if (file := imported[name]) is None:
+                continue  # what was filled in has none
+            known_here = {**known, "pk": file.pk}
+        else:
+            known_here = known
         for part, converter in wanted.items():
             kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
-            path = path.replace(f"<{kind}:{part}>", str(known[part]))
+            path = path.replace(f"<{kind}:{part}>", str(known_here[part]))
         yield Address(f"api {name}", path, "list")
         if name == "orders" and order is not None:
             yield from _orders(browser, key, path, counter, order, missing)
+        if name == "clients" and client is not None:
+            yield from _clients(path, client)
+        if name == "audit":
+            yield from _audit(path, counter)
         if name == "holds":
             yield Address("api holds, counter", f"{path}?counter={counter.metrica_id}", "filter")
             for reason in HoldReason:
                 yield Address(f"api holds, {reason}", f"{path}?hold={reason.value}", "filter")
+
+
+def _clients(path: str, client: Client) -> Iterator[Address]:
+    for place, text in enumerate([client.uniq_id, client.name or "Анна", "+7 999 000-00-01", values.NOTHING]):
+        yield Address(f"api clients, search={place + 1}", f"{path}?{urlencode({'search': text})}", "search")
+    for days in (1, 400):
+        since = {"updated_after": (timezone.now() - timedelta(days=days)).isoformat()}
+        yield Address(f"api clients, updated_after={days}", f"{path}?{urlencode(since)}", "filter")
+
+
+def _audit(path: str, counter: Counter) -> Iterator[Address]:
+    now = timezone.now()
+    for name, value in (
+        ("action", "upload_job.finished"),
+        ("action", "upload_job."),
+        ("object", f"counters.counter:{counter.pk}"),
+        ("object", "counters.counter"),
+        ("actor", "key"),
+        ("actor", values.NOTHING),
+        ("counter", str(counter.metrica_id)),
+        ("from", (now - timedelta(days=1)).isoformat()),
+        ("to", (now - timedelta(days=400)).isoformat()),
+        ("request_id", values.NOTHING),
+    ):
+        yield Address(f"api audit, {name}={value[:30]}", f"{path}?{urlencode({name: value})}", "filter")
 
 
 def _orders(

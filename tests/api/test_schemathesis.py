@@ -1,0 +1,40 @@
+"""schemathesis holds the API against its own description, over real HTTP: examples, edges of every field, and what it
+makes up (the same in each run). What it leaves out, and why, stands in schemathesis.toml.
+
+SCHEMATHESIS_EXAMPLES=100 makes up more, however long that takes.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api.world import make_world
+
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+SECONDS = 60
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_is_as_it_is_described(live_server, tmp_path):
+    world = make_world(live_server.url)
+    bounds = ["--max-examples", EXAMPLES] if EXAMPLES else ["--max-examples", "3", "--max-time", str(SECONDS)]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run"),
+            *(f"{live_server.url}/api/v1/schema/?format=json", "--url", live_server.url),
+            *("--seed", "1", "--generation-database", "none", "--no-color", *bounds),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "GOALPOST_KEY": world.key},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    [(selected, whole)] = re.findall(r"Selected: (\d+)/(\d+)", done.stdout)
+    [tested] = re.findall(r"Tested: (\d+)", done.stdout)
+    assert selected == whole == tested, done.stdout[-5_000:]
