@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
+from apps.metrica.serving.system_schema import system_names
 from apps.metrica.vocabulary import AttributeGroup, OrderType
 from apps.sandbox import switches
 from apps.sandbox.bulk import write_rows
@@ -23,7 +24,6 @@ from apps.sandbox.models import (
     UploadingStatus,
     UploadKind,
 )
-from apps.sandbox.system_schema import system_names
 
 _PRODUCTS_AT_A_TIME = 2000
 

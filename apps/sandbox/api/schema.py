@@ -5,6 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from apps.metrica.serving import json_body
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.methods import by_method
+from apps.metrica.serving.system_schema import PREDEFINED, SYSTEM_ATTRIBUTES, TYPES, TypeOfAttribute
 from apps.metrica.vocabulary import (
     DEFAULT_STATUSES,
     MAX_GOALS_PER_STATUS,
@@ -14,12 +18,8 @@ from apps.metrica.vocabulary import (
     OrderType,
 )
 from apps.sandbox import schema, switches
-from apps.sandbox.api import json_body
 from apps.sandbox.api.endpoint import Call, endpoint
-from apps.sandbox.api.methods import by_method
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, EntityType, SandboxAttribute, SandboxStatus
-from apps.sandbox.system_schema import PREDEFINED, SYSTEM_ATTRIBUTES, TYPES, TypeOfAttribute
 
 _SUCCESS = {"success": True}
 

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from django.http import UnreadablePostError
-
+from apps.metrica.serving.envelope import ApiError
 from apps.metrica.vocabulary import ID_PATTERN, MAX_HUMANIZED_LENGTH
-from apps.sandbox.api.endpoint import Call
-from apps.sandbox.envelope import ApiError
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from apps.metrica.serving.body import BodyReader
 
 E = TypeVar("E", bound=Enum)
 
@@ -22,11 +24,20 @@ _MAX_SETTING_BYTES = 1024 * 1024
 _STEP = 64 * 1024
 
 
+class Call(Protocol):
+    """A request with its body, which may be read once."""
+
+    request: "HttpRequest"
+    body: "BodyReader"
+
+
 def read_object(call: Call, *, most: int = _MAX_BYTES) -> tuple[dict[str, Any], bytes]:
     """The body as an object, and its very bytes; numbers with a fraction come as Decimal.
 
     Raises ApiError for all that is not a JSON object in UTF-8.
     """
+    from django.http import UnreadablePostError
+
     if call.request.content_type not in JSON_TYPES:
         raise ApiError("not_acceptable", f"The body must be {JSON_TYPES[0]}.")
     parts: list[bytes] = []
