@@ -42,6 +42,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "client.erased": _("Client erased"),
     "client.merged": _("Clients merged"),
     "client.resend_requested": _("Client to be sent again"),
+    "clients.accepted": _("Clients received"),
     "comparison.failed": _("Reconciliation failed"),
     "comparison.finished": _("Reconciliation finished"),
     "comparison.requested": _("Reconciliation asked for"),
