@@ -84,8 +84,8 @@ def told(message: Text, *, code: str, next_step: Text = "") -> Text:
 
 
 def failed() -> ApiError:
-    message = _("Something went wrong on our side, and nothing of the request was kept.")
-    next_step = _("Send it again: a repetition does no harm.")
+    message = _("Something went wrong on our side; whether the request took effect is not certain.")
+    next_step = _("Send it again: a repetition does no harm. If it stays so, tell us the request id.")
     return ApiError("backend_error", told(message, code="server_error", next_step=next_step))
 
 
@@ -147,8 +147,8 @@ def _actor(request: HttpRequest) -> Actor:
 def _counter(actor: Actor, text: str) -> Counter:
     """The counter with its agency and account. Not there, or somebody else's: the caller cannot tell (R11)."""
     if not (text.isascii() and text.isdigit()) or len(text) > 10 or not 0 < int(text) <= _LARGEST_NUMBER:
-        message = _("A counter's number is a whole number.")
-        raise ApiError("invalid_parameter", told(message, code="counter_number"), location="counterId")
+        wrong = told(_("A counter's number is a whole number."), code="counter_number")
+        raise ApiError("invalid_parameter", wrong, location="counterId")
     found = Counter.objects.visible_to(actor).select_related("agency", "account").filter(metrica_id=int(text)).first()
     if found is None:
         message = filled(_("There is no counter %(number)s."), number=text)

@@ -128,7 +128,7 @@ def list_attributes(call: Call) -> dict[str, Any]:
 
 @endpoint(method="POST")
 def create_products(call: Call) -> dict[str, Any]:
-    """Products are added or get new names; none is taken away. Attributes of products are not kept, and that is noted."""
+    """Products are added or get new names; none is taken away. Attributes of products are not kept; that is noted."""
     body, raw = json_body.read_object(call, strict=False)
     attributes, items = products_of(body)
     current = trace.current()
