@@ -85,6 +85,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Client reports"), "share", "reports_reportlink_changelist"),
                     _item(_("Clients"), "group", "clients_client_changelist"),
                     _item(_("Imports"), "upload_file", "imports_importjob_changelist"),
+                    _item(_("Metrica scripts"), "input", "api_receivedupload_changelist"),
                 ],
             },
             {
