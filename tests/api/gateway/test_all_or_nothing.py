@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from apps.api.gateway import receiving
 from apps.api.models import ReceivedUpload
