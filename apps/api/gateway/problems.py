@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.api.models import ReceivedUpload
+from apps.audit.services import clean_text
 from apps.metrica.text import Text
 from apps.metrica.wire.csvio import CellError, UnusableFile
 from apps.metrica.wire.json_reading import FieldError, UnusableJson
@@ -27,7 +28,7 @@ class Problem:
         return f"{place}{self.message} [{self.code}]"
 
     def kept(self) -> dict[str, Any]:
-        return {"location": self.location, "code": self.code, "message": str(self.message)}
+        return {"location": clean_text(self.location), "code": self.code, "message": clean_text(str(self.message))}
 
 
 class Refused(Exception):

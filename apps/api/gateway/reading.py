@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from apps.api.gateway.problems import MAX_PROBLEMS, Problem, of_cells, place_of
 from apps.api.gateway.rows import RowMaker
+from apps.audit.services import clean_text
 from apps.metrica.text import _
 from apps.metrica.vocabulary import ID_PATTERN, Delimiter
 from apps.metrica.wire.csvio import Records
@@ -61,7 +62,7 @@ class Source:
 
     def _ignore(self, name: str) -> None:
         if len(self.ignored) < _MOST_IGNORED:
-            self.ignored[name[:100]] = None
+            self.ignored[clean_text(name[:100])] = None
 
 
 class CsvSource(Source):

@@ -2,7 +2,7 @@
 uploadContactJson_1, uploadOrders, uploadOrdersJson_1, getLastUploadings)."""
 
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,7 +130,7 @@ def _wire_time(text: str, zone: ZoneInfo) -> datetime:
     try:
         if len(text) != 19:
             raise ValueError(text)
-        return datetime.strptime(text, _WIRE_TIME).replace(tzinfo=zone)
-    except ValueError:
+        return datetime.strptime(text, _WIRE_TIME).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         message = _("datetime_offset is written as yyyy-MM-dd HH:mm:ss, on the counter's clock.")
         raise ApiError("invalid_parameter", told(message, code="date_format"), location="datetime_offset") from None

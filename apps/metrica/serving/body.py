@@ -94,6 +94,8 @@ def receive_file(
     Raises ApiError for all that is not as documented.
     """
     most = MAX_FILE_BYTES if most is None else most
+    if not strict:
+        _refuse_announced(request, most=most)
     if not strict and request.content_type == "text/csv":
         return _spooled(request, body, most=most)
     handler = _OneFile(request, most=most)
@@ -132,7 +134,16 @@ def receive_json(
     if strict and request.content_type != "application/json":
         body.drain()
         raise ApiError("invalid_json", "The body must be application/json.")
-    return _spooled(request, body, most=MAX_FILE_BYTES if most is None else most)
+    most = MAX_FILE_BYTES if most is None else most
+    if not strict:
+        _refuse_announced(request, most=most)
+    return _spooled(request, body, most=most)
+
+
+def _refuse_announced(request: "HttpRequest", *, most: int) -> None:
+    """What says of itself that it is far too large is not read at all."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > most + _AROUND_A_FILE:
+        raise _too_large(most)
 
 
 def _spooled(request: "HttpRequest", body: BodyReader, *, most: int) -> TemporaryUploadedFile:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from apps.api.gateway import receiving
 from apps.api.models import ReceivedUpload
@@ -72,11 +73,8 @@ def test_a_counter_that_changes_between_the_two_passes(http, monkeypatch):
 
     def meanwhile(counter):
         take_turn(counter)
-        monkeypatch.setattr(
-            receiving.intake,
-            "reader_for",
-            lambda *_given, **_more: intake.RowReader(zone=None, now=intake.timezone.now()),
-        )
+        without_zone = intake.RowReader(zone=None, now=timezone.now())
+        monkeypatch.setattr(intake, "reader_for", lambda *_given, **_more: without_zone)
 
     monkeypatch.setattr(receiving, "_take_turn", meanwhile)
     answer = send(http, csv(*lines(3)))

@@ -313,5 +313,16 @@ def test_last_uploadings_page_by_page(script, counter):
     assert [row["uploading_id"] for row in first] == [str(uploads[3].pk), str(uploads[2].pk)]
     rest = script.get(f"last_uploadings?datetime_offset={first[-1]['datetime']}").body["uploadings"]
     assert [row["uploading_id"] for row in rest] == [str(uploads[1].pk), str(uploads[0].pk)]
-    for query in ("limit=0", "limit=1001", "source=UI", "datetime_offset=today"):
+    early = "datetime_offset=0001-01-01 00:00:00"
+    for query in ("limit=0", "limit=1001", "source=UI", "datetime_offset=today", early):
         assert script.get(f"last_uploadings?{query}").status == 400
+
+
+def test_names_that_no_database_keeps(script, counter):
+    """What a file calls its columns is told back, but never in a form that breaks."""
+    script.csv("data/simple_orders", csv(f"D-1,{WHEN},17,x", header="id,create_date_time,client_ids,a\0b"))
+    body = json.dumps({"contacts": [{"uniq_id": "C-1", "a\0\ud800": 1}]}).encode()
+    assert script.json("data/contacts/json?merge_mode=SAVE", body).status == 200
+    answer = script.csv("data/contacts/csv", csv("C-1", header="uniq_id"), columns_mapping='"name":"a%00b"')
+    assert answer.status == 400 and answer.body["errors"][0]["error_type"] == "invalid_uploading"
+    assert [row.ignored for row in ReceivedUpload.objects.filter(kind="contacts", state="PASSED")] == [["a\ufffd?"]]
