@@ -35,6 +35,14 @@ def setting(name: str, cast: type, default: Any) -> Any:
         raise ImproperlyConfigured(f"{name} must be {wanted}, got {env.str(name)!r}.") from error
 
 
+def positive(name: str, default: int) -> int:
+    """A whole number above zero."""
+    number: int = setting(name, int, default)
+    if number < 1:
+        raise ImproperlyConfigured(f"{name} must be a whole number above zero, got {number}.")
+    return number
+
+
 def require(*, name: str, value: str, default: str, debug: bool, hint: str) -> str:
     """Refuse a default secret in production."""
     if not debug and (not value or value == default):

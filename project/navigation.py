@@ -86,6 +86,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Clients"), "group", "clients_client_changelist"),
                     _item(_("Imports"), "upload_file", "imports_importjob_changelist"),
                     _item(_("CRM posts"), "input", "receivers_post_changelist"),
+                    _item(_("Metrica scripts"), "terminal", "api_receivedupload_changelist"),
                 ],
             },
             {

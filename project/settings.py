@@ -15,6 +15,7 @@ from project.env import (
     load,
     networks,
     one_of,
+    positive,
     redis_address,
     require,
     setting,
@@ -307,6 +308,11 @@ SPECTACULAR_SETTINGS = {
 
 # A workbook is written before the first byte of it leaves; longer lists go as CSV, whose first row leaves at once.
 EXPORT_XLSX_ROWS = setting("EXPORT_XLSX_ROWS", int, 100_000)
+
+# The Metrica-compatible gateway: the largest file that a script may upload (Metrica takes 1 GB), and its rows. All of a
+# file is taken in by one transaction.
+GATEWAY_MAX_FILE_BYTES = positive("GATEWAY_MAX_FILE_BYTES", 1_000_000_000)
+GATEWAY_MAX_ROWS = positive("GATEWAY_MAX_ROWS", 1_000_000)
 
 # A bulk request of 10,000 orders with contacts and products stays well below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("apps.reports.urls")),
     path("", include("apps.receivers.urls")),
     path("api/v1/", include("apps.api.urls")),
+    path("cdp/api/v1/", include("apps.api.gateway.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -1,169 +1,172 @@
-"""Clients that come by themselves, without an order: read and kept by the same code as where orders bring them (R1).
+"""The door for clients without orders: beside `intake`, and with the same reading of what a CRM writes (R1).
 
-Each chunk is one transaction. What a client now makes possible is done in it: changes that were held for want of an
-identifier are free again (R8), and in detailed mode the client is due at Metrica.
+Each chunk is one transaction. What changes of a client concerns its orders too: what was held for want of an identifier
+goes, and what waits and can be bound to nobody any more is held (R8); in detailed mode the client is due at Metrica.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter as Counting
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, reset_queries
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.services import record
-from apps.clients import contacts
-from apps.clients.services import ClientBook, ClientRecord
-from apps.counters.attributes import Declared
+from apps.clients.accepting import Accepted, ClientRow, How, accept_clients
 from apps.counters.models import Counter
-from apps.orders import holds
-from apps.orders.client_rows import ClientReader
+from apps.orders import delivery, holds
+from apps.orders.client_rows import ClientReader, ReadClient, reader_of_clients
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge, take_turn
 from apps.orders.intake import CHUNK_SIZE, committed
 from apps.orders.models import Delivery, HoldReason, StatusChange
-from apps.orders.results import Outcome
-from apps.orders.rows import OrderRow, RowError
+from apps.orders.results import RowResult
+from apps.orders.rows import LINE_KEY, RowError
 
 _FOR_WANT_OF_A_CLIENT: Final = (HoldReason.NO_IDENTIFIERS, HoldReason.CLIENT_REFUSED)
 _NOT_TAKEN: Final = RowError(
     "", "not_taken", _("All or nothing was asked for, and another row is bad. Correct that one and send all again.")
 )
-
-
-@dataclass(slots=True)
-class ClientResult:
-    """What became of one row. `uniq_id`: as it was given, None where it could not be read."""
-
-    index: int
-    uniq_id: str | None
-    result: Outcome
-    errors: Sequence[RowError] = ()
-    warnings: Sequence[RowError] = ()
+_COUNTED: Final = ("created", "updated", "unchanged", "rejected")
 
 
 @dataclass(slots=True)
 class ClientReport:
-    """The results of a call with their counts. `released`: how many held changes are free again by them."""
+    """The results of a call with their counts; a result's `id` is the client's uniq_id. `released`: how many held
+    changes are free again by them."""
 
-    results: list[ClientResult] = field(default_factory=list)
+    results: list[RowResult] = field(default_factory=list)
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
     released: int = 0
 
-    def add(self, results: Sequence[ClientResult], released: int) -> None:
-        for one in results:
-            setattr(self, one.result, getattr(self, one.result) + 1)
-        self.results += results
-        self.released += released
 
+def accept(
+    *,
+    counter: Counter,
+    rows: Iterable[Any],
+    source: str,
+    how: How = "learn",
+    now: datetime | None = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> Iterator[RowResult]:
+    """Take clients in, any number of them, and tell for each what became of it, in their order.
 
-def accept_clients(
-    *, counter: Counter, rows: Sequence[Any], source: str, atomic: bool = False, chunk_size: int = CHUNK_SIZE
-) -> ClientReport:
-    """Take clients in and tell for each what became of it, in their order.
-
-    `rows`: mappings with `uniq_id` and any of `name`, the five kinds of identifiers, `attributes`; raw. Identifiers are
-    added to those known; an attribute is set, or taken away by null; a name that is left out stays. `source`: of
-    orders.models.Source. `atomic`: one bad row keeps all out (the others are then rejected with the code `not_taken`).
-    A fixed number of statements for each chunk of rows.
+    `rows`: mappings with `uniq_id` and any of `name`, the five kinds of identifiers, `attributes`; raw. A generator, as
+    `intake.accept` is. `source`: of orders.models.Source. `how`: what a row makes of a client who is known.
     """
-    reader = ClientReader(
-        zone=counter.zone,
-        now=timezone.now(),
-        declared=Declared.of(counter) if counter.is_detailed else None,
-    )
-    read = [reader.read(raw) for raw in rows]
-    results = [_started(index, one, raw) for index, (one, raw) in enumerate(zip(read, rows, strict=True))]
-    report = ClientReport()
-    if atomic and any(result.result == "rejected" for result in results):
-        for result in results:
-            if result.result != "rejected":
-                result.result, result.errors = "rejected", [_NOT_TAKEN]
-        report.add(results, 0)
-        return report
-    size = max(len(read), 1) if atomic else chunk_size
-    for start in range(0, len(read), size):
-        part, told = read[start : start + size], results[start : start + size]
-        released = committed(lambda part=part, told=told: _take(counter, part, told, source))  # type: ignore[misc]
-        report.add(told, released)
-    return report
+    yield from _Call(counter=counter, source=source, how=how, now=now).run(rows, chunk_size)
 
 
-def _started(index: int, read: OrderRow | list[RowError], raw: Any) -> ClientResult:
-    if isinstance(read, OrderRow):
-        return ClientResult(index, read.client_uniq_id, "unchanged", warnings=read.warnings)
-    given = raw.get("uniq_id") if isinstance(raw, dict) else None
-    named = given[:255] if isinstance(given, str) and given else None
-    return ClientResult(index, named, "rejected", errors=read)
+def accept_all(
+    *, counter: Counter, rows: Sequence[Any], source: str, how: How = "learn", atomic: bool = False
+) -> ClientReport:
+    """`accept`, gathered: for as many rows as fit into memory. `atomic`: one bad row keeps all out (the others are then
+    rejected with the code `not_taken`)."""
+    if atomic:
+        reader = reader_of_clients(counter)
+        read = [reader.read_client(row) for row in rows]
+        if any(one.row is None for one in read):
+            return _nothing_taken(read)
+    call = _Call(counter=counter, source=source, how=how, now=None)
+    results = list(call.run(rows, max(len(rows), 1) if atomic else CHUNK_SIZE))
+    counts = {name: call.totals[name] for name in _COUNTED}
+    return ClientReport(results, released=call.released, **counts)
 
 
-def _take(
-    counter: Counter, read: Sequence[OrderRow | list[RowError]], results: Sequence[ClientResult], source: str
-) -> int:
-    """One chunk, within its transaction. Returns how many held changes it freed."""
+class _Call:
+    """One call: its counts, and the one trace that it leaves (R12)."""
+
+    def __init__(self, *, counter: Counter, source: str, how: How, now: datetime | None) -> None:
+        self._counter, self._source, self._how, self._now = counter, source, how, now
+        self.totals: Counting[str] = Counting()
+        self.released = 0
+        self._digest = hashlib.sha256()
+
+    def run(self, rows: Iterable[Any], chunk_size: int) -> Iterator[RowResult]:
+        reader: ClientReader = reader_of_clients(self._counter, now=self._now)
+        remaining, index = iter(rows), 0
+        try:
+            while raw := list(islice(remaining, chunk_size)):
+                read = [reader.read_client(one) for one in raw]
+                yield from self._take(read, raw, index)
+                index += len(raw)
+                reset_queries()
+        finally:
+            # A call that breaks off leaves the trace of what it has committed.
+            if not (connection.in_atomic_block and connection.needs_rollback):
+                self._record()
+
+    def _take(self, read: Sequence[ReadClient], raw: Sequence[Any], index: int) -> list[RowResult]:
+        def work() -> tuple[Accepted, int]:
+            return _taken(self._counter, [one.row for one in read if one.row is not None], self._how, self._now)
+
+        done, released = committed(work)
+        outcomes = iter(done.results)
+        results = []
+        for number, (one, given) in enumerate(zip(read, raw, strict=True), start=index):
+            outcome = next(outcomes) if one.row is not None else "rejected"
+            result = RowResult(number, one.uniq_id, outcome, errors=one.errors, warnings=one.warnings)
+            result.line = given.get(LINE_KEY) if isinstance(given, dict) else None
+            results.append(result)
+            self.totals[outcome] += 1
+            if outcome in ("created", "updated"):
+                self._digest.update(f"{one.uniq_id}\n".encode())
+        self.released += released
+        return results
+
+    def _record(self) -> None:
+        """One entry for all of them: their number and a digest of who they are."""
+        if not (self.totals["created"] or self.totals["updated"]):
+            return
+        record(
+            action="clients.accepted",
+            agency=self._counter.agency_id,
+            obj=self._counter,
+            details={
+                **{name: self.totals[name] for name in _COUNTED},
+                "returned": self.released,
+                "source": self._source,
+                "clients_sha256": self._digest.hexdigest(),
+            },
+        )
+
+
+def _taken(counter: Counter, rows: Sequence[ClientRow], how: How, now: datetime | None) -> tuple[Accepted, int]:
+    """Inside the chunk's transaction; and how many held changes it freed. The counter is read anew: a person may have
+    changed it meanwhile."""
     take_turn(counter.pk)
     counter = Counter.objects.select_related("account").get(pk=counter.pk)
-    now = timezone.now()
-    rows = [(row, result) for row, result in zip(read, results, strict=True) if isinstance(row, OrderRow)]
-    book = ClientBook(counter=counter, now=now)
-    book.load(uniq_ids={str(row.client_uniq_id) for row, _result in rows})
-    learned: list[tuple[ClientRecord, str, str]] = []
-    seen: set[ClientRecord] = set()
-    for row, result in rows:
-        one = book.named(str(row.client_uniq_id))
-        is_new, was_changed = one.pk is None and one not in seen, one.changed
-        seen.add(one)
-        one.changed = False
-        new = one.learn(name=row.client_name, identifiers=row.identifiers, attributes=row.client_attributes)
-        learned += [(one, kind, value) for kind, value in new]
-        result.result = "created" if is_new else "updated" if one.changed else "unchanged"
-        one.changed = one.changed or was_changed
-    freed = book.save()
-    told = [(kind, value, contacts.NO_ORDER, one.pk) for one, kind, value in learned]
-    contacts.note(counter_id=counter.pk, told=told, at=now)
-    released = _release(counter, freed)
-    if book.changed:
-        if counter.is_detailed:
-            announce_accepted(counter.pk)
-        _record(counter, results, source=source, released=released)
-    return released
+    moment = now or timezone.now()
+    done, released = accept_clients(counter=counter, rows=rows, how=how, now=moment), 0
+    if done.learnt:
+        held = StatusChange.objects.filter(
+            counter=counter,
+            delivery=Delivery.HELD,
+            hold_reason__in=_FOR_WANT_OF_A_CLIENT,
+            order__client__pk__among=done.learnt,
+        )
+        released = holds.reassess(held, judge=HoldJudge(counter=counter, now=moment), counter=counter)
+    if done.lost:
+        nobody = Q(order__identifiers={}, order__client__pk__among=done.lost)
+        waiting = StatusChange.objects.filter(nobody, counter=counter, delivery=Delivery.WAITING).order_by()
+        delivery.hold(change_ids=list(waiting.values_list("pk", flat=True)), reason=HoldReason.NO_IDENTIFIERS)
+    if done.changed and counter.is_detailed:
+        announce_accepted(counter.pk)
+    return done, released
 
 
-def _release(counter: Counter, client_keys: Sequence[int]) -> int:
-    """Changes that waited for one of these clients to be known by something (R8)."""
-    if not client_keys:
-        return 0
-    held = StatusChange.objects.filter(
-        counter=counter,
-        delivery=Delivery.HELD,
-        hold_reason__in=_FOR_WANT_OF_A_CLIENT,
-        order__client__pk__among=client_keys,
-    )
-    with transaction.atomic():
-        return holds.reassess(held, judge=HoldJudge(counter=counter, now=timezone.now()), counter=counter)
-
-
-def _record(counter: Counter, results: Sequence[ClientResult], *, source: str, released: int) -> None:
-    """One entry for all of them (R12): their number and a digest of who they are."""
-    counts = {name: sum(one.result == name for one in results) for name in ("created", "updated", "unchanged")}
-    digest = hashlib.sha256()
-    for one in results:
-        if one.result in ("created", "updated"):
-            digest.update(f"{one.uniq_id}\n".encode())
-    record(
-        action="clients.accepted",
-        agency=counter.agency_id,
-        obj=counter,
-        details={
-            **counts,
-            "rejected": sum(one.result == "rejected" for one in results),
-            "returned": released,
-            "source": source,
-            "clients_sha256": digest.hexdigest(),
-        },
-    )
+def _nothing_taken(read: Sequence[ReadClient]) -> ClientReport:
+    results = [
+        RowResult(index, one.uniq_id, "rejected", errors=one.errors or [_NOT_TAKEN], warnings=one.warnings)
+        for index, one in enumerate(read)
+    ]
+    return ClientReport(results, rejected=len(results))

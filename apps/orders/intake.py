@@ -25,6 +25,7 @@ from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
 from apps.orders.chunks import Chunk
 from apps.orders.holds import HoldJudge, take_turn
+from apps.orders.merging import Merge
 from apps.orders.results import IntakeReport, RowResult
 from apps.orders.rows import LINE_KEY, OrderRow, RowError, RowReader
 
@@ -53,6 +54,7 @@ def accept(
     atomic: bool = False,
     dry_run: bool = False,
     beside: Beside | None = None,
+    merge: Merge = Merge.GIVEN,
 ) -> Iterator[RowResult]:
     """Take rows in, any number of them, and tell for each what became of it, in their order.
 
@@ -61,12 +63,21 @@ def accept(
     of receipt. `atomic`: one bad row keeps all out (then the others are rejected with the code `not_taken`).
     `dry_run`: the same checks and results, and nothing is kept; chunks do not see each other then. `beside`: called
     with a chunk's results in its transaction, to write what must be there together with them or not at all; called once
-    more where the chunk is tried anew. Unknown fields are ignored, and told as a warning at the first row of the call
-    that has them.
+    more where the chunk is tried anew. `merge`: what the rows make of what is there already.
+
+    Unknown fields are ignored, and told as a warning at the first row of the call that has them.
     """
 
     def call() -> _Call:
-        return _Call(counter=counter, source=source, actor_label=actor_label, now=now, dry_run=dry_run, beside=beside)
+        return _Call(
+            reader=reader_for(counter, now=now, merge=merge),
+            counter=counter,
+            source=source,
+            actor_label=actor_label,
+            now=now,
+            dry_run=dry_run,
+            beside=beside,
+        )
 
     if not atomic:
         yield from call().run(rows, chunk_size)
@@ -83,6 +94,13 @@ def accept(
     # A deadlock ends all of it, so all of it is tried again.
     results, failed = committed(all_or_nothing)
     yield from map(_not_taken, results) if failed else results
+
+
+def reader_for(counter: Counter, *, now: datetime | None = None, merge: Merge = Merge.GIVEN) -> RowReader:
+    """What reads rows for this counter: it says of each row whether `accept` will take it, and if not, why (but for an
+    order that is new and has no creation time). One query in detailed mode, none in simple mode."""
+    declared = Declared.of(counter) if counter.is_detailed else None
+    return RowReader(zone=counter.zone, now=now or timezone.now(), declared=declared, merge=merge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,7 @@ class _Call:
     def __init__(
         self,
         *,
+        reader: RowReader,
         counter: Counter,
         source: str,
         actor_label: str,
@@ -129,8 +148,7 @@ class _Call:
         self._now = now
         self._dry_run = dry_run
         self._beside = beside
-        declared = Declared.of(counter) if counter.is_detailed else None
-        self._reader = RowReader(zone=counter.zone, now=now or timezone.now(), declared=declared)
+        self._reader = reader
         self._resolver: Resolver | None = None
         self._tally = _Tally()
         self._recorded = dry_run

@@ -16,6 +16,7 @@ from apps.metrica.dates import DateError, Moment, parse_any
 from apps.metrica.identifiers import NORMALIZERS, IdentifierError
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.orders.fields import READERS, BadField, attributes, listed, text
+from apps.orders.merging import Merge
 
 MAX_AHEAD: Final = timedelta(days=366)
 _REST_OF_MINUTE: Final = timedelta(seconds=59, microseconds=999_999)  # a day alone is read as 23:59:00
@@ -60,14 +61,23 @@ class OrderRow:
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[RowError] = ()
+    merge: Merge = Merge.GIVEN
 
 
 class RowReader:
     """Reads the rows of one call for one counter. `zone`: the counter's, None while it is unknown; `now`: aware.
     `declared`: the counter's custom attributes, None where it sends none (simple mode) and any are kept as they
-    come."""
+    come. `merge`: what the rows make of what is there already."""
 
-    def __init__(self, *, zone: ZoneInfo | None, now: datetime, declared: Declared | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        zone: ZoneInfo | None,
+        now: datetime,
+        declared: Declared | None = None,
+        merge: Merge = Merge.GIVEN,
+    ) -> None:
+        self._merge = merge
         self._zone = zone
         self._declared = declared
         self._latest = now + MAX_AHEAD
@@ -80,7 +90,7 @@ class RowReader:
             return [RowError("", "wrong_type", _("An order is an object with the fields of an order."))]
         errors: list[RowError] = []
         warnings: list[RowError] = []
-        row = OrderRow("", "")
+        row = OrderRow("", "", merge=self._merge)
         row.order_id = self._text(raw, "id", errors)
         row.order_status = self._text(raw, "order_status", errors)
         row.created = self._moment(raw, "create_date_time", warnings, errors)

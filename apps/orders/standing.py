@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from apps.clients.services import ClientRecord
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.orders.holds import CLOCK_SKEW
+from apps.orders.merging import Merge, merged
+from apps.orders.merging import values as united
 from apps.orders.rows import OrderRow, day_of
 
 
@@ -140,7 +142,7 @@ class Standing:
             if values is None or (late and result.get(kind)):
                 continue
             if values:
-                result[kind] = values
+                result[kind] = united(values, result.get(kind, ())) if row.merge is Merge.UNITED else values
             else:
                 result.pop(kind, None)
         return result
@@ -199,11 +201,13 @@ def next_state(row: OrderRow, base: State | None, *, currency: str) -> State:
 
     `currency`: the counter's, for a row that clears it or a first one that leaves it out.
     """
-    given = row.state
+    given: Mapping[str, Any] = row.state
     if base is None:
         base = State("", None, None, currency, [], {}, {})
     if not given:
         return base if base.order_status == row.order_status else base._replace(order_status=row.order_status)
+    if row.merge is not Merge.GIVEN:
+        given = merged(given, base._asdict(), row.merge)
     return State(
         row.order_status,
         given.get("revenue", base.revenue),

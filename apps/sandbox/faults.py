@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from apps.metrica.serving.envelope import ApiError
 from apps.metrica.wire.contacts import Contact
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, FaultKind, SandboxFault
 from apps.sandbox.problems import RowProblem
 

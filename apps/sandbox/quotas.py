@@ -25,8 +25,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from apps.metrica.serving.envelope import ApiError
 from apps.sandbox import limits, switches
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, SandboxRunning, SandboxUsage
 
 log = structlog.get_logger(__name__)

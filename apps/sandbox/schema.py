@@ -3,13 +3,13 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from apps.metrica.vocabulary import AttributeGroup, OrderType
+from apps.metrica.serving.schema_bodies import Attribute, Status
+from apps.metrica.serving.system_schema import system_names
 from apps.sandbox import switches
 from apps.sandbox.bulk import write_rows
 from apps.sandbox.models import (
@@ -23,7 +23,6 @@ from apps.sandbox.models import (
     UploadingStatus,
     UploadKind,
 )
-from apps.sandbox.system_schema import system_names
 
 _PRODUCTS_AT_A_TIME = 2000
 
@@ -40,26 +39,6 @@ class AttributeRefused(ValueError):
 
 class TooManyStatuses(ValueError):
     """The counter would have more mapped statuses than the switch `mapped_statuses` allows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """A CRM status: its id, its type, up to ten JavaScript goals that it reaches besides the type's own."""
-
-    id: str
-    type: OrderType
-    humanized: str = ""
-    goal_action_ids: Sequence[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
-    name: str
-    multivalued: bool = False
-    humanized: str = ""
-    type_name: str = "text"
-    type_group: str = AttributeGroup.PREDEFINED.value
-    type_humanized: str = ""
 
 
 @transaction.atomic

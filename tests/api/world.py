@@ -13,7 +13,7 @@ from apps.counters.models import Counter
 from apps.counters.services import connect_account
 from apps.goals.services import set_status
 from apps.imports.models import ImportJob, ReportPart
-from apps.orders.clients_in import accept_clients
+from apps.orders import clients_in
 from apps.orders.intake import accept_all
 from apps.orders.models import Source
 from apps.sandbox import services as sandbox
@@ -61,7 +61,7 @@ def make_world(url: str) -> World:
     when = (timezone.now() - timedelta(days=3)).isoformat()
     row = {"id": "D-1", "create_date_time": when, "order_status": STATUS, "client_ids": ["17000000001"]}
     accept_all(counter=counter, rows=[{**row, "client_uniq_id": "C-0"}], source=Source.API)
-    accept_clients(counter=counter, rows=[{"uniq_id": "C-1", "name": "Anna"}], source=Source.API)
+    clients_in.accept_all(counter=counter, rows=[{"uniq_id": "C-1", "name": "Anna"}], source=Source.API)
     kept = {"counter": counter, "name": "orders.csv", "kind": "csv", "sample": zlib.compress(b"id\n")}
     ended_import = ImportJob.objects.create(**kept, state="partly_failed", rejected=1, reported=1)
     ReportPart.objects.create(job=ended_import, first_line=2, rows=1, body=zlib.compress(b"2,id,required,Why,\n"))

@@ -7,8 +7,9 @@ import uuid
 import httpx
 import pytest
 
+from apps.metrica.serving import body as serving_body
 from apps.metrica.vocabulary import MAX_FILE_BYTES
-from apps.sandbox import multipart, services
+from apps.sandbox import services
 from apps.sandbox.models import Permission, SandboxOrder, SandboxUploading
 from tests.sandbox.conftest import HEADER, NUMBER, Api, csv, error_of
 
@@ -159,7 +160,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_shorter_file(api: Api) -> Non
 def test_a_file_beyond_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """uploadSimpleOrders: file limit 1 GB."""
     assert MAX_FILE_BYTES == 10**9
-    monkeypatch.setattr(multipart, "MAX_FILE_BYTES", len(GOOD.encode()))
+    monkeypatch.setattr(serving_body, "MAX_FILE_BYTES", len(GOOD.encode()))
     assert api.upload(GOOD).status_code == 200
     assert error_of(api.upload(GOOD + " ")) == (400, "invalid_uploading")
 

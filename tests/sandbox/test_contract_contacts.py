@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from apps.sandbox import multipart, services
+from apps.metrica.serving import body as serving_body
+from apps.sandbox import services
 from apps.sandbox.models import Permission, SandboxCustomer, SandboxUploading
 from tests.sandbox.conftest import NUMBER, Api, error_of
 
@@ -278,7 +279,7 @@ def test_a_body_beyond_the_limit(shop: Api, monkeypatch: pytest.MonkeyPatch) -> 
     """uploadContacts: 1 GB."""
     body = json.dumps({"contacts": [{"uniq_id": "C-1"}]}).encode()
     headers = {"Content-Type": "application/json"}
-    monkeypatch.setattr(multipart, "MAX_FILE_BYTES", len(body))
+    monkeypatch.setattr(serving_body, "MAX_FILE_BYTES", len(body))
     assert shop.cdp("POST", f"data/contacts/json?{SAVE}", content=body, headers=headers).status_code == 200
     longer = shop.cdp("POST", f"data/contacts/json?{SAVE}", content=body + b" ", headers=headers)
     assert error_of(longer) == (400, "invalid_uploading")

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from apps.metrica.client import MetricaClient
 from apps.metrica.errors import QuotaExceeded
+from apps.metrica.serving.envelope import ApiError
 from apps.sandbox import limits, quotas, services
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, Permission, SandboxCounter, SandboxRunning, SandboxUsage
 from tests.sandbox.conftest import NUMBER, TOKEN, Api, csv, error_of
 

@@ -19,8 +19,9 @@ from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.orders import people
-from apps.orders.clients_in import ClientReport, ClientResult, accept_clients
+from apps.orders.clients_in import ClientReport, accept_all
 from apps.orders.models import Source
+from apps.orders.results import RowResult
 from apps.orders.rows import RowError
 
 
@@ -109,7 +110,7 @@ class ClientsView(ApiView):
         atomic = self.parameters("atomic").get("atomic", "false").lower()
         choice(atomic, field="atomic", choices=("true", "false"))
         rows = _rows_of(self.payload())
-        report = accept_clients(counter=counter, rows=rows, source=Source.API, atomic=atomic == "true")
+        report = accept_all(counter=counter, rows=rows, source=Source.API, atomic=atomic == "true")
         if atomic == "true" and report.rejected:
             raise _refusal(report)
         return Response(_report_shape(report))
@@ -198,8 +199,8 @@ def _report_shape(report: ClientReport) -> ClientReportShape:
     }
 
 
-def _result_shape(result: ClientResult) -> ClientResultShape:
-    shape: ClientResultShape = {"index": result.index, "id": result.uniq_id, "result": result.result}
+def _result_shape(result: RowResult) -> ClientResultShape:
+    shape: ClientResultShape = {"index": result.index, "id": result.id, "result": result.result}
     if result.errors:
         shape["errors"] = [_told(error) for error in result.errors]
     if result.warnings:
@@ -213,7 +214,7 @@ def _told(error: RowError) -> RowErrorShape:
 
 def _refusal(report: ClientReport) -> Problem:
     errors: list[FieldError] = [
-        {**_told(error), "index": result.index, "id": result.uniq_id}
+        {**_told(error), "index": result.index, "id": result.id}
         for result in report.results
         for error in result.errors
         if error.code != NOT_TAKEN

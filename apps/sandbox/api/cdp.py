@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
+from apps.metrica.serving.body import receive_file, receive_json
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.query import columns_mapping, one_of, whole_number
 from apps.metrica.vocabulary import MAX_UPLOADINGS_PER_PAGE, Delimiter, MergeMode
 from apps.sandbox import switches
 from apps.sandbox.api.endpoint import Call, View, endpoint
-from apps.sandbox.api.query import columns_mapping, one_of, whole_number
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.faults import RefusedRows, hidden_seconds
 from apps.sandbox.models import (
     Endpoint,
@@ -25,7 +26,6 @@ from apps.sandbox.models import (
     UploadingStatus,
     UploadKind,
 )
-from apps.sandbox.multipart import receive_file, receive_json
 from apps.sandbox.receiving import FileRefused, receive
 
 _WIRE_TIME = "%Y-%m-%d %H:%M:%S"

@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from apps.metrica.serving.body import BodyReader
+from apps.metrica.serving.envelope import ApiError
 from apps.sandbox import quotas
 from apps.sandbox.cutting import cut
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.faults import Fault, answer_instead, take, wait_out
 from apps.sandbox.models import Endpoint, FaultKind, Permission, SandboxCounter, SandboxRequest
-from apps.sandbox.multipart import BodyReader
 from apps.sandbox.oauth import scopes
 from apps.sandbox.oauth.issuing import live_token
 

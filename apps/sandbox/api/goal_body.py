@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.json_body import flag_of, text_of
 from apps.metrica.vocabulary import GOAL_ID_FORBIDDEN
-from apps.sandbox.api.json_body import flag_of, text_of
 from apps.sandbox.conditions import CONDITION_TYPES, FLAGS, GOAL_TYPES
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import SandboxGoal
 
 _MOST_CONDITIONS = 10

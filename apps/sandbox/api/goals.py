@@ -5,13 +5,13 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.json_body import json_object
+from apps.metrica.serving.methods import by_method
+from apps.metrica.serving.query import flag
 from apps.sandbox import limits, switches
 from apps.sandbox.api.endpoint import Call, endpoint
 from apps.sandbox.api.goal_body import fill
-from apps.sandbox.api.json_body import json_object
-from apps.sandbox.api.methods import by_method
-from apps.sandbox.api.query import flag
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, SandboxCounter, SandboxGoal
 from apps.sandbox.services import delete_goal
 

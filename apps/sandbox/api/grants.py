@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.json_body import flag_of, json_object, text_of
+from apps.metrica.serving.methods import by_method
 from apps.sandbox import quotas
 from apps.sandbox.api.endpoint import Call, endpoint, permission_of
-from apps.sandbox.api.json_body import flag_of, json_object, text_of
-from apps.sandbox.api.methods import by_method
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, Permission, SandboxAccess, SandboxCounter
 
 GRANTED = (

@@ -8,13 +8,13 @@ from django.db.models import Count, IntegerField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.json_body import json_object
+from apps.metrica.serving.methods import by_method
+from apps.metrica.serving.query import flag, numbers, one_of, some_of, whole_number
 from apps.sandbox.api.endpoint import Call, endpoint
 from apps.sandbox.api.goals import wire_goal
 from apps.sandbox.api.grants import wire_grant
-from apps.sandbox.api.json_body import json_object
-from apps.sandbox.api.methods import by_method
-from apps.sandbox.api.query import flag, numbers, one_of, some_of, whole_number
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, Permission, SandboxAccess, SandboxCounter, SandboxGoal, SandboxVisit
 from apps.sandbox.models.site import CounterQuerySet
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.metrica.serving.envelope import ApiError
+from apps.metrica.serving.query import numbers
 from apps.sandbox import switches
 from apps.sandbox.api.endpoint import Call, endpoint
-from apps.sandbox.api.query import numbers
-from apps.sandbox.envelope import ApiError
 from apps.sandbox.models import Endpoint, SandboxCounter, SandboxGoal
 from apps.sandbox.reports.errors import wrong_metric
 from apps.sandbox.reports.figures import Figures, GoalFigures, Scope, figures

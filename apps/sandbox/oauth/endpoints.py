@@ -38,7 +38,7 @@ def oauth_endpoint(method: str) -> Callable[[View], Callable[[HttpRequest], Http
             if FaultKind.CUT_BEFORE not in kinds:
                 try:
                     if instead := next(filter(None, map(answer_instead, faults)), None):
-                        raise OAuthRefused(instead.error_type, instead.message, status=instead.status)
+                        raise OAuthRefused(instead.error_type, str(instead.message), status=instead.status)
                     if request.method != method:
                         raise OAuthRefused("invalid_request", f"{method} is expected.", status=405)
                     response = JsonResponse(view(request))

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.http import HttpRequest
 
 from apps.metrica.oauth import MAY_UPLOAD, Scope
-from apps.sandbox.envelope import ApiError
+from apps.metrica.serving.envelope import ApiError
 from apps.sandbox.models import SandboxToken
 
 _READS = frozenset({Scope.READ})

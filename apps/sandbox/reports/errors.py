@@ -1,6 +1,6 @@
 """The reports' own error codes; they stand at the end of the message, as seen live."""
 
-from apps.sandbox.envelope import ApiError
+from apps.metrica.serving.envelope import ApiError
 
 
 def report_error(code: int, message: str, *, location: str = "", error_type: str = "invalid_parameter") -> ApiError:

@@ -8,7 +8,7 @@ from operator import eq, ge, gt, le, lt, ne
 
 from django.http import QueryDict
 
-from apps.sandbox.envelope import ApiError
+from apps.metrica.serving.envelope import ApiError
 from apps.sandbox.reports.errors import report_error, wrong_attribute, wrong_filter
 from apps.sandbox.reports.metrics import Metric, check_sets, read_metric
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.agencies.models import Agency, ApiKey, Invitation, Membership, SavedFilter, User
 from apps.alerts.models import Alert, AlertRules, Channel
+from apps.api.models import ReceivedUpload
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters.models import ApiCall, Counter, MetricaAccount
@@ -81,6 +82,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Delivery: lambda place: Delivery.objects.filter(event__counter=place.counter).first(),
     Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    ReceivedUpload: lambda place: ReceivedUpload.objects.get(counter=place.counter),
     ImportJob: lambda place: ImportJob.objects.get(counter=place.counter),
     HeldChange: lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
     Order: lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
@@ -129,6 +131,7 @@ OBJECTS."""
 
 ELSEWHERE = {
     "api/v1/": "by keys alone: tests/api/test_permissions.py",
+    "cdp/api/v1/": "by keys alone: tests/api/gateway/test_outsiders.py",
     "healthz": "for load balancers: tests/api/test_health.py",
     "readyz": "for load balancers: tests/api/test_health.py",
     "metrics": "by a token of its own: tests/api/test_health.py",
@@ -218,6 +221,7 @@ ADDRESSES: dict[str, Line] = {
         **dict.fromkeys(
             (
                 "alerts",
+                "api",
                 "audit",
                 "clients",
                 "counters",
@@ -301,6 +305,7 @@ ADDRESSES: dict[str, Line] = {
     **pages("imports_importjob", **COUNTER_PAGE, add=OPERATORS),
     **acts("imports_importjob", OPERATE, "columns", "cancel", "discard"),
     "imports_importjob_report": Line(READ, ONLY_READ),
+    **pages("api_receivedupload", **COUNTER_PAGE),
     # -- client reports --
     **pages("reports_reportlink", lists=EVERYBODY, add=OPERATORS, page=READ, change=OPERATE),
     **acts("reports_reportlink", OPERATE, "send-now", "prolong", "new-address", "take-back"),
@@ -387,6 +392,11 @@ FILTERS: dict[str, dict[str, Values]] = {
         **BY_COUNTER,
     },
     "alerts_channel": {**among("kind", "email", "telegram"), **among("is_active", "1", "0")},
+    "api_receivedupload": {
+        **BY_COUNTER,
+        **among("state", "FAILED", "PASSED"),
+        **among("kind", "simple_orders", "contacts"),
+    },
     "audit_auditentry": {
         "actor": (_entry("actor_label"),),
         "action": ("change", "nothing"),

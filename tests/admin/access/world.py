@@ -16,6 +16,7 @@ from apps.agencies.models import Invitation, Membership, Role, SavedFilter, User
 from apps.agencies.services import change_member, password_link
 from apps.alerts.models import Alert
 from apps.alerts.services import rules_of, save_channel
+from apps.api.models import ReceivedUpload
 from apps.counters.models import Counter, MetricaAccount
 from apps.dashboard.models import Comparison
 from apps.hooks.services import create_endpoint
@@ -78,6 +79,8 @@ def fill(place: Place) -> Place:
     facts = {"reasons": {"unmapped_status": {"count": 1, "oldest": None}}}
     about = {"counter": counter, "subject": f"counter {counter.pk}", "label": str(counter)}
     Alert.objects.create(agency=agency, cause="holds_waiting", severity="warning", facts=facts, **about)
+    by_script = {"kind": "simple_orders", "format": "CSV", "state": "FAILED", "filename": f"{mark}.csv"}
+    ReceivedUpload.objects.create(counter=counter, received_by=f"key {mark} key", **by_script)
     Heartbeat.objects.get_or_create(name=f"worker {mark} 1")
     for model in admin.site._registry:
         save_for_all(place, model)

@@ -2,19 +2,19 @@
 
 from collections.abc import Collection, Sequence
 from enum import Enum
-from typing import TypeVar
-
-from django.http import QueryDict
-from django.utils import translation
+from typing import TYPE_CHECKING, TypeVar
 
 from apps.metrica.problems import BadValue
+from apps.metrica.serving.envelope import ApiError
 from apps.metrica.wire.header import parse_columns_mapping
-from apps.sandbox.envelope import ApiError
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
 
 E = TypeVar("E", bound=Enum)
 
 
-def whole_number(query: QueryDict, name: str, *, default: int, least: int = 1, most: int = 2**31 - 1) -> int:
+def whole_number(query: "QueryDict", name: str, *, default: int, least: int = 1, most: int = 2**31 - 1) -> int:
     text = query.get(name, "")
     if not text:
         return default
@@ -23,7 +23,7 @@ def whole_number(query: QueryDict, name: str, *, default: int, least: int = 1, m
     return int(text)
 
 
-def one_of(query: QueryDict, name: str, kind: type[E], *, default: E | None = None) -> E:
+def one_of(query: "QueryDict", name: str, kind: type[E], *, default: E | None = None) -> E:
     """A member of `kind` by value. Without a default the parameter is required."""
     text = query.get(name, "")
     if not text:
@@ -37,7 +37,7 @@ def one_of(query: QueryDict, name: str, kind: type[E], *, default: E | None = No
         raise ApiError("invalid_parameter", f"{name} must be one of {listed}.", location=name) from None
 
 
-def some_of(query: QueryDict, name: str, allowed: Collection[str]) -> Sequence[str]:
+def some_of(query: "QueryDict", name: str, allowed: Collection[str]) -> Sequence[str]:
     """A comma list without spaces."""
     text = query.get(name, "")
     parts = text.split(",") if text else []
@@ -47,7 +47,7 @@ def some_of(query: QueryDict, name: str, allowed: Collection[str]) -> Sequence[s
     return parts
 
 
-def flag(query: QueryDict, name: str, *, default: bool) -> bool:
+def flag(query: "QueryDict", name: str, *, default: bool) -> bool:
     """A boolean: true and false, or 1 and 0."""
     text = query.get(name, "").lower()
     if not text:
@@ -57,7 +57,7 @@ def flag(query: QueryDict, name: str, *, default: bool) -> bool:
     return text in ("true", "1")
 
 
-def numbers(query: QueryDict, name: str, *, most: int) -> list[int]:
+def numbers(query: "QueryDict", name: str, *, most: int) -> list[int]:
     """A comma list of int32 numbers, at most `most` of them; empty where the parameter is left out."""
     parts = query.get(name, "").split(",") if query.get(name) else []
     if len(parts) > most:
@@ -68,10 +68,9 @@ def numbers(query: QueryDict, name: str, *, most: int) -> list[int]:
     return [int(part) for part in parts]
 
 
-def columns_mapping(query: QueryDict) -> dict[str, str]:
+def columns_mapping(query: "QueryDict") -> dict[str, str]:
     """`"attribute":"Column title"` pairs joined by commas (uploadContacts page); each attribute and title once."""
     try:
         return parse_columns_mapping(query.get("columns_mapping", ""))
     except BadValue as error:
-        with translation.override("en"):
-            raise ApiError("invalid_parameter", str(error.message), location="columns_mapping") from error
+        raise ApiError("invalid_parameter", error.message, location="columns_mapping") from error

@@ -1,9 +1,12 @@
 """Metrica's error envelope (errors page): `{"errors": [{error_type, message, location}], "code", "message"}`."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from django.http import JsonResponse
+from apps.metrica.text import Text
+
+if TYPE_CHECKING:  # the package is of use without Django's requests, and their modules are slow to load
+    from django.http import JsonResponse
 
 STATUS = {
     "invalid_parameter": 400,
@@ -38,12 +41,12 @@ class ApiError(Exception):
     def __init__(
         self,
         error_type: str,
-        message: str,
+        message: Text,
         *,
         location: str = "",
         status: int | None = None,
-        errors: Sequence[tuple[str, str]] = (),
-        headers: dict[str, str] | None = None,
+        errors: Sequence[tuple[Text, str]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """`errors`: several (message, location) pairs instead of the one; `status` where it is not the usual one."""
         super().__init__(message)
@@ -51,16 +54,20 @@ class ApiError(Exception):
         self.message = message
         self.status = status or STATUS[error_type]
         self.errors = list(errors) or [(message, location)]
-        self.headers = headers or {}
+        self.headers = dict(headers or {})
 
-    def response(self) -> JsonResponse:
+    def response(self, *, readable: bool = False) -> "JsonResponse":
+        """`readable`: letters of all alphabets as they are."""
+        from django.http import JsonResponse
+
         rows: list[dict[str, Any]] = []
         for message, location in self.errors:
-            row = {"error_type": self.error_type, "message": message}
+            row = {"error_type": self.error_type, "message": str(message)}
             if location:
                 row["location"] = location
             rows.append(row)
-        body = {"errors": rows, "code": self.status, "message": self.message}
+        body = {"errors": rows, "code": self.status, "message": str(self.message)}
         # 420 has no registered phrase; Metrica's English pages call it so.
         reason = "Too Many Requests" if self.status == 420 else None
-        return JsonResponse(body, status=self.status, reason=reason, headers=self.headers)
+        layout = {"ensure_ascii": False} if readable else {}
+        return JsonResponse(body, status=self.status, reason=reason, headers=self.headers, json_dumps_params=layout)

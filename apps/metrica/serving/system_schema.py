@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from apps.metrica.vocabulary import AttributeGroup
-from apps.sandbox.models import EntityType
+from apps.metrica.vocabulary import AttributeGroup, EntityType
+
+PRODUCTS = "PRODUCT"
+"""The entity type of products' attributes: they have no entity_type of their own in the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ SYSTEM_ATTRIBUTES: dict[str, tuple[SystemAttribute, ...]] = {
         *_IDENTIFIERS,
         *_MONEY,
     ),
-    EntityType.PRODUCT: (),
+    PRODUCTS: (),
 }
 """By entity type; what an upload carries without being told of it first."""
 

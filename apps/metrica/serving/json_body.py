@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from django.http import UnreadablePostError
-
+from apps.metrica.serving.envelope import ApiError
 from apps.metrica.vocabulary import ID_PATTERN, MAX_HUMANIZED_LENGTH
-from apps.sandbox.api.endpoint import Call
-from apps.sandbox.envelope import ApiError
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from apps.metrica.serving.body import BodyReader
 
 E = TypeVar("E", bound=Enum)
 
@@ -22,12 +24,25 @@ _MAX_SETTING_BYTES = 1024 * 1024
 _STEP = 64 * 1024
 
 
-def read_object(call: Call, *, most: int = _MAX_BYTES) -> tuple[dict[str, Any], bytes]:
-    """The body as an object, and its very bytes; numbers with a fraction come as Decimal.
+class Call(Protocol):
+    """A request with its body, which may be read once."""
+
+    @property
+    def request(self) -> "HttpRequest": ...
+
+    @property
+    def body(self) -> "BodyReader": ...
+
+
+def read_object(call: Call, *, most: int = _MAX_BYTES, strict: bool = True) -> tuple[dict[str, Any], bytes]:
+    """The body as an object, and its very bytes; numbers with a fraction come as Decimal. `strict`: only where its
+    type says that it is JSON.
 
     Raises ApiError for all that is not a JSON object in UTF-8.
     """
-    if call.request.content_type not in JSON_TYPES:
+    from django.http import UnreadablePostError
+
+    if strict and call.request.content_type not in JSON_TYPES:
         raise ApiError("not_acceptable", f"The body must be {JSON_TYPES[0]}.")
     parts: list[bytes] = []
     try:
@@ -92,7 +107,7 @@ def text(row: Mapping[str, Any], name: str, place: str, *, most: int = MAX_HUMAN
     value = row.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > most or "\0" in value or _LONE.search(value):
+    if not isinstance(value, str) or len(value) > most or not is_plain(value):
         raise ApiError(
             "invalid_parameter", f"{name} must be a text of at most {most} characters.", location=f"{place}.{name}"
         )
@@ -143,6 +158,11 @@ def flag_of(fields: dict[str, Any], name: str, *, where: str, default: bool = Fa
     if not isinstance(value, (bool, int)) or value not in (0, 1):
         raise ApiError("invalid_parameter", f"{name} must be true or false.", location=f"{where}.{name}")
     return bool(value)
+
+
+def is_plain(value: str) -> bool:
+    """Whether a database can hold the text: no NUL, no half of a character."""
+    return "\0" not in value and _LONE.search(value) is None
 
 
 _LONE = re.compile("[\ud800-\udfff]")
