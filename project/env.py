@@ -35,6 +35,14 @@ def setting(name: str, cast: type, default: Any) -> Any:
         raise ImproperlyConfigured(f"{name} must be {wanted}, got {env.str(name)!r}.") from error
 
 
+def at_least(name: str, default: int, *, least: int) -> int:
+    """A whole number that is not smaller than `least`."""
+    number: int = setting(name, int, default)
+    if number < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more, got {number}.")
+    return number
+
+
 def require(*, name: str, value: str, default: str, debug: bool, hint: str) -> str:
     """Refuse a default secret in production."""
     if not debug and (not value or value == default):

@@ -49,6 +49,8 @@ BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["identifie
 
 
 class GoalsView(ApiView):
+    acts_in_one_transaction = False
+
     @described(name="list_goals", summary="JavaScript goals", answers={200: of(GoalListShape)}, tags=["goals"])
     def get(self, request: Request, metrica_id: int) -> Response:
         return Response({"results": _shapes(self.counter(metrica_id))})
