@@ -70,6 +70,8 @@ def whole(request: HttpRequest) -> bytes:
         found.append(piece)
     body = b"".join(found)
     setattr(request, _KEPT, body)
+    # From here on it is the request's body for Django and the framework too.
+    request._body = body  # type: ignore[attr-defined]
     return body
 
 

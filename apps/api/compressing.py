@@ -23,7 +23,7 @@ def compress(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = _stream(response.streaming_content)  # type: ignore[arg-type]
-        del response.headers["Content-Length"]
+        response.headers.pop("Content-Length", None)
     elif isinstance(response, HttpResponse) and len(response.content) > SMALLEST:
         compressor = _compressor()
         response.content = compressor.compress(response.content) + compressor.flush()

@@ -143,7 +143,7 @@ def _too_many(code: str, message: str, standing: Standing) -> Problem:
         code=code,
         message=message % {"limit": standing.limit},
         next_step=_("Wait for the seconds that Retry-After says, then send it again."),
-        headers={"Retry-After": str(standing.seconds)},
+        headers={"Retry-After": str(standing.seconds), **headers(standing)},
     )
 
 

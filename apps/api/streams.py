@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from apps.api import bodies, problems
 from apps.api.duplex import Duplex
-from apps.api.lines import Lines
+from apps.api.lines import LONGEST, Lines
 from apps.api.orders_in import ResultShape, result_shape, row_error
 from apps.api.problems import Problem, ProblemShape, bad_request
 from apps.counters.models import Counter
@@ -133,13 +133,13 @@ def is_stream(request: Request) -> bool:
 
 
 def streamed(*, request: HttpRequest, counter: Counter, before_row: Pause | None = None) -> StreamingHttpResponse:
-    """The answer to a body of lines. Raises a Problem where even its first piece cannot be read: 400, 408, 411, 413,
+    """The answer to a body of lines. Raises a Problem where even its first line cannot be read: 400, 408, 411, 413,
     415."""
     pieces = bodies.pieces(request)
-    first = next(pieces, b"") if bodies.is_there(request) else b""
+    first = _beginning(pieces) if bodies.is_there(request) else []
     if not first:
         raise bad_request("empty_body", _("The body is empty."), _("Send one order as JSON on each line."))
-    lines = Lines(chain([first], pieces))
+    lines = Lines(chain(first, pieces))
 
     def work(is_full: Callable[[], bool]) -> Iterator[bytes]:
         return Stream(counter=counter, lines=lines, before_row=before_row, is_full=is_full).answer()
@@ -147,6 +147,18 @@ def streamed(*, request: HttpRequest, counter: Counter, before_row: Pause | None
     response = StreamingHttpResponse(Duplex(request, work), content_type=MEDIA_TYPES[0])
     response.headers["X-Accel-Buffering"] = "no"  # nginx passes each piece on at once
     return response
+
+
+def _beginning(pieces: Iterator[bytes]) -> list[bytes]:
+    """Pieces until a line has ended, or is too long to be one."""
+    found: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if b"\n" in piece or size > LONGEST:
+            break
+    return found
 
 
 def _line(shape: Any) -> bytes:
