@@ -51,7 +51,7 @@ class ApiView(APIView):
     acts_in_one_transaction: ClassVar[bool] = True
     _standing: limits.Standing | None = None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """As the framework's, but that a method acts once for each Idempotency-Key."""
         self.args, self.kwargs = args, kwargs
         self.request = asked = self.initialize_request(request, *args, **kwargs)
@@ -65,7 +65,7 @@ class ApiView(APIView):
             response = repeating.once(self, asked, lambda: self._rendered(handler(asked, *args, **kwargs)))
         except Exception as error:
             response = self.handle_exception(error)
-        self.response = self.finalize_response(asked, response, *args, **kwargs)  # type: ignore[arg-type, assignment]
+        self.response = self.finalize_response(asked, response, *args, **kwargs)
         return response
 
     def check_throttles(self, request: Request) -> None:
@@ -74,7 +74,8 @@ class ApiView(APIView):
             self._standing = limits.enter(request.auth.pk)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, self._rendered(response), *args, **kwargs)
+        rendered: Any = self._rendered(response)
+        response = super().finalize_response(request, rendered, *args, **kwargs)
         for name, value in limits.headers(self._standing).items() if self._standing is not None else ():
             response.headers.setdefault(name, value)
         compress(request._request, response)

@@ -71,7 +71,7 @@ def whole(request: HttpRequest) -> bytes:
     body = b"".join(found)
     setattr(request, _KEPT, body)
     # From here on it is the request's body for Django and the framework too.
-    request._body = body  # type: ignore[attr-defined]
+    request._body = body
     return body
 
 

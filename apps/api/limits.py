@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.api.models import Spending
 from apps.api.problems import Problem
+from apps.metrica.text import Text, filled
 
 log = structlog.get_logger(__name__)
 
@@ -137,11 +138,11 @@ def _seconds_left(now: float) -> int:
     return max(1, 60 - int(now % 60))
 
 
-def _too_many(code: str, message: str, standing: Standing) -> Problem:
+def _too_many(code: str, message: Text, standing: Standing) -> Problem:
     return Problem(
         status=429,
         code=code,
-        message=message % {"limit": standing.limit},
+        message=filled(message, limit=standing.limit),
         next_step=_("Wait for the seconds that Retry-After says, then send it again."),
         headers={"Retry-After": str(standing.seconds), **headers(standing)},
     )

@@ -13,9 +13,7 @@ from apps.api.problems import Problem, bad_request
 LONGEST: Final = 1024 * 1024
 """Bytes of one line. An order with all that it may hold stays far below."""
 
-_PLACE = Place(
-    _("Byte %(byte)s of this line is not UTF-8."), _("This line is no JSON of its own: column %(column)s.")
-)
+_PLACE = Place(_("Byte %(byte)s of this line is not UTF-8."), _("This line is no JSON of its own: column %(column)s."))
 _SOMETHING = re.compile(rb"[^ \t\r]")
 
 

@@ -25,6 +25,7 @@ _ERRORS = {
     409: "The state of the thing forbids it now.",
     413: "Too much at once.",
     415: "Not JSON.",
+    429: "More than the key may do in a minute; Retry-After says how long to wait.",
     502: "Metrica refused, or its answer was lost; code and next_step say what it said.",
     503: "Metrica does not take this now; try later.",
 }
@@ -65,6 +66,16 @@ PAGE_PARAMETERS = (
 )
 
 
+_REPEATING = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters. The same request with the same key acts once and is answered the "
+    "same for 24 hours; another request with it is 409.",
+)
+STREAMED = "application/x-ndjson"
+
+
 def example(name: str, value: Any, *, status: int | None = None) -> OpenApiExample:
     """An example of the request's body, or of the answer with this status."""
     if status is None:
@@ -84,22 +95,34 @@ def described(
     examples: Sequence[OpenApiExample] = (),
     tags: Sequence[str] = (),
     exclude: bool = False,
+    streamed: tuple[Schema, Schema] | None = None,
 ) -> Callable[[View], View]:
-    """What an operation takes and gives. `name`: how generated clients call it. To `errors` come 401 and 403."""
+    """What an operation takes and gives. `name`: how generated clients call it. To `errors` come 401, 403 and 429, and
+    for what writes what may be said of an Idempotency-Key. `streamed`: a line in, and a line of the answer, of
+    operations that take lines as well."""
     responses: dict[Any, Any] = {
         status: OpenApiResponse(schema, description=summary if schema else "Done; no body.")
         for status, schema in answers.items()
     }
-    for status in sorted({401, 403, *errors}):
-        responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
-    return extend_schema(
-        operation_id=name or None,
-        summary=summary,
-        description=description or summary,
-        request={"application/json": body} if body is not None else None,
-        responses=responses,
-        parameters=list(parameters),
-        examples=list(examples),
-        tags=list(tags) or None,
-        exclude=exclude,
-    )
+    request: dict[str, Any] | None = {"application/json": body} if body is not None else None
+    if streamed is not None and request is not None:
+        request[STREAMED], responses[200, STREAMED] = streamed
+
+    def decorated(view: View) -> View:
+        writes = view.__name__ in ("post", "put", "patch")
+        for status in sorted({401, 403, 429, *errors, *((400, 409) if writes else ())}):
+            responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
+        decorate = extend_schema(
+            operation_id=name or None,
+            summary=summary,
+            description=description or summary,
+            request=request,
+            responses=responses,
+            parameters=[*parameters, *([_REPEATING] if writes else [])],
+            examples=list(examples),
+            tags=list(tags) or None,
+            exclude=exclude,
+        )
+        return decorate(view)
+
+    return decorated

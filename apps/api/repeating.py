@@ -81,6 +81,7 @@ class _Wanted:
         view.may_repeat(request)
         actor = view.actor
         limits = "" if actor.counters is None else ",".join(map(str, sorted(actor.counters)))
+        assert actor.agency_id is not None, "a key is of one agency"
         self._agency = actor.agency_id
         self._key = _hash(f"{self._agency}", limits, f"{request.method}", request.path_info, given)
         self._request = _hash(

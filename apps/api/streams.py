@@ -33,6 +33,9 @@ CHUNK: Final = 2000
 _TOLD_AT_ONCE: Final = 500
 """Results in one piece of the answer; a part of CHUNK, so that no result waits for the next chunk."""
 
+_LOOKED_AT: Final = 16 * 1024 * 1024
+"""Bytes without an end of a line after which the answer begins: a compressed body has shown by then what it is."""
+
 Pause = Callable[[], None]
 """Called before each row is taken; may wait."""
 
@@ -80,7 +83,7 @@ class Stream:
         told: list[bytes] = []
         try:
             results = intake.accept(counter=self._counter, rows=self._rows(), source=Source.API, chunk_size=CHUNK)
-            with closing(results):
+            with closing(results):  # type: ignore[type-var]
                 for result in results:
                     self._counts[result.result] += 1
                     told.append(self._told(result_shape(result)))
@@ -107,13 +110,13 @@ class Stream:
 
     def _told(self, result: ResultShape) -> bytes:
         number, problem = self._untold.popleft()
-        shape: LineResultShape = {**result, "line": number}  # type: ignore[typeddict-item]
+        shape: LineResultShape = {**result, "line": number}
         if problem is not None:
             shape["errors"] = [row_error(error) for error in problem.errors]
         return _line(shape)
 
     def _broke_off(self, problem: Problem, line: int) -> BrokeOffShape:
-        return {**problems.body(problem), "line": line}  # type: ignore[typeddict-item]
+        return {**problems.body(problem), "line": line}
 
     def _last(self, error: BrokeOffShape | None) -> bytes:
         shape: LastLineShape = {
@@ -150,13 +153,15 @@ def streamed(*, request: HttpRequest, counter: Counter, before_row: Pause | None
 
 
 def _beginning(pieces: Iterator[bytes]) -> list[bytes]:
-    """Pieces until a line has ended, or is too long to be one."""
+    """Pieces until a line has ended, or is far too long to be one; of such a one the middle is left out."""
     found: list[bytes] = []
     size = 0
     for piece in pieces:
-        found.append(piece)
+        has_end = b"\n" in piece
+        if size <= LONGEST or has_end:
+            found.append(piece)
         size += len(piece)
-        if b"\n" in piece or size > LONGEST:
+        if has_end or size > _LOOKED_AT:
             break
     return found
 

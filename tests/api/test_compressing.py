@@ -41,9 +41,7 @@ def test_long_answers_are_compressed_and_short_ones_are_not(api, counter):
     api.post(PATH, [order(n) for n in range(50)])
     plain = api.get(PATH)
     assert "Content-Encoding" not in plain.headers and "Accept-Encoding" in plain.headers["Vary"]
-    answer = api.client.get(
-        api.base + PATH, headers={"authorization": f"Bearer {api.key}", "accept-encoding": "gzip"}
-    )
+    answer = api.client.get(api.base + PATH, headers={"authorization": f"Bearer {api.key}", "accept-encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert int(answer.headers["Content-Length"]) == len(answer.content) < len(json.dumps(plain.body)) / 3
     assert json.loads(gzip.decompress(answer.content)) == plain.body
@@ -55,9 +53,7 @@ def test_problems_and_kept_answers_are_compressed_too(api, counter):
     headers = {"authorization": f"Bearer {api.key}", "accept-encoding": "gzip", "idempotency-key": "k"}
 
     def post(rows):
-        return api.client.post(
-            api.base + PATH, data=json.dumps(rows), content_type="application/json", headers=headers
-        )
+        return api.client.post(api.base + PATH, data=json.dumps(rows), content_type="application/json", headers=headers)
 
     first, again = (post([order(n) for n in range(30)]) for _time in range(2))
     assert first.headers["Content-Encoding"] == again.headers["Content-Encoding"] == "gzip"

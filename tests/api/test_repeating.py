@@ -209,5 +209,3 @@ def test_goals_may_be_asked_for_twice_without_a_transaction_around_metrica(agenc
     first, again = (api.post("counters/40000001/goals/", {"identifier": "lead"}, **keyed()) for _time in range(2))
     assert (first.status, again.status, len(seen)) == (201, 201, 1)
     assert first.body == again.body and seen == [0]
-
-

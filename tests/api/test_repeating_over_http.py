@@ -59,7 +59,9 @@ def test_two_hundred_clients_repeat_one_bulk_request_and_it_happens_once(gunicor
     told = json.loads(answers[0][0])
     assert told["created"] == ROWS
     assert Order.objects.count() == StatusChange.objects.count() == ROWS
-    assert {row["change"] for row in told["results"]} == {str(pk) for pk in StatusChange.objects.values_list("pk", flat=True)}
+    assert {row["change"] for row in told["results"]} == {
+        str(pk) for pk in StatusChange.objects.values_list("pk", flat=True)
+    }
     assert AuditEntry.objects.filter(action="orders.accepted").count() == 1
 
 

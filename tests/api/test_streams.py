@@ -1,4 +1,4 @@
-"""Orders by the line: what any bytes come to. Each line is told of; nothing told is not kept, nothing kept is not told."""
+"""Orders by the line: what any bytes come to. Each line is told of, and what is told is what is kept."""
 
 import gzip
 import json
@@ -40,7 +40,9 @@ def send(api, raw, path=PATH, **headers):
 
 
 def test_each_line_has_its_own_result(api, counter):
-    raw = body_of(order(1), b"", b"{", b"17", order(1), b'{"id": "x", "id": "y"}', order(2, revenue="x"), b"\xff", order(3))
+    raw = body_of(
+        order(1), b"", b"{", b"17", order(1), b'{"id": "x", "id": "y"}', order(2, revenue="x"), b"\xff", order(3)
+    )
     status, results, last = send(api, raw.rstrip(b"\n"))
     assert status == 200
     assert [(row["index"], row["line"], row["result"]) for row in results] == [
@@ -276,4 +278,6 @@ def test_any_body_is_told_row_by_row_and_never_half_kept(api, counter, texts, cu
     told = {row["id"] for row in results if row["result"] == "created"}
     assert told == set(Order.objects.values_list("order_id", flat=True))
     changes = {row["change"] for row in results if row.get("change")}
-    assert changes == {str(pk) for pk in StatusChange.objects.filter(order__order_id__in=told).values_list("pk", flat=True)}
+    assert changes == {
+        str(pk) for pk in StatusChange.objects.filter(order__order_id__in=told).values_list("pk", flat=True)
+    }

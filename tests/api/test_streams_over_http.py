@@ -76,14 +76,15 @@ class Wire:
         self.socket.sendall(b"0\r\n\r\n")
 
     def read_until(self, text, *, seconds=60):
-        found, end = b"", time.monotonic() + seconds
-        while text not in found:
+        found, end, looked_at = bytearray(), time.monotonic() + seconds, 0
+        while found.find(text, looked_at) < 0:
             assert time.monotonic() < end, found[-500:]
+            looked_at = max(0, len(found) - len(text))
             piece = self.socket.recv(65536)
             if not piece:
                 break
             found += piece
-        return found
+        return bytes(found)
 
 
 def test_a_generator_without_a_length_is_answered_row_by_row(http):
@@ -109,7 +110,7 @@ def test_the_language_holds_in_the_middle_of_a_stream(http):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize("options", [["-T", "-"], ["-T", "{file}"], ["--data-binary", "@{file}"]])
+@pytest.mark.parametrize("options", [["-T", "-"], ["--data-binary", "@{file}"]])
 def test_curl_sends_a_file_or_what_comes_through_a_pipe(web, key, tmp_path, options):
     path: Path = tmp_path / "orders.ndjson"
     path.write_bytes(b"".join(line(n) for n in range(3000)))
@@ -162,8 +163,7 @@ def test_a_body_that_breaks_off_tells_what_was_kept(web, key):
     wire.socket.sendall(text + b'{"id": "half')
     wire.socket.shutdown(socket.SHUT_WR)
     found = wire.read_until(b'"complete"')
-    last = json.loads(found.split(b"\r\n\r\n", 1)[1].splitlines()[-3] if b"\r\n" in found[-5:] else b"{}" or b"{}")
-    assert not last.get("complete", False)
+    assert b'"complete":false' in found
     assert b'"code":"cut_off"' in found and b'"line":31}' in found
     assert Order.objects.count() == 30
     wire.socket.close()

@@ -88,20 +88,26 @@ def _stream(place: Place, *, count: int, worker: int) -> Iterator[Figure]:
     path = place.directory / f"orders-{count}.ndjson"
     size = _write_lines(path, count)
     told, last = 0, b""
-    with _client(place) as http, Clock() as clock, path.open("rb") as body:
-        with http.stream(
+    with (
+        _client(place) as http,
+        Clock() as clock,
+        path.open("rb") as body,
+        http.stream(
             "POST",
             f"/api/v1/counters/{_LINES}/orders/",
             content=iter(lambda: body.read(65536), b""),
             headers={"Content-Type": "application/x-ndjson"},
-        ) as answer:
-            answer.raise_for_status()
-            for line in _lines(answer):
-                told, last = told + 1, line
+        ) as answer,
+    ):
+        answer.raise_for_status()
+        for line in _lines(answer):
+            told, last = told + 1, line
     ended = json.loads(last)
     assert ended["complete"] and (told - 1, ended["created"]) == (count, count), ended
     command = f"POST /api/v1/counters/{_LINES}/orders/, {count:,} lines of {size // count} bytes, chunked"
-    yield Figure(f"POST orders as NDJSON, {count:,}, one web process", count / clock.seconds, "orders/s", command=command)
+    yield Figure(
+        f"POST orders as NDJSON, {count:,}, one web process", count / clock.seconds, "orders/s", command=command
+    )
     yield Figure(
         f"POST orders as NDJSON, {count:,}: peak memory of the web process",
         _peak_mb(worker),
@@ -118,7 +124,7 @@ def _single(place: Place) -> Iterator[Figure]:
     senders = _Senders(place)
     senders.run(found[: A_SECOND * 2])  # what each process loads once
     taken = senders.run(found[A_SECOND * 2 :])
-    command = f"POST /api/v1/counters/{_SINGLE}/orders/, one order, {A_SECOND} a second for {SECONDS} s, 2 web processes"
+    command = f"POST /api/v1/counters/{_SINGLE}/orders/, one order, {A_SECOND}/s for {SECONDS} s, 2 web processes"
     quantiles = statistics.quantiles(taken, n=100)
     for name, value, target in (("p99", quantiles[98], P99), ("median", statistics.median(taken), None)):
         yield Figure(

@@ -18,7 +18,7 @@ from apps.api.paging import PARAMETERS, page
 from apps.api.parsing import check_charset
 from apps.api.problems import bad_request, invalid, not_found
 from apps.api.repeating import HEADER
-from apps.api.streams import is_stream, streamed
+from apps.api.streams import LastLineShape, LineResultShape, is_stream, streamed
 from apps.counters.models import Counter
 from apps.metrica.vocabulary import OrderType
 from apps.orders.models import Delivery, HoldReason, Order
@@ -33,8 +33,10 @@ class CounterOrdersView(ApiView):
         name="send_orders",
         summary="Send orders",
         description="One order, or an array of them. Several rows with one id are successive changes in their order. "
-        "Each row has its own result; with atomic=true one bad row keeps all out (400).",
+        "Each row has its own result; with atomic=true one bad row keeps all out (400). As application/x-ndjson: any "
+        "number of orders, one on each line, with a line in the answer for each and one that sums up.",
         body=docs.BODY,
+        streamed=(docs.ORDER, {"oneOf": [of(LineResultShape), of(LastLineShape)]}),
         answers={200: of(ReportShape)},
         errors=[400, 404, 413, 415],
         parameters=[query("atomic", "All or nothing.", values=["true", "false"])],
