@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.api.problems import Problem, bad_request, too_large
 
 PIECE: Final = 64 * 1024
+_PIECE_OF_CHUNKS: Final = 8 * 1024
+"""What a server has gathered of a piece is lost where its next chunk is none."""
+
 _OPENED_AT_ONCE: Final = 256 * 1024
 _NOT_LOOKED_AT: Final = 1024 * 1024
 """Bytes of an opened body from which on it is asked how small it came."""
@@ -148,7 +151,7 @@ def _raw(request: HttpRequest) -> Iterator[bytes]:
         raise unknown_length()
     # Django's own stream takes a body without a length for an empty one.
     stream = request.META["wsgi.input"]
-    while piece := _read(stream.read, PIECE):
+    while piece := _read(stream.read, _PIECE_OF_CHUNKS):
         yield piece
 
 
