@@ -35,11 +35,11 @@ def setting(name: str, cast: type, default: Any) -> Any:
         raise ImproperlyConfigured(f"{name} must be {wanted}, got {env.str(name)!r}.") from error
 
 
-def positive(name: str, default: int) -> int:
-    """A whole number above zero."""
+def at_least(name: str, default: int, *, least: int) -> int:
+    """A whole number that is not smaller than `least`."""
     number: int = setting(name, int, default)
-    if number < 1:
-        raise ImproperlyConfigured(f"{name} must be a whole number above zero, got {number}.")
+    if number < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more, got {number}.")
     return number
 
 

@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from project import cache, logs, navigation
 from project.env import (
     DEFAULT_SECRET_KEY,
+    at_least,
     database,
     encryption_keys,
     load,
     networks,
     one_of,
-    positive,
     redis_address,
     require,
     setting,
@@ -311,8 +311,14 @@ EXPORT_XLSX_ROWS = setting("EXPORT_XLSX_ROWS", int, 100_000)
 
 # The Metrica-compatible gateway: the largest file that a script may upload (Metrica takes 1 GB), and its rows. All of a
 # file is taken in by one transaction.
-GATEWAY_MAX_FILE_BYTES = positive("GATEWAY_MAX_FILE_BYTES", 1_000_000_000)
-GATEWAY_MAX_ROWS = positive("GATEWAY_MAX_ROWS", 1_000_000)
+GATEWAY_MAX_FILE_BYTES = at_least("GATEWAY_MAX_FILE_BYTES", 1_000_000_000, least=1)
+GATEWAY_MAX_ROWS = at_least("GATEWAY_MAX_ROWS", 1_000_000, least=1)
+
+# What one API key may do in a minute, all processes together: requests, and orders sent in (0: as many as it likes).
+API_REQUESTS_PER_MINUTE = at_least("API_REQUESTS_PER_MINUTE", 6000, least=0)
+API_ORDERS_PER_MINUTE = at_least("API_ORDERS_PER_MINUTE", 3_000_000, least=0)
+# How long the answer to a request with an Idempotency-Key is kept for its repetitions.
+IDEMPOTENCY_HOURS = at_least("IDEMPOTENCY_HOURS", 24, least=1)
 
 # A bulk request of 10,000 orders with contacts and products stays well below this.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024

@@ -36,7 +36,7 @@ def new(directory: Path, *, migrated: bool = True) -> Iterator[str]:
         return
     _command(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{_template()}"' if migrated else ""))
     try:
-        yield _address(name)
+        yield address_of(name)
     finally:
         _command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -66,7 +66,7 @@ def _template() -> str:
     with _alone():
         if not made.exists():
             _command(f'CREATE DATABASE "{name}"')
-            _migrate(_address(name), "project.settings")
+            _migrate(address_of(name), "project.settings")
             made.touch()
     return name
 
@@ -85,7 +85,8 @@ def _migrate(url: str, settings: str) -> None:
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
 
 
-def _address(name: str) -> str:
+def address_of(name: str) -> str:
+    """A database of that name on the server that the suite runs on."""
     return f"{server().rpartition('/')[0]}/{name}"
 
 

@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class ApiConfig(AppConfig):
     name = "apps.api"
     verbose_name = _("API")
+
+    def ready(self) -> None:
+        from apps.api.tick import on_tick
+        from apps.uploads.events import ticked
+
+        ticked.connect(on_tick, dispatch_uid="api")

@@ -3,19 +3,24 @@
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.agencies.actor import NOBODY, Actor
+from apps.agencies.models import ApiKey
+from apps.api import bodies, limits, repeating
+from apps.api.compressing import compress
 from apps.api.parsing import StrictJSONParser
-from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid, not_found
+from apps.api.problems import FieldError, bad_request, field_error, invalid, not_found
 from apps.counters.models import Counter
 from apps.metrica.dates import DateError, parse_any
 
@@ -42,6 +47,54 @@ class ApiView(APIView):
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JSONOnly
 
+    # False where it asks another host meanwhile: no transaction waits for that. Then it must be harmless to do twice.
+    acts_in_one_transaction: ClassVar[bool] = True
+    _standing: limits.Standing | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As the framework's, but that a method acts once for each Idempotency-Key."""
+        self.args, self.kwargs = args, kwargs
+        self.request = asked = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        response: HttpResponseBase
+        try:
+            self.initial(asked, *args, **kwargs)
+            name = (asked.method or "").lower()
+            known = name in self.http_method_names
+            handler = getattr(self, name, self.http_method_not_allowed) if known else self.http_method_not_allowed
+            response = repeating.once(self, asked, lambda: self._rendered(handler(asked, *args, **kwargs)))
+        except Exception as error:
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(asked, response, *args, **kwargs)
+        return response
+
+    def check_throttles(self, request: Request) -> None:
+        """Raises a Problem (429)."""
+        if isinstance(request.auth, ApiKey):
+            self._standing = limits.enter(request.auth.pk)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        rendered: Any = self._rendered(response)
+        response = super().finalize_response(request, rendered, *args, **kwargs)
+        for name, value in limits.headers(self._standing).items() if self._standing is not None else ():
+            response.headers.setdefault(name, value)
+        compress(request._request, response)
+        return response
+
+    def _rendered(self, response: Any) -> HttpResponseBase:
+        if isinstance(response, Response) and not response.is_rendered:
+            super().finalize_response(self.request, response)
+            response.render()
+        return cast(HttpResponseBase, response)
+
+    def may_repeat(self, request: Request) -> None:
+        """Raise a Problem (400) where an Idempotency-Key cannot be kept to."""
+
+    def takes_orders(self, number: int) -> None:
+        """Count so many orders for the key. Raises a Problem (429)."""
+        if isinstance(self.request.auth, ApiKey):
+            limits.take(self.request.auth.pk, number)
+
     @property
     def actor(self) -> Actor:
         return self.request.user if isinstance(self.request.user, Actor) else NOBODY
@@ -58,11 +111,9 @@ class ApiView(APIView):
 
     def payload(self) -> Any:
         """The parsed body. Raises a Problem (400, 411, 413) or UnsupportedMediaType (415)."""
-        if "chunked" in self.request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-            message = _("The request does not say how long it is.")
-            next_step = _("Send Content-Length instead of Transfer-Encoding: chunked.")
-            raise Problem(status=411, code="length_required", message=message, next_step=next_step)
-        if self.request.META.get("CONTENT_LENGTH") in ("0", "", None):
+        if bodies.is_chunked(self.request._request):
+            raise bodies.unknown_length()
+        if not bodies.is_there(self.request._request):
             raise bad_request("empty_body", _("The body is empty."), _("Send JSON."))
         return self.request.data
 
@@ -72,7 +123,7 @@ class ApiView(APIView):
 
     def no_payload(self) -> None:
         """An act without parameters takes an empty body or `{}`."""
-        if self.request.META.get("CONTENT_LENGTH") not in ("0", "", None):
+        if bodies.is_there(self.request._request):
             self.payload_object(known=())
 
     def parameters(self, *known: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ _TITLES: Final = {
     412: ("stale_etag", "Precondition Failed", "The mapping has changed since it was read."),
     413: ("too_large", "Request Entity Too Large", "The request is larger than is taken at once."),
     415: ("unsupported_media_type", "Unsupported Media Type", "This kind of body is not taken here."),
+    429: ("too_many_requests", "Too Many Requests", "This key has sent as many requests as it may in a minute."),
     502: ("access_denied", "Bad Gateway", "Metrica does not let the account do this."),
     503: ("unavailable", "Service Unavailable", "Metrica does not answer."),
 }
@@ -29,6 +30,7 @@ _NEXT: Final = {
     412: "Read it again, apply your change to what is there now, and send it with the new ETag.",
     413: "Send fewer orders in one request.",
     415: "Send JSON as application/json in UTF-8.",
+    429: "Wait as many seconds as Retry-After says, then send it again.",
     502: "Give the account's login access to the counter at Metrica.",
     503: "Try again in a minute.",
 }

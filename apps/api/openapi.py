@@ -34,6 +34,7 @@ _ERRORS = {
     412: "The thing has changed since: its ETag is another than If-Match names.",
     413: "Too much at once.",
     415: "Another kind of body than this address takes.",
+    429: "More than the key may do in a minute; Retry-After says how long to wait.",
     502: "Metrica refused, or its answer was lost; code and next_step say what it said.",
     503: "Metrica does not take this now; try later.",
 }
@@ -79,6 +80,16 @@ PAGE_PARAMETERS = (
 )
 
 
+_REPEATING = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters. The same request with the same key acts once and is answered the "
+    "same for 24 hours; another request with it is 409.",
+)
+STREAMED = "application/x-ndjson"
+
+
 def example(name: str, value: Any, *, status: int | None = None, kind: str = JSON) -> OpenApiExample:
     """An example of the request's body, or of the answer with this status."""
     if status is None:
@@ -110,26 +121,41 @@ def described(
     examples: Sequence[OpenApiExample] = (),
     tags: Sequence[str] = (),
     exclude: bool = False,
+    streamed: tuple[Schema, Schema] | None = None,
 ) -> Callable[[View], View]:
     """What an operation takes and gives. `name`: how generated clients call it. `form`: a body of multipart/form-data;
-    `kind`: of the answers. To `errors` come 401 and 403, each with an example of its own."""
+    `kind`: of the answers. To `errors` come 401, 403 and 429, and for what writes what may be said of an
+    Idempotency-Key, each with an example of its own. `streamed`: a line in, and a line of the answer, of operations
+    that take lines as well."""
     responses: dict[Any, Any] = {
         (status, kind) if schema else status: OpenApiResponse(schema, description=summary if schema else "No body.")
         for status, schema in answers.items()
     }
-    wrong = sorted({401, 403, *errors})
-    for status in wrong:
-        responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
-    told = [*answers, *wrong]
     bodies = {kind: schema for kind, schema in ((JSON, body), ("multipart/form-data", form)) if schema is not None}
-    return extend_schema(
-        operation_id=name or None,
-        summary=summary,
-        description=description or summary,
-        request=bodies or None,
-        responses=responses,
-        parameters=[*parameters, header("X-Request-ID", _REQUEST_ID, statuses=told)],
-        examples=[*examples, *(problem_example(status) for status in wrong)],
-        tags=list(tags) or None,
-        exclude=exclude,
-    )
+    if streamed is not None:
+        bodies[STREAMED], responses[200, STREAMED] = streamed
+
+    def decorated(view: View) -> View:
+        writes = view.__name__ in ("post", "put", "patch")
+        wrong = sorted({401, 403, 429, *errors, *((400, 409) if writes else ())})
+        for status in wrong:
+            responses[status, CONTENT_TYPE] = OpenApiResponse(of(ProblemShape), description=_ERRORS[status])
+        told = [*answers, *wrong]
+        decorate = extend_schema(
+            operation_id=name or None,
+            summary=summary,
+            description=description or summary,
+            request=bodies or None,
+            responses=responses,
+            parameters=[
+                *parameters,
+                *([_REPEATING] if writes else []),
+                header("X-Request-ID", _REQUEST_ID, statuses=told),
+            ],
+            examples=[*examples, *(problem_example(status) for status in wrong)],
+            tags=list(tags) or None,
+            exclude=exclude,
+        )
+        return decorate(view)
+
+    return decorated

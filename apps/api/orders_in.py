@@ -97,6 +97,12 @@ def row_problems(result: RowResult) -> list[FieldError]:
     ]
 
 
+def row_error(error: FieldError) -> RowErrorShape:
+    """What kept a row from being read, as rows are told of: the next step is part of the message there."""
+    message = " ".join(filter(None, [error["message"], error.get("next_step", "")]))
+    return {"field": error["field"], "code": error["code"], "message": message}
+
+
 def _told(errors: Iterable[RowError]) -> list[RowErrorShape]:
     return [{"field": error.field or None, "code": error.code, "message": str(error.message)} for error in errors]
 

@@ -5,16 +5,16 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from django.conf import settings
-from django.http import UnreadablePostError
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from apps.api.problems import Problem, bad_request, too_large
+from apps.api import bodies
+from apps.api.problems import Problem, bad_request
+from apps.metrica.text import Text
 
 _HALF_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MAX_NUMBER = 100  # characters
@@ -38,26 +38,30 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         request: Request | None = (parser_context or {}).get("request")
-        if request is not None:
-            _check_headers(request)
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        try:
-            body = stream.read(limit + 1)
-        except UnreadablePostError:
-            raise bad_request("cut_off", _("The request broke off before its end."), _("Send it again.")) from None
-        if len(body) > limit:
-            raise too_large()
-        return read_json(body)
+        if request is None:
+            return read_json(stream.read())
+        check_charset(request)
+        return read_json(bodies.whole(request._request))
 
 
-def read_json(body: bytes) -> Any:
-    """The one value that the body holds. Raises a Problem (400)."""
+class Place(NamedTuple):
+    """How that which is read is called to whoever sent it."""
+
+    not_utf8: Text
+    malformed: Text
+
+
+BODY = Place(_("Byte %(byte)s of the body is not UTF-8."), _("The body is no JSON: line %(line)s, column %(column)s."))
+
+
+def read_json(body: bytes, place: Place = BODY) -> Any:
+    """The one value that the body, or a line of it, holds. Raises a Problem (400)."""
     try:
         text = body.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise bad_request(
             "not_utf8",
-            _("Byte %(byte)s of the body is not UTF-8.") % {"byte": error.start + 1},
+            place.not_utf8 % {"byte": error.start + 1},
             _("Send the JSON in UTF-8."),
         ) from None
     if not text.strip():
@@ -73,9 +77,8 @@ def read_json(body: bytes) -> Any:
     except _Refused as refused:
         raise refused.problem from None
     except json.JSONDecodeError as error:
-        message = _("The body is no JSON: line %(line)s, column %(column)s.")
-        place = {"line": error.lineno, "column": error.colno}
-        raise bad_request("malformed_json", message % place, _("Correct the JSON at this place.")) from None
+        message = place.malformed % {"line": error.lineno, "column": error.colno}
+        raise bad_request("malformed_json", message, _("Correct the JSON at this place.")) from None
     except RecursionError:
         message = _("The JSON is nested too deeply.")
         raise bad_request("too_deep", message, _("An order has no more than a few levels.")) from None
@@ -88,17 +91,10 @@ def read_json(body: bytes) -> Any:
     return value
 
 
-def _check_headers(request: Request) -> None:
-    coding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+def check_charset(request: Request) -> None:
     charset = (request._request.content_params or {}).get("charset", "utf-8").strip("\"' ").lower()
-    if coding not in ("", "identity") or charset not in ("utf-8", "utf8", "us-ascii"):
+    if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(request.content_type)
-    try:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        announced = 0
-    if announced > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise too_large()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

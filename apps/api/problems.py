@@ -144,13 +144,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: a fault of ours is a problem too in the API; the log tells it under the request id."""
     if not _is_of_api(request):
         return defaults.server_error(request)
-    problem = Problem(
+    return _answer(fault())
+
+
+def fault() -> Problem:
+    return Problem(
         status=500,
         code="server_error",
         message=_("Something went wrong on our side; whether the request took effect is not certain."),
         next_step=_("Send it again: a repetition does no harm. If it stays so, tell us the request id."),
     )
-    return _answer(problem)
 
 
 def bad_page(request: HttpRequest, exception: Exception) -> HttpResponse:

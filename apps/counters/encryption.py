@@ -28,3 +28,15 @@ def decrypt(token: str) -> str:
         return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken as error:
         raise UnreadableSecret from error
+
+
+def seal_bytes(content: bytes) -> bytes:
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(content)
+
+
+def open_bytes(sealed: bytes) -> bytes:
+    """Raises UnreadableSecret."""
+    try:
+        return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(sealed)
+    except InvalidToken as error:
+        raise UnreadableSecret from error

@@ -105,7 +105,8 @@ def test_a_counter_number_of_any_size_is_404(api, counter, number):
         ("application/x-www-form-urlencoded", {}, 415),
         ("multipart/form-data; boundary=x", {}, 415),
         ("", {}, 415),
-        ("application/json", {"Content-Encoding": "gzip"}, 415),
+        ("application/json", {"Content-Encoding": "gzip"}, 400),
+        ("application/json", {"Content-Encoding": "br"}, 415),
     ],
 )
 def test_only_json_is_taken(api, counter, content_type, headers, status):

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import psycopg
 
-from tests.benchmarks import fairness, importing, latency, opening, place, sending
+from tests.benchmarks import api, fairness, importing, latency, opening, place, sending
 from tests.benchmarks.figures import Figure, table
 from tests.run import postgres_url
 
-PARTS = ("import", "plan", "latency", "fair")
+PARTS = ("import", "plan", "latency", "api", "fair")
+OF_THE_API = tuple(f"api:{part}" for part in api.PARTS)
+"""The parts of `api`, one of which may be asked for by itself: `--only api:bulk`."""
+
 PAGES = "pages"
 """By itself, as it wants a database of its own kind: `--only pages --orders 10000000`."""
 
@@ -36,8 +39,8 @@ def main() -> int:
     if options.only == PAGES:
         return _pages(orders=options.orders, times=options.times)
     only = options.only.split(",")
-    if unknown := set(only) - set(PARTS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
+    if unknown := set(only) - {*PARTS, *OF_THE_API}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose of {', '.join((*PARTS, *OF_THE_API))}")
     server = postgres_url()
     if not server:
         parser.error("no PostgreSQL answers; set TEST_DATABASE_URL")
@@ -76,6 +79,10 @@ def _measured(server: str, *, count: int, only: list[str]) -> Iterator[Figure]:
         if "latency" in only:
             _note(f"latency, {latency.SAMPLES} samples")
             yield from latency.measure(where)
+        parts = api.PARTS if "api" in only else tuple(part for part in api.PARTS if f"api:{part}" in only)
+        if parts:
+            _note(f"the API: {', '.join(parts)}")
+            yield from api.measure(where, count=count, parts=parts)
     if "fair" in only:
         for name, made in (
             ("PostgreSQL", lambda directory: place.made(server=server, directory=directory)),

@@ -57,6 +57,8 @@ BODY: Schema = {"type": "object", "properties": _FIELDS, "required": ["identifie
 
 
 class GoalsView(ApiView):
+    acts_in_one_transaction = False
+
     @described(
         name="list_goals",
         summary="JavaScript goals",

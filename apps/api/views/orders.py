@@ -1,10 +1,13 @@
 """Orders of a counter: taken in by the thousand, listed by the page, shown one by one with their timeline."""
 
+from django.http import StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.agencies.models import ApiKey
+from apps.api import limits
 from apps.api import order_docs as docs
 from apps.api.base import ApiView, choice, is_plain
 from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
@@ -12,7 +15,10 @@ from apps.api.order_filters import FILTERS, Statuses, filtered, sorting_for
 from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
 from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
 from apps.api.paging import PARAMETERS, page
-from apps.api.problems import invalid, not_found
+from apps.api.parsing import check_charset
+from apps.api.problems import bad_request, invalid, not_found
+from apps.api.repeating import HEADER
+from apps.api.streams import LastLineShape, LineResultShape, is_stream, streamed
 from apps.counters.models import Counter
 from apps.metrica.vocabulary import OrderType
 from apps.orders.models import Delivery, HoldReason, Order
@@ -27,8 +33,10 @@ class CounterOrdersView(ApiView):
         name="send_orders",
         summary="Send orders",
         description="One order, or an array of them. Several rows with one id are successive changes in their order. "
-        "Each row has its own result; with atomic=true one bad row keeps all out (400).",
+        "Each row has its own result; with atomic=true one bad row keeps all out (400). As application/x-ndjson: any "
+        "number of orders, one on each line, with a line in the answer for each and one that sums up.",
         body=docs.BODY,
+        streamed=(docs.ORDER, {"oneOf": [of(LineResultShape), of(LastLineShape)]}),
         answers={200: of(ReportShape)},
         errors=[400, 404, 411, 413, 415],
         parameters=[query("atomic", "All or nothing.", values=["true", "false"])],
@@ -39,12 +47,37 @@ class CounterOrdersView(ApiView):
         ],
         tags=["orders"],
     )
-    def post(self, request: Request, metrica_id: int) -> Response:
+    def post(self, request: Request, metrica_id: int) -> Response | StreamingHttpResponse:
         counter = self.counter(metrica_id)
         atomic = self.parameters("atomic").get("atomic", "false").lower()
         choice(atomic, field="atomic", choices=("true", "false"))
+        if is_stream(request):
+            return self._streamed(request, counter, atomic=atomic == "true")
         rows = rows_of(self.payload())
+        self.takes_orders(len(rows))
         return Response(report_shape(take_in(counter=counter, rows=rows, atomic=atomic == "true")))
+
+    def may_repeat(self, request: Request) -> None:
+        if is_stream(request):
+            raise bad_request(
+                "idempotency_not_for_streams",
+                _("The answer to a body of any length is not kept, so an Idempotency-Key cannot be kept to here."),
+                _("Leave the header out: lines that were taken already are answered with “unchanged”."),
+                field=HEADER,
+            )
+
+    def _streamed(self, request: Request, counter: Counter, *, atomic: bool) -> StreamingHttpResponse:
+        if atomic:
+            raise bad_request(
+                "atomic_not_for_streams",
+                _("All or nothing is not possible for a body that is taken line by line."),
+                _("Send up to 10,000 orders as a JSON array, or leave atomic out."),
+                field="atomic",
+            )
+        check_charset(request)
+        key = request.auth.pk if isinstance(request.auth, ApiKey) else None
+        before_row = (lambda: limits.take_when_possible(key)) if key is not None else None
+        return streamed(request=request._request, counter=counter, before_row=before_row)
 
     @described(
         name="list_orders",
@@ -148,6 +181,7 @@ class OrderStatusesView(OneOrderView):
         counter = self.counter(metrica_id)
         order = self.order(counter, order_id)
         given = self.payload_object(known=docs.STATE_PROPERTIES)
+        self.takes_orders(1)
         [result] = take_in(counter=counter, rows=[{**given, "id": order.order_id}]).results
         if result.result == "rejected":
             raise invalid(row_problems(result))
