@@ -41,6 +41,8 @@ def start(show: str = SHOW, **environment: str) -> subprocess.CompletedProcess[s
         ({"QUEUE": "redis"}, "QUEUE=redis needs REDIS_URL, for example redis://127.0.0.1:6379/0."),
         ({"QUEUE": "redis", "REDIS_URL": "10.0.0.1:6379"}, "REDIS_URL must be an address like redis://"),
         ({"OUTGOING_ALLOWED_NETWORKS": "10.0.0.0/8, inner"}, "OUTGOING_ALLOWED_NETWORKS must be networks with commas"),
+        ({"API_REQUESTS_PER_MINUTE": "-1"}, "API_REQUESTS_PER_MINUTE must be 0 or more, got -1."),
+        ({"IDEMPOTENCY_HOURS": "0"}, "IDEMPOTENCY_HOURS must be 1 or more, got 0."),
         ({"YANDEX_OPTIONAL_SCOPES": "write"}, "It takes: metrika:expenses, metrika:offline_data"),
     ],
 )

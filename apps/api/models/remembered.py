@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.models import Agency, ApiKey
 
@@ -22,6 +23,8 @@ class KeptAnswer(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("kept answer")
+        verbose_name_plural = _("kept answers")
         indexes = [models.Index(fields=["created_at"], name="kept_answer_age")]
 
     def __str__(self) -> str:
@@ -37,6 +40,8 @@ class Spending(models.Model):
     orders = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("use of an API key in a minute")
+        verbose_name_plural = _("use of API keys by the minute")
         constraints = [models.UniqueConstraint(fields=["minute", "key"], name="spending_of_a_minute")]
 
     def __str__(self) -> str:

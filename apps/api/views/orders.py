@@ -48,7 +48,7 @@ class CounterOrdersView(ApiView):
         tags=["orders"],
     )
     def post(self, request: Request, metrica_id: int) -> Response | StreamingHttpResponse:
-        counter = self.counter(metrica_id)
+        counter = self.counter(metrica_id, alone=True)
         atomic = self.parameters("atomic").get("atomic", "false").lower()
         choice(atomic, field="atomic", choices=("true", "false"))
         if is_stream(request):
