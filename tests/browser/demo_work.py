@@ -138,7 +138,7 @@ def bring_posts(session: Session) -> None:
         page.fill(f"[name={name}]", path)
     page.click("button[name=save]")
     page.wait_for_load_state("networkidle")
-    session.go(page.url.replace("/change/", "/again/"))
+    session.go(page.url.removeprefix(session.base_url).replace("/change/", "/again/"))
     page.click(".gp-form [type=submit]")
     wait_for_rows(session, "/admin/receivers/post/?state__exact=held")
 
