@@ -150,7 +150,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = False
 AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
-AXES_CLIENT_IP_CALLABLE = "apps.audit.middleware.address_of"
+AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.address_of"
 AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
 OTP_TOTP_ISSUER = "Goalpost"
 
@@ -311,7 +311,12 @@ SESSION_COOKIE_HTTPONLY = True
 # A load balancer asks for health without HTTPS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
+# Behind a proxy, what it says of scheme and caller's address is believed (apps/agencies/callers.py).
+BEHIND_PROXY = setting("BEHIND_PROXY", bool, False)
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
+if TRUSTED_PROXIES and not BEHIND_PROXY:
+    raise ImproperlyConfigured("TRUSTED_PROXIES needs BEHIND_PROXY=on; or leave it out where no proxy stands in front.")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
 
-from apps.agencies import sign_ins
+from apps.agencies import key_uses, sign_ins
 from apps.agencies.access import actor_for_user, memberships_of
 from apps.agencies.actor import NOBODY, Actor
 from apps.agencies.models import Membership, User
@@ -29,7 +29,9 @@ class ActorMiddleware:
         actor, memberships = self._who(request)
         request.actor = actor  # type: ignore[attr-defined]
         request.memberships = memberships  # type: ignore[attr-defined]
-        return self.get_response(request)
+        response = self.get_response(request)
+        key_uses.write_if_due()
+        return response
 
     def _who(self, request: HttpRequest) -> tuple[Actor, list[Membership]]:
         if request.path_info.startswith(KEY_ONLY_PATHS) or not isinstance(request.user, User):

@@ -3,7 +3,6 @@
 import hashlib
 from datetime import timedelta
 
-from axes.helpers import get_client_ip_address
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from apps.agencies.access import agencies_of
 from apps.agencies.actor import Actor
+from apps.agencies.callers import address_of
 from apps.agencies.events import tell
 from apps.agencies.models import SignIn, User
 
@@ -51,7 +51,7 @@ def seen(request: HttpRequest, user: User) -> None:
     key = request.session.session_key
     if not key or not cache.add(_cache_name(key), True, SEEN_EVERY.total_seconds()):
         return
-    if not SignIn.objects.filter(session_key=key).update(seen_at=timezone.now(), ip=_address_of(request)):
+    if not SignIn.objects.filter(session_key=key).update(seen_at=timezone.now(), ip=address_of(request)):
         _note(request, user)
 
 
@@ -105,16 +105,11 @@ def _note(request: HttpRequest, user: User) -> None:
     facts = {
         "user_id": user.pk,
         "seen_at": timezone.now(),
-        "ip": _address_of(request),
+        "ip": address_of(request),
         "agent": request.headers.get("User-Agent", "").replace("\x00", "")[:300],
     }
     SignIn.objects.update_or_create(session_key=key, defaults=facts)
     cache.set(_cache_name(key), True, SEEN_EVERY.total_seconds())
-
-
-def _address_of(request: HttpRequest) -> str | None:
-    """As the lock-out of passwords sees it, behind a proxy too."""
-    return get_client_ip_address(request) or None
 
 
 def _cache_name(session_key: str) -> str:

@@ -231,8 +231,11 @@ ADDRESSES: dict[str, Line] = {
     **dialogs("agencies_membership", "password_link", "second_step_off"),
     **pages("agencies_invitation", **WHOLE_FORM, add=OWNERS, change=NEVER_WHOLE, delete=NEVER_WHOLE),
     **dialogs("agencies_invitation", "send_again", "withdraw"),
-    **pages("agencies_apikey", **WHOLE_FORM, add=OWNERS, change=NEVER_WHOLE, delete=NEVER_WHOLE),
+    **pages("agencies_apikey", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
     **dialogs("agencies_apikey", "revoke"),
+    "agencies_apikey_rotate": Line(
+        *(ADMINISTER_WHOLE.but(manager=FORBIDDEN, inside=FORBIDDEN, outside=FORBIDDEN),) * 2
+    ),
     # -- the platform --
     **pages(
         "agencies_agency",
