@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
@@ -14,7 +15,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.clocks import moment
 from apps.agencies.exporting import Cell
-from apps.agencies.forms import MemberForm
+from apps.agencies.forms import MemberForm, RequirementForm
 from apps.agencies.invitation_admin import InvitationAdmin
 from apps.agencies.key_admin import ApiKeyAdmin
 from apps.agencies.limits import LimitColumnMixin
@@ -112,6 +113,37 @@ class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(self.requirement)
+        return [path("requirement/", page, name="agencies_membership_requirement"), *super().get_urls()]
+
+    def requirement(self, request: HttpRequest) -> HttpResponse:
+        """Of whom the agency requires a second step of logging in."""
+        if not self.has_administer_permission(request):
+            raise PermissionDenied
+        agency = self.agency_of(request)
+        back = reverse("admin:agencies_membership_changelist")
+        if agency is None:
+            messages.info(request, _("Choose one agency first."))
+            return HttpResponseRedirect(back)
+        form = RequirementForm(request.POST or None, initial={"of": agency.second_step_for})
+        if request.method == "POST" and form.is_valid():
+            services.require_second_step(actor=actor_of(request), agency=agency, of=form.cleaned_data["of"])
+            messages.success(request, _("Saved."))
+            return HttpResponseRedirect(back)
+        people = Membership.objects.filter(agency=agency, user__is_active=True)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Second step of logging in"),
+            "form": form,
+            "without": people.exclude(user__totpdevice__confirmed=True).count(),
+            "people": people.count(),
+            "cancel_url": back,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/agencies/requirement.html", context)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.remove_member(actor=actor_of(request), member=obj)
 
@@ -172,7 +204,7 @@ class AgencyAdmin(PlatformAdmin):
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
     search_help_text = _("Name or short name")
-    fields = ("name", "slug", "is_active")
+    fields = ("name", "slug", "is_active", "second_step_for")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         facts, actor = form.cleaned_data, actor_of(request)

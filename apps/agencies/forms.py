@@ -22,7 +22,7 @@ from unfold.widgets import (
 
 from apps.agencies import panels, services
 from apps.agencies.actor import Actor
-from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, SecondStepFor, User
 from apps.agencies.networks import checked_networks, words_of
 
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
@@ -126,7 +126,7 @@ class JoiningForm(forms.Form):
     password = forms.CharField(
         label=_("Password"),
         strip=False,
-        help_text=_("At least eight characters, not only digits, and no common word."),
+        help_text=_("At least twelve characters, not only digits, and nothing that many people use."),
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
@@ -140,6 +140,17 @@ class JoiningForm(forms.Form):
         if values.get("password") and values.get("again") and values["password"] != values["again"]:
             self.add_error("again", forms.ValidationError(_("The two passwords are not the same."), code="differs"))
         return values
+
+
+class RequirementForm(forms.Form):
+    """Of whom an agency requires the second step of logging in."""
+
+    of = forms.ChoiceField(
+        label=_("Second step of logging in is required of"),
+        required=False,
+        choices=SecondStepFor.choices,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
 
 
 class CodeForm(forms.Form):

@@ -20,7 +20,7 @@ from apps.agencies.access import RIGHT_OF_SCOPE, require
 from apps.agencies.actor import Actor, Right
 from apps.agencies.checking import check_fields, check_limit, check_role, checked_counters, limit_of
 from apps.agencies.events import Snapshot, tell
-from apps.agencies.models import Agency, ApiKey, Membership, Role, User
+from apps.agencies.models import Agency, ApiKey, Membership, Role, SecondStepFor, User
 from apps.agencies.networks import checked_networks
 
 LONGEST_OVERLAP = timedelta(days=30)
@@ -289,6 +289,21 @@ def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
 def choose_language(*, user: User, language: str) -> None:
     """Remember the person's language. A matter of taste: it leaves no trace."""
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
+
+
+@transaction.atomic
+def require_second_step(*, actor: Actor, agency: Agency, of: str) -> Agency:
+    """Who has to log in with a second step to work in the agency: of SecondStepFor. Its owners decide."""
+    require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
+    if of not in SecondStepFor.values:
+        raise ValidationError({"of": ValidationError(_("Choose one of the list."), code="invalid_choice")})
+    agency = Agency.objects.select_for_update().get(pk=agency.pk)
+    before = _agency_facts(agency)
+    if agency.second_step_for != of:
+        agency.second_step_for = of
+        agency.save(update_fields=["second_step_for"])
+        tell("agency.second_step_required", actor, agency, agency, before=before, after=_agency_facts(agency))
+    return agency
 
 
 def _agency_facts(agency: Agency) -> Snapshot:

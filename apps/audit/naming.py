@@ -30,6 +30,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "alert_channel.deleted": _("Alert channel deleted"),
     "alert_channel.secret_renewed": _("Alert channel's secret renewed"),
     "alert_rules.changed": _("Alert rules changed"),
+    "agency.second_step_required": _("Requirement of the second step changed"),
     "api_key.changed": _("API key limited anew"),
     "api_key.created": _("API key created"),
     "api_key.revoked": _("API key revoked"),

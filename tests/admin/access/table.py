@@ -229,6 +229,7 @@ ADDRESSES: dict[str, Line] = {
     # -- the agency, its people and keys --
     **pages("agencies_membership", **WHOLE_FORM, change=ADMINISTER_WHOLE, delete=ADMINISTER_WHOLE),
     **dialogs("agencies_membership", "password_link", "second_step_off"),
+    "agencies_membership_requirement": Line(OWNERS, OWNERS, data={"of": ""}),
     **pages("agencies_invitation", **WHOLE_FORM, add=OWNERS, change=NEVER_WHOLE, delete=NEVER_WHOLE),
     **dialogs("agencies_invitation", "send_again", "withdraw"),
     **pages("agencies_apikey", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
