@@ -52,7 +52,9 @@ class HeadersMiddleware(CSPMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         for name, value in ALWAYS.items():
-            response.headers.setdefault(name, value)
+            if name != "Referrer-Policy":  # with which some pages are stricter
+                response.headers[name] = value
+        response.headers.setdefault("Referrer-Policy", ALWAYS["Referrer-Policy"])
         return super().process_response(request, response)
 
     def get_policy_parts(

@@ -5,7 +5,13 @@ from typing import Any
 
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.cache import patch_cache_control
@@ -18,6 +24,7 @@ from apps.agencies.actor import Right
 from apps.agencies.models import User
 from apps.agencies.panels import Found
 
+METHODS = ("GET", "HEAD", "POST")
 FEWEST_WRITTEN = 2
 MOST_WRITTEN = 200
 """Characters, of what the search everywhere is asked for."""
@@ -47,6 +54,8 @@ class GoalpostAdminSite(UnfoldAdminSite):
         guarded = super().admin_view(view, cacheable)
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method not in METHODS:
+                return HttpResponseNotAllowed(METHODS)  # Django's own pages would take it for a GET
             if request.user.is_authenticated and not self.has_permission(request):
                 if request.path == reverse("admin:logout"):
                     return self.logout(request)
