@@ -9,6 +9,7 @@ import os
 
 import pytest
 from django.db import connection
+from django.template.response import SimpleTemplateResponse
 
 from tests.access import routes
 from tests.access.asking import Callers
@@ -29,7 +30,15 @@ OF_NOBODY = ("/api/v1/schema/", "/api/v1/docs/", "/api/v1/<path>")
 """Addresses of the API that tell nothing of any agency."""
 
 
+@pytest.fixture
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views do all they do, and pages are not drawn: that takes most of the time and comes after every door.
+    tests/admin/access draws and reads them."""
+    monkeypatch.setattr(SimpleTemplateResponse, "rendered_content", "")
+
+
 @on_one_database
+@pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("group", GROUPS)
 def test_who_gets_in(world: World, group: str):
     callers = Callers(world)
