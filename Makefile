@@ -6,13 +6,14 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sandbox test lint types check messages screenshots benchmarks chaos key clean
+.PHONY: help install demo sandbox test lint types check audit messages screenshots benchmarks chaos key clean
 
 help:
 	@echo "make demo        a running Goalpost with sample agencies and the built-in sandbox (ONCE=1: ends by itself)"
 	@echo "make sandbox     only the sandbox, for other integrations (PORT=8090, FRESH=1: empty, ONCE=1: checks itself and ends)"
 	@echo "make test        the whole test suite, SQLite always, PostgreSQL where one answers"
 	@echo "make lint types  ruff, mypy"
+	@echo "make audit       asks whether anything is known against the pinned packages (STRICT=1: fails where nobody answers)"
 	@echo "make messages    collect texts for translation and compile them (needs GNU gettext)"
 	@echo "make screenshots pictures of the main pages, in both languages, on a desk and a phone (needs Chromium)"
 	@echo "make benchmarks  speed and memory, minutes long (needs PostgreSQL)"
@@ -50,6 +51,9 @@ check: install
 	DEBUG=off SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		ENCRYPTION_KEYS=$$($(PY) -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())') \
 		ALLOWED_HOSTS=goalpost.example $(PY) manage.py check --deploy --fail-level WARNING
+
+audit:
+	@PYTHON="$(PYTHON)" .ci/audit
 
 messages: install
 	$(PY) -m project.messages

@@ -33,7 +33,9 @@ _SHARED: list[Any] = [
 
 def config(*, debug: bool) -> dict[str, Any]:
     """Django's LOGGING: readable lines while developing, JSON lines in production."""
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if debug else structlog.processors.JSONRenderer()
+    # Where “rich” is installed, structlog would write local variables beside each line of a traceback, secrets too.
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = console if debug else structlog.processors.JSONRenderer()
     return {
         "version": 1,
         "disable_existing_loggers": False,

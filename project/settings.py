@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from project import cache, logs, navigation
+from project import cache, headers, logs, navigation
 from project.env import (
     DEFAULT_SECRET_KEY,
     at_least,
@@ -87,9 +86,10 @@ if SANDBOX:
 
 MIDDLEWARE = [
     "apps.audit.middleware.RequestIdMiddleware",
+    "project.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -99,7 +99,6 @@ MIDDLEWARE = [
     "apps.audit.middleware.TraceMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -136,26 +135,44 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "agencies.User"
+SHORTEST_PASSWORD = 12
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AUTH_PASSWORD_VALIDATORS = [
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS.append(
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": SHORTEST_PASSWORD},
+    }
+)
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+# Wrong passwords and codes within a quarter of an hour: of one login from one address; of one login from anywhere; from
+# one address whatever the login (apps/agencies/lockout.py).
+AXES_HANDLER = "apps.agencies.lockout.Handler"
 AXES_FAILURE_LIMIT = 10
+LOGIN_FAILURES_OF_A_LOGIN = 50
+LOGIN_FAILURES_OF_AN_ADDRESS = 100
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewaretoken", "next"]
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has who came in
 AXES_ENABLE_ADMIN = False
 AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
-AXES_CLIENT_IP_CALLABLE = "apps.audit.middleware.address_of"
+AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.address_of"
 AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
 OTP_TOTP_ISSUER = "Goalpost"
+# Who may not work here without a second step of logging in; agencies can ask more of their own people.
+SECOND_STEP_FOR = one_of(
+    "SECOND_STEP_FOR", "nobody" if DEBUG else "staff", known=("nobody", "staff", "owners", "everybody")
+)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
@@ -330,30 +347,39 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = setting("SECURE_COOKIES", bool, not DEBUG)
-SESSION_COOKIE_HTTPONLY = True
+# Cookies are of this host alone, for its encrypted pages and not for scripts. Browsers see to `__Host-` themselves: no
+# other host of the same domain, and nothing unencrypted, can set a cookie of such a name.
+SECURE_COOKIES = setting("SECURE_COOKIES", bool, not DEBUG)
+_host = "__Host-" if SECURE_COOKIES else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_host}session", f"{_host}csrf"
+LANGUAGE_COOKIE_NAME, KNOWN_BROWSER_COOKIE = f"{_host}language", f"{_host}browser"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+# A login ends so long after it began, and so long after it was last used.
+SESSION_DAYS = setting("SESSION_DAYS", float, 14.0)
+SESSION_IDLE_HOURS = setting("SESSION_IDLE_HOURS", float, 72.0)
+if not (0 < SESSION_DAYS <= 365 and 0.5 <= SESSION_IDLE_HOURS <= 24 * 365):
+    raise ImproperlyConfigured(
+        "SESSION_DAYS must be more than 0 and at most 365, SESSION_IDLE_HOURS from 0.5 to 8760. "
+        "Left out: 14 days and 72 hours."
+    )
+SESSION_COOKIE_AGE = int(SESSION_DAYS * 86_400)
 # A load balancer asks for health without HTTPS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_SSL_REDIRECT = setting("SECURE_SSL_REDIRECT", bool, not DEBUG)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if setting("BEHIND_PROXY", bool, False) else None
+# Behind a proxy, what it says of scheme and caller's address is believed (apps/agencies/callers.py).
+BEHIND_PROXY = setting("BEHIND_PROXY", bool, False)
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
+if TRUSTED_PROXIES and not BEHIND_PROXY:
+    raise ImproperlyConfigured("TRUSTED_PROXIES needs BEHIND_PROXY=on; or leave it out where no proxy stands in front.")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = setting("SECURE_HSTS_SECONDS", int, 0 if DEBUG else 31536000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# The admin theme evaluates Alpine expressions, so it needs unsafe-eval; nothing is loaded from another host.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
-        "style-src": [SELF, UNSAFE_INLINE],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "frame-ancestors": [NONE],
-        "form-action": [SELF],
-    }
-}
+# Which page may do what is said in project/headers.py; this is for what it does not know.
+CONTENT_SECURITY_POLICY = headers.PAGES
 
 LOGGING = logs.config(debug=DEBUG)
 logs.configure_structlog()

@@ -133,7 +133,10 @@ def _own_media(settings: object, tmp_path: Path) -> None:
     from django.core.cache import cache
     from django.utils import translation
 
+    from apps.agencies import key_uses
+
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
     ContentType.objects.clear_cache()
+    key_uses.forget()
     translation.deactivate()  # a request of the test client leaves its language behind

@@ -1,23 +1,23 @@
-"""Pages of agencies, their people and their API keys."""
+"""Pages of agencies and their people; those of API keys are in `key_admin`."""
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils import timezone
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from apps.agencies import second_step, services, shown_once
+from apps.agencies import second_step, services
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.clocks import moment
 from apps.agencies.exporting import Cell
-from apps.agencies.forms import MemberForm, NewKeyForm
+from apps.agencies.forms import MemberForm, RequirementForm
 from apps.agencies.invitation_admin import InvitationAdmin
+from apps.agencies.key_admin import ApiKeyAdmin
 from apps.agencies.limits import LimitColumnMixin
 from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
 from apps.agencies.tenant_admin import (
@@ -46,6 +46,7 @@ _ASK = {"form_class": None, "form_submit_text": _("Yes")}
 
 
 admin.site.register(Invitation, InvitationAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 
 
 @admin.register(Membership)
@@ -112,6 +113,37 @@ class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(self.requirement)
+        return [path("requirement/", page, name="agencies_membership_requirement"), *super().get_urls()]
+
+    def requirement(self, request: HttpRequest) -> HttpResponse:
+        """Of whom the agency requires a second step of logging in."""
+        if not self.has_administer_permission(request):
+            raise PermissionDenied
+        agency = self.agency_of(request)
+        back = reverse("admin:agencies_membership_changelist")
+        if agency is None:
+            messages.info(request, _("Choose one agency first."))
+            return HttpResponseRedirect(back)
+        form = RequirementForm(request.POST or None, initial={"of": agency.second_step_for})
+        if request.method == "POST" and form.is_valid():
+            services.require_second_step(actor=actor_of(request), agency=agency, of=form.cleaned_data["of"])
+            messages.success(request, _("Saved."))
+            return HttpResponseRedirect(back)
+        people = Membership.objects.filter(agency=agency, user__is_active=True)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Second step of logging in"),
+            "form": form,
+            "without": people.exclude(user__totpdevice__confirmed=True).count(),
+            "people": people.count(),
+            "cancel_url": back,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/agencies/requirement.html", context)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.remove_member(actor=actor_of(request), member=obj)
 
@@ -163,118 +195,6 @@ class MembershipAdmin(LimitColumnMixin, OwnersAdmin):
         return done(request, reverse("admin:agencies_membership_change", args=[member.pk]))
 
 
-@admin.register(ApiKey)
-class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
-    """Keys of CRMs. A key is shown once, on the page after it was made; afterwards one only sees its prefix."""
-
-    change_right = None
-    list_display = ("name", "prefix", "shown_scopes", "shown_counters", "state", "expires", "last_used")
-    list_display_links = ("name",)
-    list_select_related = ("agency",)
-    search_fields = ("name", "prefix")
-    search_help_text = _("Name or beginning of the key")
-    ordering = ("revoked_at", "name")
-    actions = ("revoke_selected",)
-    actions_detail = ("revoke",)
-
-    export_cells = {
-        "expires": (Cell(_("expires"), lambda key: key.expires_at),),
-        "last_used": (Cell(_("last used"), lambda key: key.last_used_at),),
-    }
-
-    @display(description=_("scopes"))
-    def shown_scopes(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
-
-    @display(
-        description=_("state"),
-        label={"active": "success", "expired": "warning", "revoked": "danger"},
-        ordering="revoked_at",
-    )
-    def state(self, key: ApiKey) -> tuple[str, Any]:
-        if key.revoked_at is not None:
-            return "revoked", _("Revoked")
-        if key.expires_at is not None and key.expires_at <= timezone.now():
-            return "expired", _("Expired")
-        return "active", _("Active")
-
-    @display(description=_("expires"), ordering="expires_at")
-    def expires(self, key: ApiKey) -> str:
-        return moment(key.expires_at)
-
-    @display(description=_("last used"), ordering="last_used_at")
-    def last_used(self, key: ApiKey) -> str:
-        return moment(key.last_used_at)
-
-    @display(description=_("revoked"))
-    def revoked(self, key: ApiKey) -> str:
-        return moment(key.revoked_at)
-
-    @display(description=_("created"))
-    def made(self, key: ApiKey) -> str:
-        return moment(key.created_at)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return (*self.agency_field(request), "name", "scopes", "counter_ids", "expires_at")
-        return (*self.agency_field(request), *self.list_display, "revoked", "made")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.get_fields(request, obj) if obj else ()
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewKeyForm
-        return super().get_form(request, obj, change, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        facts = form.cleaned_data
-        agency = self.agency_for_new(request, form)
-        key, text = services.create_api_key(
-            actor=actor_of(request),
-            agency=agency,
-            name=facts["name"],
-            scopes=facts["scopes"],
-            counter_ids=facts["counter_ids"],
-            expires_at=facts["expires_at"],
-        )
-        become(obj, key)
-        request.shown_once = text  # type: ignore[attr-defined]
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        return shown_once.page(
-            request,
-            model=ApiKey,
-            title=_("The key “%(name)s” is made") % {"name": obj.name},
-            why=_("Copy it now into the CRM: it is kept nowhere and is not shown again."),
-            secret=request.shown_once,  # type: ignore[attr-defined]
-            back=reverse("admin:agencies_apikey_changelist"),
-        )
-
-    @admin.action(description=_("Revoke the selected keys"), permissions=["administer"])
-    def revoke_selected(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        for key in keys:
-            services.revoke_api_key(actor=actor_of(request), key=key)
-        messages.success(request, _("Revoked. These keys open nothing any more."))
-
-    @action(
-        description=_("Revoke"),
-        url_path="revoke",
-        permissions=["administer"],
-        icon="block",
-        dialog={
-            "title": _("Revoke this key?"),
-            "description": _("Whoever uses it is refused from now on. This cannot be undone."),
-            **_ASK,
-        },
-    )
-    def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        key = self.get_or_404(request, object_id)
-        services.revoke_api_key(actor=actor_of(request), key=key)
-        messages.success(request, _("Revoked. The key opens nothing any more."))
-        return done(request, reverse("admin:agencies_apikey_change", args=[key.pk]))
-
-
 @admin.register(Agency)
 class AgencyAdmin(PlatformAdmin):
     """The tenants, for the platform's own staff."""
@@ -284,7 +204,7 @@ class AgencyAdmin(PlatformAdmin):
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
     search_help_text = _("Name or short name")
-    fields = ("name", "slug", "is_active")
+    fields = ("name", "slug", "is_active", "second_step_for")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         facts, actor = form.cleaned_data, actor_of(request)

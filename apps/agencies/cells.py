@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_FORMULA_SIGNS: Final = frozenset("=+-@\t\r'")
+_FORMULA_SIGNS: Final = frozenset("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")  # the last four: = + - @ in full width
 
 
 def guarded(cell: str) -> str:

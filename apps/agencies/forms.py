@@ -16,12 +16,14 @@ from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from apps.agencies import panels, services
 from apps.agencies.actor import Actor
-from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
+from apps.agencies.models import Agency, ApiKey, Invitation, Membership, SecondStepFor, User
+from apps.agencies.networks import checked_networks, words_of
 
 SCOPES = [("read", _("Read: orders, uploads, holds, the log")), ("write", _("Write: send orders, ask for uploads"))]
 
@@ -124,7 +126,7 @@ class JoiningForm(forms.Form):
     password = forms.CharField(
         label=_("Password"),
         strip=False,
-        help_text=_("At least eight characters, not only digits, and no common word."),
+        help_text=_("At least twelve characters, not only digits, and nothing that many people use."),
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
@@ -140,6 +142,17 @@ class JoiningForm(forms.Form):
         return values
 
 
+class RequirementForm(forms.Form):
+    """Of whom an agency requires the second step of logging in."""
+
+    of = forms.ChoiceField(
+        label=_("Second step of logging in is required of"),
+        required=False,
+        choices=SecondStepFor.choices,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
 class CodeForm(forms.Form):
     """A code of the second step."""
 
@@ -149,6 +162,28 @@ class CodeForm(forms.Form):
         help_text=_("Six digits from the app, or a backup code."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
+
+
+class NetworksField(forms.CharField):
+    """Networks with commas between them; None where there are none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label=_("Only from"),
+            required=False,
+            help_text=_("Addresses or networks, separated by commas, like 192.0.2.0/24. Empty: from anywhere."),
+            widget=UnfoldAdminTextInputWidget,
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str] | None:
+        return checked_networks(words_of(super().clean(value)) or None)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
 
 
 class NewKeyForm(forms.ModelForm):
@@ -163,10 +198,11 @@ class NewKeyForm(forms.ModelForm):
         help_text=_("Numbers of counters, separated by commas. Empty: all counters of the agency."),
         widget=UnfoldAdminTextInputWidget,
     )
+    networks = NetworksField()
 
     class Meta:
         model = ApiKey
-        fields = ("agency", "name", "scopes", "counter_ids", "expires_at")
+        fields = ("agency", "name", "scopes", "counter_ids", "networks", "expires_at")
 
     def clean_counter_ids(self) -> list[int] | None:
         words = re.split(r"[\s,;]+", self.cleaned_data["counter_ids"].strip())
@@ -175,6 +211,40 @@ class NewKeyForm(forms.ModelForm):
         if not all(word.isascii() and word.isdigit() and len(word) <= 10 for word in words):
             raise ValidationError(_("Write whole numbers, separated by commas."), code="invalid")
         return [int(word) for word in words]
+
+
+class KeyForm(forms.ModelForm):
+    """What may be changed of a key that is in use: from where, and until when."""
+
+    networks = NetworksField()
+
+    class Meta:
+        model = ApiKey
+        fields = ("networks", "expires_at")
+
+
+class RotationForm(forms.Form):
+    """A new secret for a key: how long the old one goes on, and when the new one ends."""
+
+    overlap = forms.ChoiceField(
+        label=_("The old secret goes on for"),
+        choices=[
+            ("0", _("not at all: it opens nothing from now on")),
+            ("1", _("an hour")),
+            ("24", _("a day")),
+            ("72", _("three days")),
+            ("168", _("a week")),
+        ],
+        initial="24",
+        help_text=_("Until then both open, so that the CRM can be given the new one without a gap."),
+        widget=UnfoldAdminSelectWidget,
+    )
+    expires_at = forms.SplitDateTimeField(
+        label=_("The new one expires"),
+        required=False,
+        help_text=_("Left empty: never."),
+        widget=UnfoldAdminSplitDateTimeWidget,
+    )
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
 
-from apps.agencies import sign_ins
+from apps.agencies import key_uses, lockout, sign_ins
 from apps.agencies.access import actor_for_user, memberships_of
 from apps.agencies.actor import NOBODY, Actor
 from apps.agencies.models import Membership, User
@@ -29,7 +30,11 @@ class ActorMiddleware:
         actor, memberships = self._who(request)
         request.actor = actor  # type: ignore[attr-defined]
         request.memberships = memberships  # type: ignore[attr-defined]
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(user := getattr(request, "let_in", None), User):
+            lockout.remember(request, response, user)
+        key_uses.write_if_due()
+        return response
 
     def _who(self, request: HttpRequest) -> tuple[Actor, list[Membership]]:
         if request.path_info.startswith(KEY_ONLY_PATHS) or not isinstance(request.user, User):
@@ -37,7 +42,9 @@ class ActorMiddleware:
             return NOBODY, []
         user = request.user
         _speak_to(user, request)
-        sign_ins.seen(request, user)
+        if not sign_ins.seen(request, user):
+            logout(request)
+            return NOBODY, []
         memberships = [] if user.is_superuser else memberships_of(user)
         chosen = request.session.get(SESSION_KEY)
         return actor_for_user(user, chosen, memberships=memberships), memberships

@@ -1,4 +1,4 @@
-"""Agencies (the tenants), the people in them with their roles, and API keys."""
+"""Agencies (the tenants) and the people in them with their roles. API keys are in `key_models`."""
 
 from typing import Any, ClassVar, Self
 
@@ -10,7 +10,21 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.actor import Actor
+from apps.agencies.key_models import ApiKey, ApiKeyDay
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+
+__all__ = [
+    "Agency",
+    "ApiKey",
+    "ApiKeyDay",
+    "Invitation",
+    "Membership",
+    "Role",
+    "SavedFilter",
+    "SecondStepFor",
+    "SignIn",
+    "User",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -82,12 +96,23 @@ class SignIn(models.Model):
         return self.agent
 
 
+class SecondStepFor(models.TextChoices):
+    """Who has to log in with a second step to work in an agency."""
+
+    NOBODY = "", _("Nobody: everybody decides for themselves")
+    OWNERS = "owners", _("Owners")
+    EVERYBODY = "everybody", _("Everybody")
+
+
 class Agency(models.Model):
     """The tenant: everything belongs to one of these."""
 
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     is_active = models.BooleanField(_("active"), default=True)
+    second_step_for = models.CharField(
+        _("second step is required of"), max_length=10, choices=SecondStepFor.choices, blank=True, default=""
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = tenant_manager(agency_path="pk")
@@ -173,43 +198,6 @@ class Invitation(models.Model):
     def is_good(self) -> bool:
         """Its link can be followed."""
         return self.is_open and self.expires_at > timezone.now() and self.agency.is_active
-
-
-class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
-    def usable(self) -> "ApiKeyQuerySet":
-        now = timezone.now()
-        return self.filter(revoked_at=None, agency__is_active=True).filter(
-            models.Q(expires_at=None) | models.Q(expires_at__gt=now)
-        )
-
-
-class ApiKey(models.Model):
-    """A CRM's key to the API. Only its prefix and a hash are kept: the key itself is shown once."""
-
-    agency = models.ForeignKey(Agency, models.CASCADE, related_name="api_keys", verbose_name=_("agency"))
-    name = models.CharField(_("name"), max_length=100)
-    prefix = models.CharField(_("prefix"), max_length=16, unique=True, editable=False)
-    secret_hash = models.CharField(max_length=64, editable=False)
-    scopes = models.JSONField(_("scopes"), default=list)  # subset of ["read", "write"]
-    counter_ids = models.JSONField(_("only counters"), null=True, blank=True)  # Metrica's numbers; null: no limit
-    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
-    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    objects = tenant_manager(base=ApiKeyQuerySet)
-
-    class Meta:
-        verbose_name = _("API key")
-        verbose_name_plural = _("API keys")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["agency", "name"], name="api_key_name_per_agency", condition=models.Q(revoked_at=None)
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…)"
 
 
 class SavedFilterQuerySet(TenantQuerySet["SavedFilter"]):

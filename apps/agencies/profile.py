@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from apps.agencies import second_step, services, shown_once, sign_ins
-from apps.agencies.access import actor_of
+from apps.agencies.access import actor_of, memberships_of
 from apps.agencies.forms import CodeForm, ProfileForm
 from apps.agencies.models import User
 
@@ -56,7 +56,9 @@ def second_step_page(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = second_step.switch_on(user=user, code=form.cleaned_data["code"])
+            codes = second_step.switch_on(
+                user=user, code=form.cleaned_data["code"], session_key=request.session.session_key
+            )
         except ValidationError as refusal:
             form.add_error("code", refusal)
         else:
@@ -64,6 +66,7 @@ def second_step_page(request: HttpRequest) -> HttpResponse:
     device = second_step.begin(user)
     context = {
         "title": _("Switch the second step on"),
+        "required": second_step.is_required(user, memberships_of(user)),
         "form": form,
         "picture": second_step.picture_of(device),
         "key": second_step.spelled(device),

@@ -9,9 +9,11 @@ import re
 import secrets
 import time
 from base64 import b32encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import segno
+from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -22,16 +24,18 @@ from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from apps.agencies.access import agencies_of
+from apps.agencies import sign_ins
+from apps.agencies.access import agencies_of, memberships_of
 from apps.agencies.actor import Actor
 from apps.agencies.events import tell
-from apps.agencies.models import Membership, User
+from apps.agencies.models import Membership, Role, SecondStepFor, User
 from apps.agencies.services import for_their_own_agency
 
 BACKUP_CODES = 10
 # How long the code may be awaited after the right password.
 PATIENCE = 600
 _WAITING = "password_step"
+_PASSED = "second_step"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for something else
 
 
@@ -41,6 +45,30 @@ class Standing:
 
     is_on: bool
     codes_left: int = 0
+
+
+def is_required(user: User, memberships: Iterable[Membership]) -> bool:
+    """Whether the platform, or an agency that they are in, wants it of this person. `memberships`: with agencies."""
+    if settings.SECOND_STEP_FOR == "everybody" or (user.is_superuser and settings.SECOND_STEP_FOR != "nobody"):
+        return True
+    return any(_wants(place) for place in memberships)
+
+
+def _wants(place: Membership) -> bool:
+    wanted_of = place.agency.second_step_for
+    if wanted_of == SecondStepFor.EVERYBODY:
+        return True
+    return place.role == Role.OWNER and (wanted_of == SecondStepFor.OWNERS or settings.SECOND_STEP_FOR == "owners")
+
+
+def is_lacking(request: HttpRequest, user: User) -> bool:
+    """Whether this login is let in by the password alone where more is wanted. A query at most once a session."""
+    if request.session.get(_PASSED) or not is_required(user, getattr(request, "memberships", [])):
+        return False
+    if not is_on(user):
+        return True
+    request.session[_PASSED] = True  # whoever has it on has come in by it: others were logged out when it was
+    return False
 
 
 def is_on(user: User) -> bool:
@@ -72,10 +100,11 @@ def spelled(device: TOTPDevice) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def switch_on(*, user: User, code: str) -> list[str]:
+def switch_on(*, user: User, code: str, session_key: str | None = None) -> list[str]:
     """From now on logging in takes a code. Returns the backup codes, of which only hashes are kept: show them once.
 
-    Raises ValidationError where the code is not the app's.
+    Sessions that the password alone has opened end, but for that of `session_key`. Raises ValidationError where the
+    code is not the app's.
     """
     codes: list[str] = []
     refusal: str = ""
@@ -89,13 +118,18 @@ def switch_on(*, user: User, code: str) -> list[str]:
             device.save(update_fields=["confirmed"])
             codes = _new_codes(user)
             _tell("person.second_step_on", user)
+            sign_ins.end_others(user=user, but=session_key)
     if refusal:  # raised outside, so that the wrong attempt stays counted
         raise ValidationError(refusal, code="bad_code")
     return codes
 
 
 def switch_off(*, user: User, code: str) -> None:
-    """The password alone opens again. Raises ValidationError where the code is neither the app's nor a backup one."""
+    """The password alone opens again. Raises ValidationError where the code is neither the app's nor a backup one, and
+    where it is required of the person."""
+    if is_required(user, memberships_of(user)):
+        message = _("It is required of you, by your agency or by the platform. You can make new backup codes instead.")
+        raise ValidationError(message, code="required")
     check(user=user, code=code)
     _forget(user)
     _tell("person.second_step_off", user)
@@ -120,6 +154,7 @@ def reset(*, actor: Actor, member: Membership) -> None:
     if not is_on(member.user):
         raise ValidationError(_("This person logs in with the password alone already."), code="is_off")
     _forget(member.user)
+    sign_ins.forget_all(member.user)
     tell("member.second_step_reset", actor, member.agency, member)
 
 

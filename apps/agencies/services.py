@@ -1,7 +1,7 @@
 """Every write to agencies, their people and their keys. Each asks the actor's right and tells `events.acted`."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -20,7 +20,10 @@ from apps.agencies.access import RIGHT_OF_SCOPE, require
 from apps.agencies.actor import Actor, Right
 from apps.agencies.checking import check_fields, check_limit, check_role, checked_counters, limit_of
 from apps.agencies.events import Snapshot, tell
-from apps.agencies.models import Agency, ApiKey, Membership, Role, User
+from apps.agencies.models import Agency, ApiKey, Membership, Role, SecondStepFor, User
+from apps.agencies.networks import checked_networks
+
+LONGEST_OVERLAP = timedelta(days=30)
 
 
 @transaction.atomic
@@ -36,7 +39,13 @@ def create_agency(*, actor: Actor, slug: str, name: str) -> Agency:
 
 @transaction.atomic
 def update_agency(
-    *, actor: Actor, agency: Agency, name: str | None = None, slug: str | None = None, is_active: bool | None = None
+    *,
+    actor: Actor,
+    agency: Agency,
+    name: str | None = None,
+    slug: str | None = None,
+    is_active: bool | None = None,
+    second_step_for: str | None = None,
 ) -> Agency:
     """Rename, close or reopen an agency. A closed one lets nobody in and its keys open nothing; its data stays."""
     _require_platform(actor)
@@ -45,6 +54,7 @@ def update_agency(
     agency.name = agency.name if name is None else name.strip()
     agency.slug = agency.slug if slug is None else slug.strip()
     agency.is_active = agency.is_active if is_active is None else is_active
+    agency.second_step_for = agency.second_step_for if second_step_for is None else second_step_for
     agency.full_clean()
     if (after := _agency_facts(agency)) != before:
         agency.save()
@@ -181,13 +191,15 @@ def create_api_key(
     name: str,
     scopes: Iterable[str],
     counter_ids: Iterable[int] | None = None,
+    networks: Iterable[str] | None = None,
     expires_at: datetime | None = None,
     secret: str | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is kept nowhere: show it once.
 
-    `scopes`: of "read", "write". `counter_ids`: Metrica's numbers, None for no limit. `expires_at`: aware. `secret`:
-    the key's text where it comes from outside, 24 to 200 characters. Raises ValidationError by field.
+    `scopes`: of "read", "write". `counter_ids`: Metrica's numbers, None for no limit. `networks`: from which it may be
+    used, like "192.0.2.0/24"; None for no limit. `expires_at`: aware. `secret`: the key's text where it comes from
+    outside, 24 to 200 characters. Raises ValidationError by field.
     """
     require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
     text = keys.new_key() if secret is None else secret
@@ -196,6 +208,7 @@ def create_api_key(
         name=lambda: _check_name_is_free(key),
         scopes=lambda: setattr(key, "scopes", _checked_scopes(scopes)),
         counter_ids=lambda: setattr(key, "counter_ids", checked_counters(counter_ids)),
+        networks=lambda: setattr(key, "networks", checked_networks(networks)),
         expires_at=lambda: _check_expiry(expires_at),
         secret=lambda: _check_secret(text),
     )
@@ -207,10 +220,65 @@ def create_api_key(
 
 
 @transaction.atomic
+def change_api_key(*, actor: Actor, key: ApiKey, networks: Iterable[str] | None, expires_at: datetime | None) -> ApiKey:
+    """Limit a key to other networks (None: none), or let it end at another time. What it may do stays: that takes
+    another key. Raises ValidationError by field."""
+    key = _locked_key(actor, key)
+    before = _key_facts(key)
+    check_fields(
+        networks=lambda: setattr(key, "networks", checked_networks(networks)),
+        expires_at=lambda: _check_expiry(expires_at if expires_at != key.expires_at else None),
+    )
+    key.expires_at = expires_at
+    if (after := _key_facts(key)) != before:
+        _check_in_force(key)
+        key.save(update_fields=["networks", "expires_at"])
+        tell("api_key.changed", actor, key.agency, key, before=before, after=after)
+    return key
+
+
+@transaction.atomic
+def rotate_api_key(
+    *, actor: Actor, key: ApiKey, overlap: timedelta, expires_at: datetime | None = None, secret: str | None = None
+) -> tuple[ApiKey, str]:
+    """A new key under the name and the limits of this one, and its text: show it once.
+
+    `overlap`: how long the old one goes on, at most until its own end; none: it opens nothing from now on.
+    `expires_at`: when the new one ends; None: never. Raises ValidationError by field.
+    """
+    key = _locked_key(actor, key)
+    _check_in_force(key)
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        message = _("The old key goes on for up to %(days)s days.") % {"days": LONGEST_OVERLAP.days}
+        raise ValidationError({"overlap": ValidationError(message, code="too_long")})
+    text, now = keys.new_key() if secret is None else secret, timezone.now()
+    check_fields(expires_at=lambda: _check_expiry(expires_at), secret=lambda: _check_secret(text))
+    before, end = _key_facts(key), now + overlap
+    new = ApiKey(
+        agency=key.agency,
+        name=key.name,
+        prefix=keys.prefix_of(text),
+        secret_hash=keys.hash_of(text),
+        scopes=key.scopes,
+        counter_ids=key.counter_ids,
+        networks=key.networks,
+        expires_at=expires_at,
+        replaced_by=key,  # for this moment: a name is carried by one key alone
+    )
+    new.save()
+    key.replaced_by, key.expires_at = new, end if key.expires_at is None else min(key.expires_at, end)
+    key.save(update_fields=["replaced_by", "expires_at"])
+    new.replaced_by = None
+    new.save(update_fields=["replaced_by"])
+    tell("api_key.rotated", actor, key.agency, key, before=before, after=_key_facts(key))
+    tell("api_key.created", actor, key.agency, new, after=_key_facts(new))
+    return new, text
+
+
+@transaction.atomic
 def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
     """From now on the key opens nothing. It stays in the list, so that one sees what it was."""
-    require(actor=actor, right=Right.ADMINISTER, agency_id=key.agency_id)
-    key = ApiKey.objects.select_for_update(of=("self",)).select_related("agency").get(pk=key.pk)
+    key = _locked_key(actor, key)
     if key.revoked_at is None:
         before = _key_facts(key)
         key.revoked_at = timezone.now()
@@ -223,8 +291,28 @@ def choose_language(*, user: User, language: str) -> None:
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
 
 
+@transaction.atomic
+def require_second_step(*, actor: Actor, agency: Agency, of: str) -> Agency:
+    """Who has to log in with a second step to work in the agency: of SecondStepFor. Its owners decide."""
+    require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
+    if of not in SecondStepFor.values:
+        raise ValidationError({"of": ValidationError(_("Choose one of the list."), code="invalid_choice")})
+    agency = Agency.objects.select_for_update().get(pk=agency.pk)
+    before = _agency_facts(agency)
+    if agency.second_step_for != of:
+        agency.second_step_for = of
+        agency.save(update_fields=["second_step_for"])
+        tell("agency.second_step_required", actor, agency, agency, before=before, after=_agency_facts(agency))
+    return agency
+
+
 def _agency_facts(agency: Agency) -> Snapshot:
-    return {"slug": agency.slug, "name": agency.name, "is_active": agency.is_active}
+    return {
+        "slug": agency.slug,
+        "name": agency.name,
+        "is_active": agency.is_active,
+        "second_step_for": agency.second_step_for,
+    }
 
 
 def _person_facts(user: User) -> Snapshot:
@@ -241,6 +329,7 @@ def _key_facts(key: ApiKey) -> Snapshot:
         "prefix": key.prefix,
         "scopes": key.scopes,
         "counter_ids": key.counter_ids,
+        "networks": key.networks,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
@@ -251,6 +340,17 @@ def _locked(actor: Actor, member: Membership) -> Membership:
     require(actor=actor, right=Right.ADMINISTER, agency_id=member.agency_id)
     Agency.objects.select_for_update().get(pk=member.agency_id)
     return Membership.objects.select_related("agency", "user").get(pk=member.pk)
+
+
+def _locked_key(actor: Actor, key: ApiKey) -> ApiKey:
+    require(actor=actor, right=Right.ADMINISTER, agency_id=key.agency_id)
+    return ApiKey.objects.select_for_update(of=("self",)).select_related("agency").get(pk=key.pk)
+
+
+def _check_in_force(key: ApiKey) -> None:
+    if key.revoked_at is not None or key.replaced_by_id is not None:
+        message = _("This key is revoked or has been replaced already. Make a new one, or go to its successor.")
+        raise ValidationError(message, code="not_in_force")
 
 
 def _check_not_last_owner(member: Membership) -> None:
@@ -268,7 +368,7 @@ def _require_platform(actor: Actor) -> None:
 
 
 def _check_name_is_free(key: ApiKey) -> None:
-    if ApiKey.objects.filter(agency=key.agency, name=key.name, revoked_at=None).exists():
+    if ApiKey.objects.current().filter(agency=key.agency, name=key.name).exists():
         raise ValidationError(_("There is a key of this name already. Choose another name."), code="duplicate")
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import timedelta
 
-from axes.helpers import get_client_ip_address
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import transaction
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.agencies.access import agencies_of
 from apps.agencies.actor import Actor
+from apps.agencies.callers import address_of
 from apps.agencies.events import tell
 from apps.agencies.models import SignIn, User
 
@@ -37,6 +38,7 @@ def begun(*, request: HttpRequest, user: User, **_: object) -> None:
     """Somebody logs in. What is left of sessions that are no more goes."""
     SignIn.objects.filter(~Exists(Session.objects.filter(session_key=OuterRef("session_key"))), user=user).delete()
     _note(request, user)
+    request.let_in = user  # type: ignore[attr-defined]  # the middleware lets the browser be known for it
 
 
 def ended(*, request: HttpRequest, user: User | None, **_: object) -> None:
@@ -45,14 +47,27 @@ def ended(*, request: HttpRequest, user: User | None, **_: object) -> None:
         SignIn.objects.filter(session_key=request.session.session_key).delete()
 
 
-def seen(request: HttpRequest, user: User) -> None:
-    """Somebody is here. A query at most once in ten minutes for each process; one more where Django gave the session
-    another key, as it does with a new password."""
-    key = request.session.session_key
+def seen(request: HttpRequest, user: User) -> bool:
+    """Somebody is here; False where their login is over, as it was not used for long or began too long ago.
+
+    A query at most once in ten minutes for each process; more where it is over, or where Django gave the session
+    another key, as it does with a new password.
+    """
+    key, now = request.session.session_key, timezone.now()
     if not key or not cache.add(_cache_name(key), True, SEEN_EVERY.total_seconds()):
-        return
-    if not SignIn.objects.filter(session_key=key).update(seen_at=timezone.now(), ip=_address_of(request)):
-        _note(request, user)
+        return True
+    mine = SignIn.objects.filter(session_key=key)
+    good = mine.filter(
+        seen_at__gt=now - timedelta(hours=settings.SESSION_IDLE_HOURS),
+        began_at__gt=now - timedelta(days=settings.SESSION_DAYS),
+    )
+    if good.update(seen_at=now, ip=address_of(request)):
+        return True
+    if mine.exists():
+        cache.delete(_cache_name(key))
+        return False
+    _note(request, user)
+    return True
 
 
 @transaction.atomic
@@ -105,16 +120,11 @@ def _note(request: HttpRequest, user: User) -> None:
     facts = {
         "user_id": user.pk,
         "seen_at": timezone.now(),
-        "ip": _address_of(request),
+        "ip": address_of(request),
         "agent": request.headers.get("User-Agent", "").replace("\x00", "")[:300],
     }
     SignIn.objects.update_or_create(session_key=key, defaults=facts)
     cache.set(_cache_name(key), True, SEEN_EVERY.total_seconds())
-
-
-def _address_of(request: HttpRequest) -> str | None:
-    """As the lock-out of passwords sees it, behind a proxy too."""
-    return get_client_ip_address(request) or None
 
 
 def _cache_name(session_key: str) -> str:

@@ -5,7 +5,13 @@ from typing import Any
 
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.cache import patch_cache_control
@@ -15,8 +21,10 @@ from unfold.sites import UnfoldAdminSite
 from apps.agencies import panels
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.agencies.models import User
 from apps.agencies.panels import Found
 
+METHODS = ("GET", "HEAD", "POST")
 FEWEST_WRITTEN = 2
 MOST_WRITTEN = 200
 """Characters, of what the search everywhere is asked for."""
@@ -46,15 +54,27 @@ class GoalpostAdminSite(UnfoldAdminSite):
         guarded = super().admin_view(view, cacheable)
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method not in METHODS:
+                return HttpResponseNotAllowed(METHODS)  # Django's own pages would take it for a GET
             if request.user.is_authenticated and not self.has_permission(request):
                 if request.path == reverse("admin:logout"):
                     return self.logout(request)
                 return self.no_agency(request)
+            if self._must_go_to_second_step(request):
+                return HttpResponseRedirect(reverse("admin:second-step"))
             return guarded(request, *args, **kwargs)
 
         inner.__dict__.update(getattr(guarded, "__dict__", {}))
         inner.csrf_exempt = False  # type: ignore[attr-defined]
         return inner
+
+    def _must_go_to_second_step(self, request: HttpRequest) -> bool:
+        from apps.agencies import second_step
+
+        if not request.user.is_authenticated or not isinstance(request.user, User):
+            return False
+        open_ways = {reverse(f"admin:{name}") for name in ("second-step", "logout", "jsi18n")}
+        return request.path not in open_ways and second_step.is_lacking(request, request.user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and not self.has_permission(request):

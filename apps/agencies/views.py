@@ -19,7 +19,7 @@ from django.views import i18n
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from apps.agencies import invitations, services, switcher
+from apps.agencies import invitations, lockout, services, switcher
 from apps.agencies.forms import JoiningForm
 from apps.agencies.going_on import safe_next
 from apps.agencies.middleware import SESSION_KEY
@@ -54,6 +54,7 @@ class FirstPasswordView(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
         services.tell_password_chosen(user=form.user)
+        lockout.open_again(self.request, answer, form.user)
         return answer
 
     def get_form(self, form_class: Any = None) -> Any:

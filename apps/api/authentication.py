@@ -1,5 +1,6 @@
 """`Authorization: Bearer <api key>`: the key becomes the actor of the request (R11) and of all it writes (R12)."""
 
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -7,9 +8,36 @@ from rest_framework.request import Request
 
 from apps.agencies.access import actor_for_key
 from apps.agencies.actor import Actor
-from apps.agencies.keys import authenticate_key
+from apps.agencies.callers import address_of
+from apps.agencies.key_models import Shut
+from apps.agencies.keys import KeyRefused, admit
 from apps.agencies.models import ApiKey
+from apps.api.problems import Problem
 from apps.audit import trace
+
+_SHUT = {
+    Shut.REVOKED: ("revoked_key", _("This key was revoked.")),
+    Shut.REPLACED: ("replaced_key", _("A newer key of the same name has taken the place of this one.")),
+    Shut.EXPIRED: ("expired_key", _("This key has expired.")),
+    Shut.CLOSED: ("closed_agency", _("The agency of this key is closed.")),
+}
+
+
+def admitted(request: HttpRequest, text: str) -> ApiKey:
+    """The key that this text is, for the caller of this request. Raises AuthenticationFailed (401), and a Problem (403)
+    where the key may not be used from there: only who has the right key gets to know more than that it is none."""
+    address = address_of(request)
+    try:
+        return admit(text, address=address)
+    except KeyRefused as refusal:
+        if refusal.why is None:
+            raise AuthenticationFailed(_("This key is unknown."), code="bad_key") from None
+        if refusal.why is Shut.OUTSIDE:
+            message = _("This key may not be used from the address %(address)s.") % {"address": address or "?"}
+            next_step = _("Ask the owner of the agency to add this address to the key's networks.")
+            raise Problem(status=403, code="wrong_network", message=message, next_step=next_step) from None
+        code, message = _SHUT[refusal.why]
+        raise AuthenticationFailed(message, code=code) from None
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -21,9 +49,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         if scheme.lower() != "bearer" or not space:
             raise AuthenticationFailed(_("The header must read “Authorization: Bearer <key>”."), code="bad_scheme")
-        key = authenticate_key(text.strip())
-        if key is None:
-            raise AuthenticationFailed(_("This key is unknown, expired or revoked."), code="bad_key")
+        key = admitted(request._request, text.strip())
         actor = actor_for_key(key)
         trace.set_actor(actor)
         request._request.actor = actor  # type: ignore[attr-defined]

@@ -1,14 +1,13 @@
 """Gives every request its id and its trace (R12)."""
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 
-from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from apps.agencies.access import actor_of
+from apps.agencies.callers import address_of
 from apps.agencies.ids import uuid7
 from apps.audit import trace
 
@@ -56,14 +55,3 @@ def _within(context: Context, parts: Iterator[bytes]) -> Iterator[bytes]:
     end = object()
     while (part := context.run(next, parts, end)) is not end:
         yield part  # type: ignore[misc]
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """The caller's address. Behind a proxy (BEHIND_PROXY) the last in X-Forwarded-For: the proxy wrote that one."""
-    text = request.META.get("REMOTE_ADDR", "")
-    if settings.SECURE_PROXY_SSL_HEADER and "X-Forwarded-For" in request.headers:
-        text = request.headers["X-Forwarded-For"].rpartition(",")[2].strip()
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None

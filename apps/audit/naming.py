@@ -30,8 +30,12 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "alert_channel.deleted": _("Alert channel deleted"),
     "alert_channel.secret_renewed": _("Alert channel's secret renewed"),
     "alert_rules.changed": _("Alert rules changed"),
+    "agency.second_step_required": _("Requirement of the second step changed"),
+    "api_key.changed": _("API key limited anew"),
     "api_key.created": _("API key created"),
     "api_key.revoked": _("API key revoked"),
+    "api_key.rotated": _("API key replaced by a new secret"),
+    "api_key.turned_away": _("API key turned away"),
     "audit.exported": _("Audit log exported"),  # of entries that are older than "list.exported"
     "audit.verified": _("Audit log checked"),
     "change.given_up": _("Held status rejected by hand"),

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.audit import trace
-from apps.counters.addresses import address_of
+from apps.counters.addresses import address_of, reach_of
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.leave import Bounds, Leave, Way
 from apps.counters.models import AccountState, ApiCall, Counter, MetricaAccount
@@ -129,6 +129,7 @@ def metrica_client(
     )
     return MetricaClient(
         base_url=address_of(account),
+        may_reach=reach_of(account),
         token=token,
         recorder=recorder,
         timeout=bounds.step,

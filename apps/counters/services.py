@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.models import Agency
 from apps.audit.services import record, snapshot
 from apps.counters import schedule as schedules
+from apps.counters.addresses import checked_address
 from apps.counters.encryption import encrypt
 from apps.counters.events import counter_changed
 from apps.counters.expiry import renew_at
@@ -81,7 +82,7 @@ def connect_account(
     former = caller_of(account) if account else None
     account = account or MetricaAccount(agency=agency, login=login)
     account.token_encrypted = encrypt(token)
-    account.base_url = base_url.rstrip("/")
+    account.base_url = checked_address(base_url)
     account.state = AccountState.CONNECTED
     account.state_reason = ""
     account.token_expires_at = expires_at
@@ -119,7 +120,7 @@ def _take_consent(account: MetricaAccount, consent: Consent | None) -> None:
 def update_account(*, account: MetricaAccount, login: str, base_url: str) -> MetricaAccount:
     """Correct what can be corrected without a new token."""
     before, former = snapshot(account, ACCOUNT_FIELDS), caller_of(account)
-    account.login, account.base_url = login.strip(), base_url.rstrip("/")
+    account.login, account.base_url = login.strip(), checked_address(base_url)
     account.full_clean(exclude=["token_encrypted"])
     account.save(update_fields=["login", "base_url"])
     after = snapshot(account, ACCOUNT_FIELDS)

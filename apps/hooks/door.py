@@ -26,7 +26,7 @@ from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.hooks.networks import Address, may_be_reached
+from apps.agencies.outgoing import Address, may_be_reached
 from apps.metrica.errors import seconds_to_wait
 
 USER_AGENT = "Goalpost-Webhooks/1"

@@ -13,6 +13,7 @@ from apps.metrica.endpoints.management import Management
 from apps.metrica.endpoints.reports import Reports
 from apps.metrica.endpoints.schema import Schema
 from apps.metrica.endpoints.uploads import Uploads
+from apps.metrica.guarded import Reach
 from apps.metrica.ledger import Exchange, Recorder
 from apps.metrica.reports import Dimension, Report, ReportRow
 from apps.metrica.schema import Attribute, AttributeLists, OrderStatus, Product, TypeInfo
@@ -46,6 +47,9 @@ class MetricaClient(Uploads, Schema, Management, Reports):
     `timeout`: seconds for each single step (connecting, a write, a wait for bytes). `total_timeout`: seconds for a
     whole call, None for no bound; a server that sends its answer drop by drop can stretch it by one step.
 
+    `may_reach`: asked of each address that the base URL's name means, before one of them is connected to; None: all may
+    be, for a base URL that is trusted.
+
     Nothing is retried here but connecting, once: what to repeat, and when, is decided by who knows what an upload
     holds. Redirects are not followed.
     """
@@ -59,6 +63,7 @@ class MetricaClient(Uploads, Schema, Management, Reports):
         timeout: float = 60.0,
         total_timeout: float | None = None,
         user_agent: str = "Goalpost/0.1",
+        may_reach: Reach | None = None,
     ) -> None:
         self._transport = Transport(
             base_url=base_url,
@@ -67,6 +72,7 @@ class MetricaClient(Uploads, Schema, Management, Reports):
             timeout=timeout,
             total_timeout=total_timeout,
             user_agent=user_agent,
+            may_reach=may_reach,
         )
 
     def __repr__(self) -> str:

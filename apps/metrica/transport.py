@@ -15,12 +15,14 @@ from functools import lru_cache
 from ssl import SSLContext
 from typing import TypeVar
 
+import httpcore
 import httpx
 
 from apps.metrica import catalogue
 from apps.metrica.bodies import Body
 from apps.metrica.errors import Effect, error_from_answer, parsed_json
 from apps.metrica.exceptions import MetricaError
+from apps.metrica.guarded import GuardedBackend, Reach
 from apps.metrica.ledger import (
     MAX_EXCERPT_CHARACTERS,
     MAX_RESPONSE_CHARACTERS,
@@ -95,6 +97,7 @@ class Transport:
         timeout: float,
         total_timeout: float | None,
         user_agent: str,
+        may_reach: Reach | None = None,
     ) -> None:
         self.base_url = _checked_url(base_url)
         self.server_date: datetime | None = None  # of the newest answer, as the server's own clock told it
@@ -105,9 +108,7 @@ class Transport:
         self._http = httpx.Client(
             # A connection that was kept may have died unnoticed, which would make an upload's outcome unknown for
             # nothing. So each call has its own; connecting, and only that, is tried twice.
-            transport=httpx.HTTPTransport(
-                verify=_tls(), retries=1, limits=httpx.Limits(max_connections=1, max_keepalive_connections=0)
-            ),
+            transport=_Connecting(may_reach),
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
@@ -247,6 +248,22 @@ class Transport:
         exchange.outcome = outcome
         exchange.error_code = error_code
         self._recorder.finished(exchange)
+
+
+class _Connecting(httpx.HTTPTransport):
+    """httpx lets nobody choose how a connection comes about, so the pool that does it is put in place of its own."""
+
+    def __init__(self, may_reach: Reach | None) -> None:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+        super().__init__(verify=_tls(), retries=1, limits=limits)
+        if may_reach is not None:
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=_tls(),
+                max_connections=limits.max_connections,
+                max_keepalive_connections=limits.max_keepalive_connections,
+                retries=1,
+                network_backend=GuardedBackend(may_reach),
+            )
 
 
 _CONNECTION_PROBLEMS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, zlib.error, _Broken)

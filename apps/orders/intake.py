@@ -18,6 +18,7 @@ from django.db import IntegrityError, OperationalError, connection, reset_querie
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.agencies import key_uses
 from apps.audit import trace
 from apps.audit.services import record
 from apps.counters.attributes import Declared
@@ -68,16 +69,41 @@ def accept(
     Unknown fields are ignored, and told as a warning at the first row of the call that has them.
     """
 
+    results = _taken(
+        counter=counter,
+        rows=rows,
+        source=source,
+        actor_label=actor_label,
+        now=now,
+        chunk_size=chunk_size,
+        atomic=atomic,
+        dry_run=dry_run,
+        beside=beside,
+        merge=merge,
+    )
+    yield from results if dry_run else _counted(results)
+
+
+def _counted(results: Iterator[RowResult]) -> Iterator[RowResult]:
+    """The results as they come; how many rows an API key brought is noted."""
+    accepted = refused = 0
+    try:
+        for result in results:
+            if result.result == "rejected":
+                refused += 1
+            else:
+                accepted += 1
+            yield result
+    finally:
+        key_uses.note_rows(trace.current().actor, accepted=accepted, refused=refused)
+
+
+def _taken(
+    *, counter: Counter, rows: Iterable[Any], chunk_size: int, atomic: bool, merge: Merge, **options: Any
+) -> Iterator[RowResult]:
     def call() -> _Call:
-        return _Call(
-            reader=reader_for(counter, now=now, merge=merge),
-            counter=counter,
-            source=source,
-            actor_label=actor_label,
-            now=now,
-            dry_run=dry_run,
-            beside=beside,
-        )
+        reader = reader_for(counter, now=options["now"], merge=merge)
+        return _Call(reader=reader, counter=counter, **options)
 
     if not atomic:
         yield from call().run(rows, chunk_size)

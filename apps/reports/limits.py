@@ -6,7 +6,7 @@ from typing import Final
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from apps.audit.middleware import address_of
+from apps.agencies.callers import address_of
 
 A_MINUTE: Final = 120
 """Of each web process; with REDIS_URL of all together. A secret has 256 bits, so this keeps load away, not luck."""

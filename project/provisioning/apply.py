@@ -10,10 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.agencies.actor import Actor
-from apps.agencies.keys import authenticate_key
+from apps.agencies.keys import find as find_key
 from apps.agencies.models import Agency, ApiKey, Membership, Role
+from apps.agencies.networks import checked_networks
 from apps.agencies.services import (
     add_member,
+    change_api_key,
     change_member,
     create_agency,
     create_api_key,
@@ -182,14 +184,22 @@ def _sorted(numbers: list[int] | None) -> list[int] | None:
     return None if numbers is None else sorted(numbers)
 
 
+def _told(networks: list[str] | None) -> str:
+    return "anywhere" if networks is None else ", ".join(networks)
+
+
 def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
     place = f"{agency.slug}: API key {entry.name}"
     with _at(place):
-        known = ApiKey.objects.filter(agency=agency, name=entry.name, revoked_at=None).first()
+        known = ApiKey.objects.current().filter(agency=agency, name=entry.name).first()
+        networks = checked_networks(entry.networks)
         if known is not None:
-            same = entry.secret is None or authenticate_key(entry.secret) == known
+            same = entry.secret is None or find_key(entry.secret) == known
             limits = None if entry.counters is None else sorted(entry.counters)
             if same and set(known.scopes) == set(entry.scopes) and _sorted(known.counter_ids) == limits:
+                if known.networks != networks:
+                    change_api_key(actor=_actor(), key=known, networks=networks, expires_at=known.expires_at)
+                    yield Difference("~", f"{place}: networks {_told(known.networks)} → {_told(networks)}")
                 return
             if same and entry.secret is not None:
                 problem = "its rights differ, and the same secret cannot be given to another key. Set a new secret."
@@ -202,6 +212,7 @@ def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
             name=entry.name,
             scopes=entry.scopes,
             counter_ids=entry.counters,
+            networks=networks,
             expires_at=expires,
             secret=entry.secret,
         )

@@ -31,6 +31,7 @@ class Key:
     scopes: tuple[str, ...]
     secret: str | None
     counters: tuple[int, ...] | None
+    networks: tuple[str, ...] | None
     expires: date | None
 
 
@@ -184,6 +185,7 @@ def _key(table: _Table, environment: Mapping[str, str]) -> Key:
         scopes=scopes,
         secret=table.secret("secret_env", environment),
         counters=None if counters is None else tuple(counters),
+        networks=table.text_list("networks"),
         expires=table.take("expires", date),
     )
     table.finish()

@@ -117,7 +117,7 @@ def test_log_lines_carry_the_same_id(client: Client, caplog: pytest.LogCaptureFi
     ],
 )
 def test_the_callers_address(rf: RequestFactory, settings, behind_proxy: bool, meta: dict, address: str | None):
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if behind_proxy else None
+    settings.BEHIND_PROXY = behind_proxy
     assert address_of(rf.get("/", **meta)) == address
 
 

@@ -108,6 +108,8 @@ def _environment(*, database_url: str, directory: Path) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "DEBUG": "off",
         "SANDBOX": "on",
+        "OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "OUTGOING_PLAIN_HTTP": "on",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),

@@ -63,6 +63,8 @@ def environment(directory: Path, database_url: str, sandbox_url: str) -> dict[st
     return {
         "DEBUG": "off",
         "SANDBOX": "off",
+        "OUTGOING_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "OUTGOING_PLAIN_HTTP": "on",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),

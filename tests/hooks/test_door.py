@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
 
+from apps.agencies.outgoing import may_be_reached
 from apps.hooks import door
 from apps.hooks.door import DoorClosed, NotReached
-from apps.hooks.networks import may_be_reached
 from tests.hooks.receiver import Receiver
 
 

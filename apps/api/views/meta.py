@@ -6,7 +6,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_page
 from django.views.decorators.vary import vary_on_headers
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,8 +29,8 @@ class SchemaView(SpectacularAPIView):
     permission_classes: list[Any] = []
 
 
-class DocsView(SpectacularSwaggerView):
-    """GET docs/: everything that the page loads comes from here."""
+class DocsView(SpectacularSwaggerSplitView):
+    """GET docs/: everything that the page loads comes from here, its script too, in a file of its own."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest
@@ -40,8 +39,8 @@ ADDRESS_HELP = _("Left empty: Yandex Metrica itself. Another address is for the 
 
 
 def may_set_address(request: HttpRequest) -> bool:
-    """An address of one's own would get the token: only where there is a sandbox, and for the platform's staff."""
-    return settings.SANDBOX or actor_of(request).platform
+    """An address of one's own would get the token, and is called from within: for the platform's staff alone."""
+    return actor_of(request).platform
 
 
 class TokenFields(forms.Form):

@@ -25,15 +25,13 @@ class Command(TracedCommand):
         parser.add_argument(
             "--counter", nargs="+", type=int, metavar="ID", help="only these counters (Metrica's numbers)"
         )
+        parser.add_argument("--network", nargs="+", metavar="CIDR", help="only from there, for example 192.0.2.0/24")
         parser.add_argument(
-            "--expires", type=_moment, metavar="DATE", help="YYYY-MM-DD: its last day; or a time with offset"
+            "--expires", type=moment, metavar="DATE", help="YYYY-MM-DD: its last day; or a time with offset"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        agency = Agency.objects.filter(slug=options["agency"]).first()
-        if agency is None:
-            known = ", ".join(Agency.objects.order_by("slug").values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no agency {options['agency']!r}. There are: {known}.", returncode=2)
+        agency = agency_by(options["agency"])
         try:
             key, text = services.create_api_key(
                 actor=trace.current().actor,
@@ -41,15 +39,25 @@ class Command(TracedCommand):
                 name=options["name"],
                 scopes=options["scope"],
                 counter_ids=options["counter"],
+                networks=options["network"],
                 expires_at=options["expires"],
             )
         except ValidationError as error:
-            raise CommandError(_in_words(error), returncode=2) from error
+            raise CommandError(in_words(error), returncode=2) from error
         self.stderr.write(f"Key {key.name} of {agency.slug}; it is kept nowhere, copy it now:")
         self.stdout.write(text)
 
 
-def _moment(text: str) -> datetime:
+def agency_by(slug: str) -> Agency:
+    """The agency of this short name. Raises CommandError."""
+    agency = Agency.objects.filter(slug=slug).first()
+    if agency is None:
+        known = ", ".join(Agency.objects.order_by("slug").values_list("slug", flat=True)) or "none yet"
+        raise CommandError(f"There is no agency {slug!r}. There are: {known}.", returncode=2)
+    return agency
+
+
+def moment(text: str) -> datetime:
     """The end of the day where a day is given, the platform's zone where no offset is."""
     try:
         day: date | None = parse_date(text)
@@ -61,8 +69,9 @@ def _moment(text: str) -> datetime:
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
-def _in_words(error: ValidationError) -> str:
+def in_words(error: ValidationError) -> str:
     options = {"name": "--name", "scopes": "--scope", "counter_ids": "--counter", "expires_at": "--expires"}
+    options |= {"networks": "--network", "overlap": "--overlap"}
     lines = []
     for field, messages in error.message_dict.items():
         option = options.get(field)

@@ -65,7 +65,7 @@ from tests.admin.access.world import Place, World
 
 OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     Agency: lambda place: place.agency,
-    ApiKey: lambda place: ApiKey.objects.get(agency=place.agency),
+    ApiKey: lambda place: ApiKey.objects.get(agency=place.agency, name=f"{place.mark} key"),
     Invitation: lambda place: Invitation.objects.get(agency=place.agency),
     Membership: lambda place: place.analyst.memberships.get(),
     User: lambda place: User.objects.get(pk=place.analyst.pk),
@@ -81,7 +81,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     Goal: lambda place: Goal.objects.get(counter=place.counter),
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Delivery: lambda place: Delivery.objects.filter(event__counter=place.counter).first(),
-    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency),
+    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency, name=f"{place.mark} webhook"),
     ReceivedUpload: lambda place: ReceivedUpload.objects.get(counter=place.counter),
     ImportJob: lambda place: ImportJob.objects.get(counter=place.counter),
     HeldChange: lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
@@ -240,10 +240,14 @@ ADDRESSES: dict[str, Line] = {
     # -- the agency, its people and keys --
     **pages("agencies_membership", **WHOLE_FORM, change=ADMINISTER_WHOLE, delete=ADMINISTER_WHOLE),
     **dialogs("agencies_membership", "password_link", "second_step_off"),
+    "agencies_membership_requirement": Line(OWNERS, OWNERS, data={"of": ""}),
     **pages("agencies_invitation", **WHOLE_FORM, add=OWNERS, change=NEVER_WHOLE, delete=NEVER_WHOLE),
     **dialogs("agencies_invitation", "send_again", "withdraw"),
-    **pages("agencies_apikey", **WHOLE_FORM, add=OWNERS, change=NEVER_WHOLE, delete=NEVER_WHOLE),
+    **pages("agencies_apikey", **WHOLE_FORM, add=OWNERS, change=ADMINISTER_WHOLE, delete=NEVER_WHOLE),
     **dialogs("agencies_apikey", "revoke"),
+    "agencies_apikey_rotate": Line(
+        *(ADMINISTER_WHOLE.but(manager=FORBIDDEN, inside=FORBIDDEN, outside=FORBIDDEN),) * 2
+    ),
     # -- the platform --
     **pages(
         "agencies_agency",
