@@ -37,6 +37,9 @@ SECRET_KEY = require(
     hint="Write SECRET_KEY=<50 random characters>; `make key` prints one.",
 )
 ENCRYPTION_KEYS = encryption_keys(text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_key=SECRET_KEY)
+# Whether what people are found by (ClientIDs, e-mails, phones, their hashes) lies sealed in the database. Both ways are
+# always read; what was written before the switch is rewritten by `manage.py rotate_keys`.
+ENCRYPT_IDENTIFIERS = setting("ENCRYPT_IDENTIFIERS", bool, not DEBUG)
 ALLOWED_HOSTS = setting("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = setting("CSRF_TRUSTED_ORIGINS", list, [])
 SANDBOX = setting("SANDBOX", bool, False)

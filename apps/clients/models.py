@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.clients.words import AfterFirstWord
 from apps.counters.models import Counter
+from apps.counters.sealed_fields import SealedJSONField
 
 
 class ClientQuerySet(TenantQuerySet["Client"]):
@@ -36,7 +37,7 @@ class Client(models.Model):
     uniq_id = models.CharField(_("client id"), max_length=255)
     name = models.CharField(_("name"), max_length=255, blank=True)
     # {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": [...], "phones_md5": [...]}, normalised
-    identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    identifiers = SealedJSONField(_("identifiers"), default=dict, blank=True)
     # {"age": "41", "cities": ["Perm", "Omsk"]}: values as Metrica takes them, see counters.attributes
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

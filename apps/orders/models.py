@@ -11,6 +11,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.clients.models import Client
 from apps.counters.models import Counter, DeliveryPolicy
+from apps.counters.sealed_fields import SealedJSONField
 from apps.metrica import rules
 
 GIVEN_UP = "given_up"
@@ -86,7 +87,7 @@ class Order(models.Model):
     create_date_time = models.DateTimeField(_("created in the CRM"))
     create_date_only = models.BooleanField(default=False, editable=False)  # the CRM gave a date without a time
     # The order's own, normalised, by kind: {"client_ids": [...], "emails": [...], "phones": [...], …}
-    identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    identifiers = SealedJSONField(_("identifiers"), default=dict, blank=True)
     order_status = models.CharField(_("status"), max_length=255)
     status_date_time = models.DateTimeField(_("status since"))
     current_change = models.ForeignKey(
