@@ -90,6 +90,8 @@ class Contact(models.Model):
     """That an order told an identifier which it, or its client, did not have before; see `clients.contacts`."""
 
     digest = models.BigIntegerField()
+    # False: of before there was an IndexKey. A database default, for whoever writes with an older version.
+    keyed = models.BooleanField(default=True, db_default=False, editable=False)
     counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     order_key = models.BigIntegerField(db_index=True)  # plain: clients know nothing of orders
     client = models.ForeignKey(
@@ -106,3 +108,20 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest:x}"
+
+
+class IndexKey(models.Model):
+    """The installation's key of the look-up of people, one row; see `clients.blind`."""
+
+    key_encrypted = models.TextField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # How far the lines of before the key have been keyed, and since when all are.
+    keyed_up_to = models.BigIntegerField(default=0, editable=False)
+    completed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("key of the look-up")
+        verbose_name_plural = _("keys of the look-up")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django_q.models import Task
 
 from apps.audit import chain
+from apps.clients import blind
 from apps.clients.models import Client
 from apps.counters import schedule
 from apps.counters import tasks as account_tasks
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 QUEUE_RECORDS_KEPT = timedelta(days=7)
 AUDIT_ENTRIES_A_TICK = 20_000
+CONTACTS_A_TICK = 50_000
 TURNS_AT_ONCE = 100
 
 
@@ -56,6 +58,7 @@ def tick() -> None:
         bring_up_jobs,
         renew_tokens,
         seal_audit,
+        key_contacts,
         keep_house,
         tell_others,
     )
@@ -160,6 +163,11 @@ def renew_tokens() -> int:
 
 def seal_audit() -> None:
     chain.seal(limit=AUDIT_ENTRIES_A_TICK)
+
+
+def key_contacts() -> None:
+    """Lines of the look-up of people that are older than its key. No query once there are none."""
+    blind.rekey(limit=CONTACTS_A_TICK)
 
 
 def keep_house() -> None:
