@@ -17,6 +17,7 @@ from project.env import (
     one_of,
     redis_address,
     require,
+    secret_fallbacks,
     setting,
     time_zone,
     web_address,
@@ -36,7 +37,11 @@ SECRET_KEY = require(
     debug=DEBUG,
     hint="Write SECRET_KEY=<50 random characters>; `make key` prints one.",
 )
-ENCRYPTION_KEYS = encryption_keys(text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_key=SECRET_KEY)
+# Former ones: what they signed (sessions, links, messages in the queue) is good until they are taken out.
+SECRET_KEY_FALLBACKS = secret_fallbacks(setting("SECRET_KEY_FALLBACKS", list, []), current=SECRET_KEY, debug=DEBUG)
+ENCRYPTION_KEYS = encryption_keys(
+    text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_keys=[SECRET_KEY, *SECRET_KEY_FALLBACKS]
+)
 # Whether what people are found by (ClientIDs, e-mails, phones, their hashes) lies sealed in the database. Both ways are
 # always read; what was written before the switch is rewritten by `manage.py rotate_keys`.
 ENCRYPT_IDENTIFIERS = setting("ENCRYPT_IDENTIFIERS", bool, not DEBUG)

@@ -65,6 +65,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "invitation.sent": _("Invitation sent"),
     "invitation.sent_again": _("Invitation sent again"),
     "invitation.withdrawn": _("Invitation withdrawn"),
+    "keys.rotated": _("Encryption keys rotated"),
     "list.export_begun": _("List begun to be exported"),
     "list.exported": _("List exported"),
     "member.added": _("Person added"),

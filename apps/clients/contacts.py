@@ -1,9 +1,9 @@
 """The look-up of people: which order first told an e-mail, a phone or a ClientID, and of which client.
 
 Only digests are kept, eight bytes each, so that one index serves all kinds on every database, and so that who knows a
-value is found by its hash as well. They are keyed (see `blind`): who has the database alone cannot try which phone gives
-which digest. They are written beside orders and clients, in the same transaction, when a value is new to them; whoever
-has the value already needs no further line.
+value is found by its hash as well. They are keyed (see `blind`): who has the database alone cannot try which phone
+gives which digest. They are written beside orders and clients, in the same transaction, when a value is new to them;
+whoever has the value already needs no further line.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 The column stays JSON. What is sealed is an object like the plain one: the same keys, so that SQL can still ask which
 kinds a row has, and in place of their values the whole, sealed:
-{"emails": ["*"], "phones": ["*"], "sealed": "gp1.…"}. Plain and sealed rows are read alike, so ENCRYPT_IDENTIFIERS may be
-switched at any time; `manage.py rotate_keys` then rewrites what is there.
+{"emails": ["*"], "phones": ["*"], "sealed": "gp1.…"}. Plain and sealed rows are read alike, so ENCRYPT_IDENTIFIERS may
+be switched at any time; `manage.py rotate_keys` then rewrites what is there.
 """
 
 import json

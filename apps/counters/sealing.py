@@ -1,7 +1,7 @@
 """Personal values at rest: AES-256-GCM under keys derived from ENCRYPTION_KEYS.
 
-Secrets are few and go through Fernet (`encryption`); what people are found by comes by the thousand a second, so this is
-the fast way: the first key seals, all open, and each sealed text names its key. `place` is bound to it as well (the
+Secrets are few and go through Fernet (`encryption`); what people are found by comes by the thousand a second, so this
+is the fast way: the first key seals, all open, and each sealed text names its key. `place` is bound to it as well (the
 table and column), so that a sealed value copied into another column does not open there. The row is not: COPY and
 UPDATE take columns, whose values do not know their row's counter.
 """

@@ -135,5 +135,3 @@ def test_the_key_outlives_a_rotation_of_encryption_keys(counter: Counter, settin
         blind.key()
     settings.ENCRYPTION_KEYS = [second, first]
     blind.forget()
-
-

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -39,7 +38,7 @@ from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
-from apps.imports import services
+from apps.imports import files, services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
 from apps.imports.columns import report_width
 from apps.imports.models import FileKind, ImportJob, ImportState, ReportPart
@@ -352,13 +351,13 @@ def _report(job: ImportJob) -> Iterator[bytes]:
 
     yield b"\xef\xbb\xbf" + keyed(_head(job))
     for body in ReportPart.objects.filter(job=job).order_by("first_line").values_list("body", flat=True).iterator(20):
-        yield keyed(zlib.decompress(bytes(body)).decode())
+        yield keyed(files.report_of(body))
 
 
 def _first_problems(job: ImportJob) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for part in ReportPart.objects.filter(job=job).order_by("first_line")[:SHOWN_PROBLEMS]:
-        text = zlib.decompress(bytes(part.body)).decode()
+        text = files.report_of(part.body)
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter):
             found.append(
                 {"line": row[0], "column": row[1], "code": row[2], "reason": row[3], "cells": list(map(bare, row[4:]))}
