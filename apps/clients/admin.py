@@ -17,6 +17,7 @@ from apps.agencies.actor import Right
 from apps.agencies.changelists import few, search_cut
 from apps.agencies.exporting import Cell
 from apps.clients import contacts, search
+from apps.clients.masking import shown
 from apps.clients.models import Client
 from apps.clients.panels import client_panels
 from apps.counters.templatetags.goalpost import moment
@@ -54,7 +55,7 @@ QUALITY = {kind: _SURE if kind == "client_ids" else _LIKELY for kind in KIND_LAB
 
 @dataclass(frozen=True, slots=True)
 class IdentifierRow:
-    """One identifier as pages draw it."""
+    """One identifier as pages draw it, masked for those who only read."""
 
     kind: str
     label: Any
@@ -63,19 +64,20 @@ class IdentifierRow:
     tone: str
     quality: Any
     why: Any
+    known: str  # the value itself, which is not drawn
 
 
 def identifier_rows(identifiers: Mapping[str, Sequence[str]]) -> list[IdentifierRow]:
     """The surest kind first."""
     return [
-        IdentifierRow(kind, label, KIND_ICONS[kind], value, *QUALITY[kind])
+        IdentifierRow(kind, label, KIND_ICONS[kind], shown(kind, value), *QUALITY[kind], known=value)
         for kind, label in KIND_LABELS.items()
         for value in identifiers.get(kind) or ()
     ]
 
 
 def _values_of(kind: str, label: Any) -> Cell:
-    return Cell(label, lambda client: client.identifiers.get(kind))
+    return Cell(label, lambda client: [shown(kind, value) for value in client.identifiers.get(kind) or ()])
 
 
 class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):

@@ -82,6 +82,11 @@ class Client(models.Model):
         return self.name or self.uniq_id
 
     @property
+    def audit_label(self) -> str:
+        """In the audit log, which outlives an erasure."""
+        return f"#{self.pk}"
+
+    @property
     def is_due(self) -> bool:
         return self.revision > self.settled_revision
 

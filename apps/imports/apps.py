@@ -8,6 +8,9 @@ class ImportsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.counters.rotation import sealed_bytes
+        from apps.imports.blanking import blank
         from apps.imports.models import ImportJob, ReportPart
+        from apps.orders import erasing
 
+        erasing.parts["imports"] = blank
         sealed_bytes.extend([(ImportJob, "sample"), (ReportPart, "body")])

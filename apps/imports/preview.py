@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.clients.masking import shown, shown_text
 from apps.counters.attributes import Declared
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import money
@@ -115,7 +116,7 @@ def _line(
     for column, at in columns:
         name = field_of(column)
         raw = record.cells[at].strip()
-        text = raw if row is None else _stored(row, name, raw, counter)
+        text = shown_text(raw) if row is None else _stored(row, name, raw, counter)
         cells.append(Cell(header[at].strip(), text, _of(result.errors, name), _of(result.warnings, name)))
     notes = [str(one.message) for one in (*result.errors, *result.warnings) if one.field not in fields]
     meaning = resolver.meaning(row.order_status) if row is not None else None
@@ -134,7 +135,7 @@ def _stored(row: OrderRow, name: str, raw: str, counter: Counter) -> str:
     if name == "status_date_time":
         return _moment(row.happened, zone, row.happened_until is not None) if row.happened is not None else "—"
     if name in IDENTIFIER_KINDS:
-        return ", ".join(row.identifiers.get(name, [])) or "—"
+        return ", ".join(shown(name, value) for value in row.identifiers.get(name, [])) or "—"
     if name in ("revenue", "cost"):
         return money(row.state.get(name), currency)
     if name == "goals":

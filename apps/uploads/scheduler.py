@@ -18,7 +18,7 @@ from apps.counters import schedule
 from apps.counters import tasks as account_tasks
 from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
-from apps.orders import holds
+from apps.orders import erasing, holds
 from apps.orders.models import Delivery, Order, StatusChange
 from apps.uploads import heartbeats, queueing, saving, tallies
 from apps.uploads.events import ticked
@@ -59,6 +59,7 @@ def tick() -> None:
         renew_tokens,
         seal_audit,
         key_contacts,
+        go_on_with_erasures,
         keep_house,
         tell_others,
     )
@@ -168,6 +169,11 @@ def seal_audit() -> None:
 def key_contacts() -> None:
     """Lines of the look-up of people that are older than its key. No query once there are none."""
     blind.rekey(limit=CONTACTS_A_TICK)
+
+
+def go_on_with_erasures() -> None:
+    """Kept files of clients that were erased; last but one, as it may take its time."""
+    erasing.go_on()
 
 
 def keep_house() -> None:

@@ -31,6 +31,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.cells import bare
 from apps.agencies.exporting import Cell
+from apps.clients.masking import may_see_identifiers, shown_text
 from apps.counters.leaving import leaves, sends_by_itself
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
@@ -261,6 +262,8 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         job: ImportJob = self.get_or_404(request, object_id)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not may_see_identifiers(actor_of(request)):
+            raise PermissionDenied
         if not job.report_parts.exists():
             raise Http404
         response = StreamingHttpResponse(_report(job), content_type="text/csv; charset=utf-8")
@@ -360,7 +363,13 @@ def _first_problems(job: ImportJob) -> list[dict[str, Any]]:
         text = files.report_of(part.body)
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter):
             found.append(
-                {"line": row[0], "column": row[1], "code": row[2], "reason": row[3], "cells": list(map(bare, row[4:]))}
+                {
+                    "line": row[0],
+                    "column": row[1],
+                    "code": row[2],
+                    "reason": row[3],
+                    "cells": [shown_text(bare(cell)) for cell in row[4:]],
+                }
             )
             if len(found) == SHOWN_PROBLEMS:
                 return found

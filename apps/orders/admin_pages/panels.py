@@ -90,6 +90,6 @@ def identifiers_of_client(request: HttpRequest, client: Client) -> str:
     rows = [
         {"row": row, "order": orders.get(order), "at": at}
         for row in identifier_rows(client.identifiers)
-        for order, at in [origins.get((row.kind, row.value), (0, None))]
+        for order, at in [origins.get((row.kind, row.known), (0, None))]
     ]
     return render_to_string("admin/orders/client_identifiers.html", {"rows": rows, "client": client}, request=request)

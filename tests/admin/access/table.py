@@ -288,12 +288,12 @@ ADDRESSES: dict[str, Line] = {
     # -- uploads and imports --
     **pages("uploads_uploadjob", **COUNTER_PAGE),
     **acts("uploads_uploadjob", OPERATE, "cancel", "retry", "retry_rejected"),
-    "uploads_uploadjob_file": Line(READ, NO_WAY),
+    "uploads_uploadjob_file": Line(OPERATE, NO_WAY),
     "uploads_uploadjob_dry_run": Line(READ, NO_WAY),
-    "uploads_uploadjob_dry_run_file": Line(READ, NO_WAY),
+    "uploads_uploadjob_dry_run_file": Line(OPERATE, NO_WAY),
     **pages("imports_importjob", **COUNTER_PAGE, add=OPERATORS),
     **acts("imports_importjob", OPERATE, "columns", "cancel", "discard"),
-    "imports_importjob_report": Line(READ, ONLY_READ),
+    "imports_importjob_report": Line(OPERATE, ONLY_READ),
     # -- client reports --
     **pages("reports_reportlink", lists=EVERYBODY, add=OPERATORS, page=READ, change=OPERATE),
     **acts("reports_reportlink", OPERATE, "send-now", "prolong", "new-address", "take-back"),
