@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -18,7 +19,8 @@ import structlog
 from django.db.models import F
 from django.utils import timezone
 
-from apps.counters.models import Counter
+from apps.counters.models import ApiCall, Counter
+from apps.metrica.redact import HIDDEN
 from apps.orders.erasing import Marks, Place
 from apps.orders.models import Erasure
 from apps.uploads import files
@@ -49,6 +51,7 @@ def blank(counter: Counter, marks: Marks, erasure: Erasure, place: Place, end: f
         if not some:
             place.done = True
             return
+        _blank_calls([upload.pk for upload in some], marks)
         for upload in some:
             if upload.state in UNSETTLED:
                 return
@@ -59,6 +62,17 @@ def blank(counter: Counter, marks: Marks, erasure: Erasure, place: Place, end: f
             place.rest["last"] = str(last)
             if time.monotonic() > end:
                 return
+
+
+def _blank_calls(upload_ids: list[UUID], marks: Marks) -> None:
+    """In the ledger identifiers and names are hidden from the start (see `metrica.redact`); the CRM's client id is not.
+    Metrica's own words are kept with masks as well."""
+    ids = sorted(marks.clients, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<![\w-]){re.escape(one)}(?![\w-])" for one in ids))
+    for call in ApiCall.objects.filter(subject__in=upload_ids).order_by():
+        texts = {name: pattern.sub(HIDDEN, getattr(call, name)) for name in ("url", "request_body", "response_body")}
+        if any(getattr(call, name) != text for name, text in texts.items()):
+            ApiCall.objects.filter(pk=call.pk).update(**texts)
 
 
 def _first_after(erasure: Erasure) -> UUID:

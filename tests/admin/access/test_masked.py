@@ -1,8 +1,9 @@
-"""Who only reads sees identifiers masked: on every page, in every export and every file. Walked as the table of addresses
-is, at an agency whose people have identifiers that stand nowhere else."""
+"""Who only reads sees identifiers masked: on every page, in every export and every file. Walked as the table of
+addresses is, at an agency whose people have identifiers that stand nowhere else."""
 
 import gzip
 import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,13 @@ from apps.counters.models import Counter
 from apps.imports import services as imports
 from apps.imports.tasks import take_in
 from apps.metrica.identifiers import md5_of
+from apps.metrica.vocabulary import SIMPLE_COLUMNS
+from apps.uploads import files
+from apps.uploads.models import Upload
 from tests.admin.access import found
 from tests.admin.access.table import ADDRESSES
 from tests.admin.access.world import World, asked
+from tests.admin.conftest import keep
 
 EMAIL, PHONE, CLIENT_ID = "zebulon.quill@plain.example", "79261357913", "16987654321098765"
 HASHED = ["hidden.hash@plain.example", "79265551122"]
@@ -40,7 +45,10 @@ def full(world: World) -> World:
     """Identifiers wherever there may be some: of orders and clients, held, rejected, sent, waiting, imported."""
     place = world.place
     mark, counter = place.mark, place.counter
-    place.job(order=place.push(f"{mark}-p1", "new", client_uniq_id=f"{mark}-p", client_name="P.", **GIVEN))
+    upload = Upload.objects.get(job__counter=counter)
+    files.forget(upload.file)
+    keep(upload, counter, _sent(f"{mark}-1"))
+    place.push(f"{mark}-1", "won", client_uniq_id=f"{mark}-p", client_name="P.", **GIVEN)
     place.push(f"{mark}-p2", f"{mark} unknown", client_uniq_id=f"{mark}-p", **GIVEN)
     place.push(f"{mark}-p3", "new", client_uniq_id=f"{mark}-p", **GIVEN)
     rows = (
@@ -51,6 +59,14 @@ def full(world: World) -> World:
     _import(counter, rows, start=True)
     _import(counter, rows, start=False)
     return world
+
+
+def _sent(order_id: str) -> bytes:
+    """A file with the order's row, as it goes to Metrica."""
+    cells = dict.fromkeys(SIMPLE_COLUMNS, "")
+    cells |= {"id": order_id, "create_date_time": "2026-11-20 10:00:00", "order_status": "IN_PROGRESS"}
+    cells |= {kind: values[0] for kind, values in GIVEN.items()}
+    return f"{','.join(cells)}\r\n{','.join(cells.values())}\r\n".encode()
 
 
 def _import(counter: Counter, rows: bytes, *, start: bool) -> None:
@@ -113,8 +129,6 @@ def _all_values(world: World, group: str) -> Iterator[dict[str, Any]]:
 def _plain(content: bytes) -> str:
     """A workbook is an archive of texts."""
     if content[:2] == b"PK":
-        import zipfile
-
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             return "".join(book.read(name).decode("utf-8", "replace") for name in book.namelist())
     return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8", "replace")
