@@ -66,6 +66,14 @@ def words(name: str, default: str, *, known: Collection[str]) -> list[str]:
     return found
 
 
+def days(name: str, *, fewest: int) -> int:
+    """A number of days, or 0 for always."""
+    number: int = setting(name, int, 0)
+    if number and not fewest <= number <= 36_500:
+        raise ImproperlyConfigured(f"{name} must be 0 (always) or from {fewest} to 36500 days, got {number}.")
+    return number
+
+
 def one_of(name: str, default: str, *, known: Collection[str]) -> str:
     """One word of `known`."""
     word: str = env.str(name, default=default).strip().lower()

@@ -11,6 +11,7 @@ from project import cache, logs, navigation
 from project.env import (
     DEFAULT_SECRET_KEY,
     database,
+    days,
     encryption_keys,
     load,
     networks,
@@ -261,6 +262,10 @@ WEBHOOK_RETRY_SECONDS = setting("WEBHOOK_RETRY_SECONDS", float, 60.0)
 # How long an endpoint may fail before it is not called any more, and how long the log of webhooks is kept.
 WEBHOOK_GIVE_UP_HOURS = setting("WEBHOOK_GIVE_UP_HOURS", float, 72.0)
 WEBHOOK_KEPT_DAYS = setting("WEBHOOK_KEPT_DAYS", int, 30)
+
+# How many days a new counter keeps the files of its uploads, and identifiers after an order's last change; 0: always.
+KEEP_UPLOAD_FILES_DAYS = days("KEEP_UPLOAD_FILES_DAYS", fewest=1)
+KEEP_IDENTIFIERS_DAYS = days("KEEP_IDENTIFIERS_DAYS", fewest=21)
 
 _worker_timeout = 900
 Q_CLUSTER = {

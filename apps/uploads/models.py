@@ -228,6 +228,9 @@ class Upload(models.Model):
             models.Index(
                 fields=["job"], name="upload_unsettled", condition=Q(state__in=["prepared", "sending", "unknown"])
             ),
+            models.Index(
+                fields=["finished_at"], name="upload_keeps_file", condition=Q(file_gone_at__isnull=True) & ~Q(file="")
+            ),
             models.Index(fields=["uploading_id"], name="upload_at_metrica", condition=~Q(uploading_id="")),
         ]
 
@@ -273,6 +276,25 @@ class Recovery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.counter_id} {self.taken_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Retention(models.Model):
+    """How far the orders of a counter have been gone through whose identifiers are kept for long enough, see
+    `retention`: up to which last change, and since when."""
+
+    counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    began_at = models.DateTimeField()
+    up_to = models.DateTimeField(null=True)
+    last_key = models.BigIntegerField(default=0)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("retention")
+        verbose_name_plural = _("retentions")
+
+    def __str__(self) -> str:
+        return str(self.counter_id)
 
 
 class CarriedRow(models.Model):

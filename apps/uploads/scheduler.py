@@ -20,7 +20,7 @@ from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
 from apps.orders import erasing, holds
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.uploads import heartbeats, queueing, saving, tallies
+from apps.uploads import heartbeats, queueing, retention, saving, tallies
 from apps.uploads.events import ticked
 from apps.uploads.models import Trigger, Upload, UploadJob
 from apps.uploads.selection import those_with_something_due
@@ -60,6 +60,7 @@ def tick() -> None:
         seal_audit,
         key_contacts,
         go_on_with_erasures,
+        forget_in_time,
         keep_house,
         tell_others,
     )
@@ -174,6 +175,11 @@ def key_contacts() -> None:
 def go_on_with_erasures() -> None:
     """Kept files of clients that were erased; last but one, as it may take its time."""
     erasing.go_on()
+
+
+def forget_in_time() -> None:
+    """Files and identifiers whose time is over."""
+    retention.prune()
 
 
 def keep_house() -> None:
