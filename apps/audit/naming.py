@@ -39,6 +39,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "change.left": _("Rejected status left as it is"),
     "change.released": _("Held status released by hand"),
     "change.retried": _("Rejected status sent again"),
+    "client.data_exported": _("What is known of a client taken as a file"),
     "client.erased": _("Client erased"),
     "client.erasure_finished": _("Files gone through after a client was erased"),
     "client.merged": _("Clients merged"),

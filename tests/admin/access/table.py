@@ -283,6 +283,7 @@ ADDRESSES: dict[str, Line] = {
     **pages("orders_rejectedchange", **COUNTER_PAGE),
     **acts("orders_rejectedchange", OPERATE, "correct", "map", "retry", "leave"),
     **pages("clients_client", **COUNTER_PAGE),
+    "clients_client_data": Line(NO_WAY, OPERATE),
     **acts("clients_client", OPERATE, "send", "merge"),
     **acts("clients_client", ADMINISTER, "erase"),
     # -- uploads and imports --
