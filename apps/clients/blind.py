@@ -12,12 +12,12 @@ from hashlib import blake2b
 from typing import Final
 
 from django.apps.registry import Apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.agencies.bulk import update_rows
 from apps.clients.models import Contact, IndexKey
-from apps.counters.encryption import decrypt, encrypt
+from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
 
 ROWS: Final = 2000
 SETTLED: Final = timedelta(hours=1)
@@ -25,6 +25,7 @@ SETTLED: Final = timedelta(hours=1)
 
 _known: dict[str, bytes] = {}
 _KEY, _DONE = "key", "done"
+_MADE_HERE = "goalpost_made_the_index_key"
 
 
 def keyed(plain: int) -> int:
@@ -37,12 +38,8 @@ def key() -> bytes:
     """Read once by each process. Raises UnreadableSecret."""
     found = _known.get(_KEY)
     if found is None:
-        row, made_here = _row()
-        found = b64decode(decrypt(row.key_encrypted))
-        if made_here:
-            transaction.on_commit(lambda: _known.__setitem__(_KEY, found))  # it may be rolled back
-        else:
-            _known[_KEY] = found
+        found = _opened(_row())
+        _remember(_KEY, found)
     return found
 
 
@@ -50,11 +47,9 @@ def all_keyed() -> bool:
     """Whether no line of before the key is left. Asked of the database until it is so."""
     if _DONE in _known:
         return True
-    row, made_here = _row()
-    if row.completed_at is None:
+    if _row().completed_at is None:
         return False
-    if not made_here:
-        _known[_DONE] = b""
+    _remember(_DONE, b"")
     return True
 
 
@@ -77,7 +72,7 @@ def rekey(*, limit: int) -> int:
     number = 0
     while number < limit:
         with transaction.atomic():
-            row = IndexKey.objects.select_for_update().get(pk=_row()[0].pk)
+            row = IndexKey.objects.select_for_update().get(pk=_row().pk)
             lines = Contact.objects.filter(pk__gt=row.keyed_up_to, keyed=False).order_by("pk").select_for_update()
             found = list(lines.values_list("pk", "digest")[:ROWS])
             if not found:
@@ -98,14 +93,41 @@ def _complete(row: IndexKey) -> None:
         IndexKey.objects.filter(pk=row.pk).update(completed_at=timezone.now())
 
 
-def _row() -> tuple[IndexKey, bool]:
-    """And whether it was not there yet."""
+def _opened(row: IndexKey) -> bytes:
+    try:
+        return b64decode(decrypt(row.key_encrypted))
+    except UnreadableSecret:
+        if Contact.objects.filter(keyed=True).exists():
+            raise
+    # It was made with other ENCRYPTION_KEYS, and nothing depends on it yet.
+    IndexKey.objects.filter(pk=row.pk, key_encrypted=row.key_encrypted).update(key_encrypted=_new())
+    return b64decode(decrypt(IndexKey.objects.get(pk=row.pk).key_encrypted))
+
+
+def _row() -> IndexKey:
     row = IndexKey.objects.order_by("pk").first()
-    made_here = row is None
     if row is None:
-        new = IndexKey(pk=1, key_encrypted=encrypt(b64encode(secrets.token_bytes(32)).decode()))
+        new = IndexKey(pk=1, key_encrypted=_new())
         if not Contact.objects.exists():
             new.completed_at = timezone.now()
         IndexKey.objects.bulk_create([new], ignore_conflicts=True)  # another process may be making it
         row = IndexKey.objects.get(pk=1)
-    return row, made_here
+        setattr(connection, _MADE_HERE, True)
+    return row
+
+
+def _new() -> str:
+    return encrypt(b64encode(secrets.token_bytes(32)).decode())
+
+
+def _remember(name: str, value: bytes) -> None:
+    """What this transaction itself has made may be rolled back, and another process makes another key then."""
+    if not (connection.in_atomic_block and getattr(connection, _MADE_HERE, False)):
+        _known[name] = value
+        return
+
+    def committed() -> None:
+        _known[name] = value
+        setattr(connection, _MADE_HERE, False)
+
+    transaction.on_commit(committed)

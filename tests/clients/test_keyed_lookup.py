@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.db import transaction
 from django.utils import timezone
 
 from apps.clients import blind, contacts
@@ -135,3 +136,28 @@ def test_the_key_outlives_a_rotation_of_encryption_keys(counter: Counter, settin
         blind.key()
     settings.ENCRYPTION_KEYS = [second, first]
     blind.forget()
+
+
+def test_a_key_on_which_nothing_depends_is_made_anew(counter: Counter, settings: Any) -> None:
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    blind.forget()
+    push(counter, client_uniq_id="C-1", phones=[PHONE])
+    assert found(counter, PHONE) == 1
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    blind.forget()
+    with pytest.raises(UnreadableSecret):
+        contacts.digest("phones", PHONE)
+    blind.forget()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_was_rolled_back_is_forgotten() -> None:
+    IndexKey.objects.all().delete()
+    blind.forget()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        first = blind.key()
+        assert blind.key() == first
+        raise ZeroDivisionError
+    second = blind.key()
+    assert second != first and blind.key() == second
+    assert IndexKey.objects.count() == 1

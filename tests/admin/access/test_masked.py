@@ -11,11 +11,14 @@ import pytest
 from django.db import connection
 from django.test import Client as Browser
 
+from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.imports import services as imports
+from apps.imports.models import ImportJob
 from apps.imports.tasks import take_in
 from apps.metrica.identifiers import md5_of
 from apps.metrica.vocabulary import SIMPLE_COLUMNS
+from apps.orders.models import Order, StatusChange
 from apps.uploads import files
 from apps.uploads.models import Upload
 from tests.admin.access import found
@@ -102,7 +105,7 @@ def _browser(user: Any) -> Browser:
 
 
 def _pages(world: World, browser: Browser) -> Iterator[tuple[str, str]]:
-    """Every address that the table knows, of every object of the agency that has one."""
+    """Every address that the table knows, of the objects that the table looks at and of those of these people."""
     place = world.place
     for address in found.addresses():
         line = ADDRESSES[address.key]
@@ -115,15 +118,26 @@ def _pages(world: World, browser: Browser) -> Iterator[tuple[str, str]]:
 
 
 def _all_values(world: World, group: str) -> Iterator[dict[str, Any]]:
-    """The values of the table, and the same with each further object of the group's model."""
+    """The values of the table, and the same with further objects."""
     values = found.values_of(world, group)
     yield values
-    model_admin = found.registered().get(group)
-    if model_admin is None or "object_id" not in values:
-        return
-    rows = model_admin.model._default_manager.order_by("-pk")[:25]
-    for row in rows:
+    further = _further(world).get(group)
+    for row in [] if further is None else further:
         yield {**values, "object_id": row.pk}
+
+
+def _further(world: World) -> dict[str, Any]:
+    """By group, the objects of people who have identifiers."""
+    mark = world.place.mark
+    orders = [f"{mark}-{number}" for number in ("1", "p2", "p3", "p4")]
+    changes = StatusChange.objects.filter(order__order_id__in=orders)
+    return {
+        "orders_order": Order.objects.filter(order_id__in=orders),
+        "orders_statuschange": changes,
+        "orders_heldchange": changes.filter(delivery="held"),
+        "clients_client": Client.objects.filter(uniq_id=f"{mark}-p"),
+        "imports_importjob": ImportJob.objects.all(),
+    }
 
 
 def _plain(content: bytes) -> str:
