@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,14 @@ def words(name: str, default: str, *, known: Collection[str]) -> list[str]:
     return found
 
 
+def days(name: str, *, fewest: int) -> int:
+    """A number of days, or 0 for always."""
+    number: int = setting(name, int, 0)
+    if number and not fewest <= number <= 36_500:
+        raise ImproperlyConfigured(f"{name} must be 0 (always) or from {fewest} to 36500 days, got {number}.")
+    return number
+
+
 def one_of(name: str, default: str, *, known: Collection[str]) -> str:
     """One word of `known`."""
     word: str = env.str(name, default=default).strip().lower()
@@ -102,13 +110,24 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         ) from error
 
 
-def encryption_keys(*, text: str, debug: bool, secret_key: str) -> list[str]:
-    """Fernet keys, first encrypts, all decrypt. In development one is derived from SECRET_KEY."""
+def secret_fallbacks(keys: Sequence[str], *, current: str, debug: bool) -> list[str]:
+    """Former SECRET_KEYs. The built-in one, which everybody knows, is refused in production."""
+    found = [key.strip() for key in keys if key.strip()]
+    if current in found:
+        raise ImproperlyConfigured("SECRET_KEY_FALLBACKS holds SECRET_KEY itself. Write only former keys there.")
+    if not debug and DEFAULT_SECRET_KEY in found:
+        raise ImproperlyConfigured("SECRET_KEY_FALLBACKS holds the built-in default, which everybody knows; remove it.")
+    return found
+
+
+def encryption_keys(*, text: str, debug: bool, secret_keys: Sequence[str]) -> list[str]:
+    """Fernet keys, first encrypts, all decrypt. In development they are derived from SECRET_KEY and its fallbacks."""
     keys = [key.strip() for key in text.split(",") if key.strip()]
     if not keys:
         hint = "Write ENCRYPTION_KEYS=<key>; `make key` prints a new one."
         require(name="ENCRYPTION_KEYS", value="", default="", debug=debug, hint=hint)
-        return [base64.urlsafe_b64encode(hashlib.sha256(secret_key.encode()).digest()).decode()]
+        digests = [hashlib.sha256(secret.encode()).digest() for secret in secret_keys]
+        return [base64.urlsafe_b64encode(digest).decode() for digest in digests]
     for position, key in enumerate(keys, start=1):
         try:
             Fernet(key)

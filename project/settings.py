@@ -11,12 +11,14 @@ from project.env import (
     DEFAULT_SECRET_KEY,
     at_least,
     database,
+    days,
     encryption_keys,
     load,
     networks,
     one_of,
     redis_address,
     require,
+    secret_fallbacks,
     setting,
     time_zone,
     web_address,
@@ -36,7 +38,14 @@ SECRET_KEY = require(
     debug=DEBUG,
     hint="Write SECRET_KEY=<50 random characters>; `make key` prints one.",
 )
-ENCRYPTION_KEYS = encryption_keys(text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_key=SECRET_KEY)
+# Former ones: what they signed (sessions, links, messages in the queue) is good until they are taken out.
+SECRET_KEY_FALLBACKS = secret_fallbacks(setting("SECRET_KEY_FALLBACKS", list, []), current=SECRET_KEY, debug=DEBUG)
+ENCRYPTION_KEYS = encryption_keys(
+    text=env.str("ENCRYPTION_KEYS", default=""), debug=DEBUG, secret_keys=[SECRET_KEY, *SECRET_KEY_FALLBACKS]
+)
+# Whether what people are found by (ClientIDs, e-mails, phones, their hashes) lies sealed in the database. Both ways are
+# always read; what was written before the switch is rewritten by `manage.py rotate_keys`.
+ENCRYPT_IDENTIFIERS = setting("ENCRYPT_IDENTIFIERS", bool, not DEBUG)
 ALLOWED_HOSTS = setting("ALLOWED_HOSTS", list, ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = setting("CSRF_TRUSTED_ORIGINS", list, [])
 SANDBOX = setting("SANDBOX", bool, False)
@@ -283,6 +292,10 @@ RECEIVER_TIMEOUT_SECONDS = setting("RECEIVER_TIMEOUT_SECONDS", float, 10.0)
 RECEIVER_RETRY_SECONDS = setting("RECEIVER_RETRY_SECONDS", float, 30.0)
 RECEIVER_GIVE_UP_HOURS = setting("RECEIVER_GIVE_UP_HOURS", float, 72.0)
 RECEIVER_KEPT_DAYS = setting("RECEIVER_KEPT_DAYS", int, 30)
+
+# How many days a new counter keeps the files of its uploads, and identifiers after an order's last change; 0: always.
+KEEP_UPLOAD_FILES_DAYS = days("KEEP_UPLOAD_FILES_DAYS", fewest=1)
+KEEP_IDENTIFIERS_DAYS = days("KEEP_IDENTIFIERS_DAYS", fewest=21)
 
 _worker_timeout = 900
 Q_CLUSTER = {

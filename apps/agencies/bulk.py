@@ -164,6 +164,8 @@ def _converted(connection: BaseDatabaseWrapper, field: Any, column: Sequence[Any
     """The column as its database driver takes it: for PostgreSQL the text of each value, or None."""
     if isinstance(field, models.ForeignKey):
         field = field.target_field
+    if (texts := getattr(field, "column_texts", None)) is not None:  # it writes its values in a way of its own
+        return texts(column)  # type: ignore[no-any-return]
     if isinstance(field, models.JSONField):
         return [None if value is None else _json(value) for value in column]
     if connection.vendor == "postgresql":

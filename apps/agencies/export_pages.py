@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
@@ -84,7 +85,7 @@ class ExportMixin:
             self._export_noted(request, CSV, export, rows=export.written, complete=complete)
 
     def _export_noted(self, request: HttpRequest, kind: str, export: Export, **ended: Any) -> None:
-        details = {"list": self.opts.label_lower, "format": kind, "parameters": request.GET.urlencode()[:1000], **ended}
+        details = {"list": self.opts.label_lower, "format": kind, "parameters": _without_words(request), **ended}
         if export.cut:
             details["cut"] = True
         actor = actor_of(request)
@@ -96,3 +97,11 @@ class ExportMixin:
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         patch_cache_control(response, no_store=True, private=True)
         return response
+
+
+def _without_words(request: HttpRequest) -> str:
+    """The list's parameters for the log. What was searched for is somebody's phone or name, and the log stays."""
+    parameters = request.GET.copy()
+    if parameters.get(SEARCH_VAR):
+        parameters[SEARCH_VAR] = "(hidden)"
+    return parameters.urlencode(safe="()")[:1000]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.api.formats import clock, clock_or_none, money
 from apps.api.order_filters import Statuses
+from apps.clients.masking import shown_identifiers
 from apps.goals.resolve import Meaning, forecast
 from apps.metrica import rules
 from apps.metrica.rules import GoalPrice
@@ -121,7 +122,7 @@ class OrderWithTimelineShape(OrderShape):
 def order_shape(order: Order, *, zone: ZoneInfo | None, statuses: Statuses) -> OrderShape:
     """No query where `client` and `current_change` came with the order."""
     client, change = order.client, order.current_change
-    own = order.identifiers
+    own = shown_identifiers(order.identifiers)
     return {
         "id": order.order_id,
         "create_date_time": clock(order.create_date_time, zone),

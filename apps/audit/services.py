@@ -46,7 +46,7 @@ def record(
         action=action,
         object_type=obj._meta.label_lower if obj is not None else "",
         object_id=clean_text(str(obj.pk))[:255] if obj is not None else "",
-        object_label=clean_text(str(obj))[:255] if obj is not None else "",
+        object_label=clean_text(label_of(obj))[:255] if obj is not None else "",
         counter=counter_of(obj) if obj is not None else None,
         before=_stored(before),
         after=_stored(after),
@@ -55,6 +55,12 @@ def record(
         ip=current.ip,
         request_id=current.request_id[:64],
     )
+
+
+def label_of(obj: models.Model) -> str:
+    """What an entry calls the object. The log is never changed, so it does not name people who may be erased: a model
+    of such has an `audit_label`, which tells one from the other and nothing else."""
+    return str(getattr(obj, "audit_label", None) or obj)
 
 
 def snapshot(obj: models.Model, fields: Iterable[str]) -> dict[str, Any]:

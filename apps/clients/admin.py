@@ -5,20 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.cache import patch_cache_control
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.changelists import few, search_cut
 from apps.agencies.exporting import Cell
-from apps.clients import contacts, search
+from apps.clients import contacts, panels, search
+from apps.clients.masking import shown
 from apps.clients.models import Client
-from apps.clients.panels import client_panels
 from apps.counters.templatetags.goalpost import moment
 from apps.counters.ui import exports
 from apps.counters.ui.lists import ByCounterMixin, EmptyLink, PreparedListMixin, counters_in_view
@@ -54,7 +57,7 @@ QUALITY = {kind: _SURE if kind == "client_ids" else _LIKELY for kind in KIND_LAB
 
 @dataclass(frozen=True, slots=True)
 class IdentifierRow:
-    """One identifier as pages draw it."""
+    """One identifier as pages draw it, masked for those who only read."""
 
     kind: str
     label: Any
@@ -63,19 +66,20 @@ class IdentifierRow:
     tone: str
     quality: Any
     why: Any
+    known: str  # the value itself, which is not drawn
 
 
 def identifier_rows(identifiers: Mapping[str, Sequence[str]]) -> list[IdentifierRow]:
     """The surest kind first."""
     return [
-        IdentifierRow(kind, label, KIND_ICONS[kind], value, *QUALITY[kind])
+        IdentifierRow(kind, label, KIND_ICONS[kind], shown(kind, value), *QUALITY[kind], known=value)
         for kind, label in KIND_LABELS.items()
         for value in identifiers.get(kind) or ()
     ]
 
 
 def _values_of(kind: str, label: Any) -> Cell:
-    return Cell(label, lambda client: client.identifiers.get(kind))
+    return Cell(label, lambda client: [shown(kind, value) for value in client.identifiers.get(kind) or ()])
 
 
 class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
@@ -107,6 +111,20 @@ class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             return None
         return EmptyLink(reverse("admin:orders_order_add"), _("Add an order by hand"), "add")
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.data_view))
+        return [path("<path:object_id>/data/", view, name="clients_client_data"), *super().get_urls()]
+
+    def data_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """All that is known of the client, as a file for the client."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        client = self.get_or_404(request, object_id)
+        response = StreamingHttpResponse(panels.client_data[0](client), content_type="application/json")
+        response["Content-Disposition"] = f'attachment; filename="client-{client.pk}.json"'
+        patch_cache_control(response, no_store=True, private=True)
+        return response
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         rows: Any = super().get_queryset(request)
         return rows.present().select_related("counter")
@@ -132,7 +150,7 @@ class ClientAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         ]
         return {
             "attributes": attributes,
-            "panels": draw(client_panels, request, obj),
+            "panels": draw(panels.client_panels, request, obj),
         }
 
     def prepare(self, request: HttpRequest, rows: Sequence[Client]) -> None:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,6 +9,8 @@ class ClientsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.agencies.panels import finders
+        from apps.clients.blind import make_key
         from apps.clients.finding import clients_found
 
         finders.append(clients_found)
+        post_migrate.connect(make_key, sender=self, dispatch_uid="clients.index_key")

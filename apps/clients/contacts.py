@@ -1,8 +1,9 @@
 """The look-up of people: which order first told an e-mail, a phone or a ClientID, and of which client.
 
 Only digests are kept, eight bytes each, so that one index serves all kinds on every database, and so that who knows a
-value is found by its hash as well. They are written beside orders and clients, in the same transaction, when a value is
-new to them; whoever has the value already needs no further line.
+value is found by its hash as well. They are keyed (see `blind`): who has the database alone cannot try which phone
+gives which digest. They are written beside orders and clients, in the same transaction, when a value is new to them;
+whoever has the value already needs no further line.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 
 from apps.agencies.bulk import insert_rows
+from apps.clients.blind import all_keyed, keyed
 from apps.clients.models import Client, Contact
 from apps.metrica.identifiers import NORMALIZERS, IdentifierError, md5_of
 
@@ -32,7 +34,13 @@ order's alone)."""
 
 
 def digest(kind: str, value: str) -> int:
-    """Of a normalised value. A phone and its hash have the same one, a phone and a ClientID of the same digits not."""
+    """Of a normalised value, as it is kept. A phone and its hash have the same one, a phone and a ClientID of the same
+    digits not."""
+    return keyed(unkeyed(kind, value))
+
+
+def unkeyed(kind: str, value: str) -> int:
+    """What is keyed; of old, this itself was kept."""
     if kind.endswith("_md5"):
         start = value[:16]
     elif kind == "client_ids":
@@ -42,9 +50,17 @@ def digest(kind: str, value: str) -> int:
     return int(start, 16) - (1 << 63)
 
 
+def forms(kind: str, value: str) -> list[int]:
+    """The digests by which the value may be kept: one, and that of old until no line has it any more."""
+    plain = unkeyed(kind, value)
+    return [keyed(plain)] if all_keyed() else [keyed(plain), plain]
+
+
 def digests_of(identifiers: Mapping[str, Sequence[str]]) -> dict[int, tuple[str, str]]:
     """{digest: (kind, value)} of all identifiers of an order or a client."""
-    return {digest(kind, value): (kind, value) for kind, values in identifiers.items() for value in values}
+    return {
+        one: (kind, value) for kind, values in identifiers.items() for value in values for one in forms(kind, value)
+    }
 
 
 def note(*, counter_id: int, told: Collection[Told], at: datetime) -> None:
@@ -53,7 +69,7 @@ def note(*, counter_id: int, told: Collection[Told], at: datetime) -> None:
         Contact,
         ("digest", "order_key", "client_id"),
         [(digest(kind, value), order, client) for kind, value, order, client in told],
-        same={"counter_id": counter_id, "told_at": at},
+        same={"counter_id": counter_id, "told_at": at, "keyed": True},
     )
 
 
@@ -63,7 +79,7 @@ def meant(term: str) -> set[int]:
     for kind, normalize in NORMALIZERS.items():
         for spelling in _spellings(kind, term):
             try:
-                found.add(digest(kind, normalize(spelling)))
+                found.update(forms(kind, normalize(spelling)))
             except IdentifierError:
                 continue
     return found

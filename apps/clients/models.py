@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.clients.words import AfterFirstWord
 from apps.counters.models import Counter
+from apps.counters.sealed_fields import SealedJSONField
 
 
 class ClientQuerySet(TenantQuerySet["Client"]):
@@ -36,7 +37,7 @@ class Client(models.Model):
     uniq_id = models.CharField(_("client id"), max_length=255)
     name = models.CharField(_("name"), max_length=255, blank=True)
     # {"client_ids": [...], "emails": [...], "phones": [...], "emails_md5": [...], "phones_md5": [...]}, normalised
-    identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    identifiers = SealedJSONField(_("identifiers"), default=dict, blank=True)
     # {"age": "41", "cities": ["Perm", "Omsk"]}: values as Metrica takes them, see counters.attributes
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -82,6 +83,11 @@ class Client(models.Model):
         return self.name or self.uniq_id
 
     @property
+    def audit_label(self) -> str:
+        """In the audit log, which outlives an erasure."""
+        return f"#{self.pk}"
+
+    @property
     def is_due(self) -> bool:
         return self.revision > self.settled_revision
 
@@ -90,6 +96,8 @@ class Contact(models.Model):
     """That an order told an identifier which it, or its client, did not have before; see `clients.contacts`."""
 
     digest = models.BigIntegerField()
+    # False: of before there was an IndexKey. A database default, for whoever writes with an older version.
+    keyed = models.BooleanField(default=True, db_default=False, editable=False)
     counter = models.ForeignKey(Counter, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     order_key = models.BigIntegerField(db_index=True)  # plain: clients know nothing of orders
     client = models.ForeignKey(
@@ -106,3 +114,20 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest:x}"
+
+
+class IndexKey(models.Model):
+    """The installation's key of the look-up of people, one row; see `clients.blind`."""
+
+    key_encrypted = models.TextField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # How far the lines of before the key have been keyed, and since when all are.
+    keyed_up_to = models.BigIntegerField(default=0, editable=False)
+    completed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("key of the look-up")
+        verbose_name_plural = _("keys of the look-up")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -4,6 +4,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
@@ -102,6 +103,18 @@ class CounterQuerySet(TenantQuerySet["Counter"]):
         return self.active().filter(next_upload_at__lte=now)
 
 
+FEWEST_PEOPLE_DAYS = 21
+"""As long as Metrica binds an order to a visit, what it is found by is needed."""
+
+
+def files_kept_by_default() -> int | None:
+    return settings.KEEP_UPLOAD_FILES_DAYS or None
+
+
+def people_kept_by_default() -> int | None:
+    return settings.KEEP_IDENTIFIERS_DAYS or None
+
+
 class Counter(models.Model):
     """A Metrica counter (*tag* in English Metrica) and how its orders are delivered."""
 
@@ -138,6 +151,21 @@ class Counter(models.Model):
     currency = models.CharField(_("currency"), max_length=3, default="RUB")
     hash_identifiers = models.BooleanField(_("send only hashes of contacts"), default=False)
     wave_pause_seconds = models.PositiveIntegerField(_("pause between waves, seconds"), default=0)
+    # How long what is kept of people stays here; null: always. New counters begin with what the installation says.
+    keep_files_days = models.PositiveIntegerField(
+        _("upload files are kept for, days"),
+        null=True,
+        blank=True,
+        default=files_kept_by_default,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+    )
+    keep_people_days = models.PositiveIntegerField(
+        _("identifiers are kept for, days"),
+        null=True,
+        blank=True,
+        default=people_kept_by_default,
+        validators=[MinValueValidator(FEWEST_PEOPLE_DAYS), MaxValueValidator(36_500)],
+    )
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
     pause_reason = models.CharField(_("reason of the pause"), max_length=255, blank=True, editable=False)
     # Grows with every change that may free held orders (zone, account, pause, mapping, goals).

@@ -37,6 +37,8 @@ COUNTER_FIELDS = (
     "schedule",
     "currency",
     "hash_identifiers",
+    "keep_files_days",
+    "keep_people_days",
     "wave_pause_seconds",
     "pause_reason",
 )

@@ -16,9 +16,13 @@ from typing import IO
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from apps.imports.models import FileKind, ImportJob
+from apps.counters.rotation import bytes_place, packed
+from apps.counters.sealing import open_bytes
+from apps.imports.models import FileKind, ImportJob, ReportPart
 
 _PIECE = 1024 * 1024
+_SAMPLE = bytes_place(ImportJob, "sample")
+_REPORT = bytes_place(ReportPart, "body")
 
 
 class FileUnusable(Exception):
@@ -62,11 +66,31 @@ def local_table(job: ImportJob) -> Iterator[Path]:
         yield path
 
 
+def pack_sample(head: bytes) -> bytes:
+    """The first rows as the job keeps them: they are of people, so they are sealed where identifiers are."""
+    return packed(zlib.compress(head), _SAMPLE)
+
+
+def sample_of(job: ImportJob) -> bytes:
+    """The first rows, as CSV. Raises UnreadableSecret."""
+    return zlib.decompress(open_bytes(bytes(job.sample), _SAMPLE)) if job.sample else b""
+
+
+def pack_report(body: str) -> bytes:
+    """Lines of a report as they are kept."""
+    return packed(zlib.compress(body.encode()), _REPORT)
+
+
+def report_of(body: bytes) -> str:
+    """Lines of a report. Raises UnreadableSecret."""
+    return zlib.decompress(open_bytes(bytes(body), _REPORT)).decode()
+
+
 @contextlib.contextmanager
 def local_sample(job: ImportJob) -> Iterator[Path]:
     """The first rows."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
-        file.write(zlib.decompress(bytes(job.sample)))
+        file.write(sample_of(job))
         file.flush()
         yield Path(file.name)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.clients.masking import shown_text
 from apps.counters.attributes import Declared
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
@@ -112,7 +113,7 @@ def _line(
     for column, at in columns:
         name = field_of(column)
         raw = record.cells[at].strip()
-        text = raw if row is None else stored(row, name, counter=counter)
+        text = shown_text(raw) if row is None else stored(row, name, counter=counter)
         cells.append(Cell(header[at].strip(), text, _of(result.errors, name), _of(result.warnings, name)))
     notes = [str(one.message) for one in (*result.errors, *result.warnings) if one.field not in fields]
     meaning = resolver.meaning(row.order_status) if row is not None else None

@@ -1,9 +1,8 @@
 """The report of an import as it is given out: piece by piece, each line with the key of its import."""
 
-import zlib
 from collections.abc import Iterator
 
-from apps.imports import services
+from apps.imports import files, services
 from apps.imports.models import ImportJob, ReportPart
 from apps.imports.report import ReportLines, with_key
 
@@ -26,4 +25,4 @@ def whole_report(job: ImportJob) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + keyed(head)
     parts = ReportPart.objects.filter(job=job).order_by("first_line").values_list("body", flat=True)
     for body in parts.iterator(_AT_ONCE):
-        yield keyed(zlib.decompress(bytes(body)).decode())
+        yield keyed(files.report_of(body))

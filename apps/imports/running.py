@@ -4,7 +4,6 @@ So a worker may die anywhere: the next one goes on behind the last chunk, and no
 """
 
 import tempfile
-import zlib
 from collections import Counter as Counting
 from pathlib import Path
 from uuid import UUID
@@ -112,7 +111,7 @@ def _import(turn: Turn, job: ImportJob, file: OrdersFile) -> Import:
                 job=job,
                 first_line=step.problems[0].line,
                 rows=len(step.problems),
-                body=zlib.compress(lines.body(step.problems).encode()),
+                body=files.pack_report(lines.body(step.problems)),
             )
 
     def told(step: Step) -> None:

@@ -7,7 +7,6 @@ import io
 import os
 import re
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +185,7 @@ def peek_at(job: ImportJob, *, delimiter: str = "") -> Peek:
 
 def about_rows(job: ImportJob) -> int | None:
     """How many rows the file has, by its sample; None where the sample does not tell."""
-    head = zlib.decompress(bytes(job.sample))
+    head = files.sample_of(job)
     lines = max(head.count(b"\n") - 1, 0)
     if job.kind == FileKind.XLSX:
         return lines if lines < SAMPLE_ROWS else None
@@ -271,7 +270,7 @@ def _read_sample(job: ImportJob, file: IO[bytes]) -> None:
             file.seek(0)
             head = _whole_lines(file.read(SAMPLE_BYTES), cut=job.size > SAMPLE_BYTES)
     job.delimiter, job.whole = delimiter, job.size
-    job.sample = zlib.compress(head)
+    job.sample = files.pack_sample(head)
     job.columns = guess(seen.header, remembered.columns if remembered else {})
 
 

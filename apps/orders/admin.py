@@ -3,11 +3,12 @@
 from django.contrib import admin
 
 from apps.clients.models import Client
-from apps.clients.panels import client_panels
+from apps.clients.panels import client_data, client_panels
 from apps.counters import checkup
 from apps.counters import panels as counter_pages
 from apps.counters.ui.acts import offer
 from apps.goals import panels as mapping_editor
+from apps.orders import known
 from apps.orders.admin_pages.acts import (
     ADD_STATUS,
     HOLD,
@@ -27,7 +28,13 @@ from apps.orders.admin_pages.held_groups import CHOOSE_ACCOUNT, REJECT_STATUS, S
 from apps.orders.admin_pages.holds import HeldChangeAdmin
 from apps.orders.admin_pages.mapping import SIMULATE, freed_by, late_goals_note, unknown_statuses_note
 from apps.orders.admin_pages.order import OrderAdmin
-from apps.orders.admin_pages.panels import identifiers_of_client, orders_of_client, waiting_of, work_tiles
+from apps.orders.admin_pages.panels import (
+    data_of_client,
+    identifiers_of_client,
+    orders_of_client,
+    waiting_of,
+    work_tiles,
+)
 from apps.orders.admin_pages.people import ERASE, MERGE
 from apps.orders.admin_pages.rejected import RejectedChangeAdmin
 from apps.orders.checkup import orders_step
@@ -46,7 +53,8 @@ mapping_editor.draft_buttons.append(
     mapping_editor.DraftButton("admin:counters_counter_simulate", SIMULATE.title, SIMULATE.icon)
 )
 mapping_editor.mapping_notes.extend([unknown_statuses_note, late_goals_note])
-client_panels.extend([orders_of_client, identifiers_of_client])
+client_panels.extend([orders_of_client, identifiers_of_client, data_of_client])
+client_data.append(known.told)
 admin.site.register(Order, OrderAdmin)
 admin.site.register(StatusChange, StatusChangeAdmin)
 admin.site.register(HeldChange, HeldChangeAdmin)

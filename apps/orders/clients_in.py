@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.audit.services import record
 from apps.clients.accepting import Accepted, ClientRow, How, accept_clients
 from apps.counters.models import Counter
+from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.orders import delivery, holds
 from apps.orders.client_rows import ClientReader, ReadClient, reader_of_clients
 from apps.orders.events import announce_accepted
@@ -156,7 +157,7 @@ def _taken(counter: Counter, rows: Sequence[ClientRow], how: How, now: datetime 
         )
         released = holds.reassess(held, judge=HoldJudge(counter=counter, now=moment), counter=counter)
     if done.lost:
-        nobody = Q(order__identifiers={}, order__client__pk__among=done.lost)
+        nobody = ~Q(order__identifiers__has_any_keys=IDENTIFIER_KINDS) & Q(order__client__pk__among=done.lost)
         waiting = StatusChange.objects.filter(nobody, counter=counter, delivery=Delivery.WAITING).order_by()
         delivery.hold(change_ids=list(waiting.values_list("pk", flat=True)), reason=HoldReason.NO_IDENTIFIERS)
     if done.changed and counter.is_detailed:

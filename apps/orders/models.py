@@ -11,6 +11,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.clients.models import Client
 from apps.counters.models import Counter, DeliveryPolicy
+from apps.counters.sealed_fields import SealedJSONField
 from apps.metrica import rules
 
 GIVEN_UP = "given_up"
@@ -87,7 +88,7 @@ class Order(models.Model):
     create_date_time = models.DateTimeField(_("created in the CRM"))
     create_date_only = models.BooleanField(default=False, editable=False)  # the CRM gave a date without a time
     # The order's own, normalised, by kind: {"client_ids": [...], "emails": [...], "phones": [...], …}
-    identifiers = models.JSONField(_("identifiers"), default=dict, blank=True)
+    identifiers = SealedJSONField(_("identifiers"), default=dict, blank=True)
     order_status = models.CharField(_("status"), max_length=255)
     status_date_time = models.DateTimeField(_("status since"))
     current_change = models.ForeignKey(
@@ -275,3 +276,27 @@ class HoldReview(models.Model):
     counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
     revision = models.PositiveBigIntegerField(default=0)
     reviewed_at = models.DateTimeField(default=timezone.now)
+
+
+class Erasure(models.Model):
+    """A client was erased, and what is kept outside of the database's rows is gone through for it (see `erasing`).
+
+    `marks`: what it was known by, in order to find it there; emptied at the end. `places`: how far each part is.
+    """
+
+    client = models.ForeignKey(Client, models.CASCADE, related_name="erasures", verbose_name=_("client"))
+    marks = SealedJSONField(default=dict, blank=True)
+    places = models.JSONField(default=dict, blank=True)
+    begun_at = models.DateTimeField(_("begun"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = tenant_manager(agency_path="client__counter__agency_id", counter_path="client__counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+        indexes = [models.Index(fields=["id"], name="erasure_open", condition=Q(finished_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return str(self.pk)

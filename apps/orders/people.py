@@ -1,10 +1,12 @@
 """What a person decides about a client: that two of them are one, or that one is to be forgotten."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,10 +15,10 @@ from apps.clients import contacts
 from apps.clients.models import Client
 from apps.clients.services import ClientRecord
 from apps.counters.models import Counter
-from apps.orders import delivery
+from apps.orders import delivery, erasing
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge, reassess
-from apps.orders.models import Delivery, HoldReason, Order, StatusChange
+from apps.orders.models import Delivery, Erasure, HoldReason, Order, StatusChange
 
 ERASED = "erased-"
 
@@ -59,7 +61,7 @@ def merge_clients(*, kept: Client, duplicate: Client) -> int:
     kept.revision += 1
     kept.updated_at = timezone.now()
     kept.save(update_fields=["name", "identifiers", "attributes", "revision", "updated_at"])
-    label, told_by = str(duplicate), {kind: len(values) for kind, values in duplicate.identifiers.items()}
+    told_by = {kind: len(values) for kind, values in duplicate.identifiers.items()}
     _empty(duplicate, merged_into=kept)
     Client.objects.filter(merged_into=duplicate).update(merged_into=kept)
     again = delivery.request_resend(order_ids=order_keys) if counter.is_detailed else 0
@@ -69,8 +71,6 @@ def merge_clients(*, kept: Client, duplicate: Client) -> int:
         obj=kept,
         details={
             "duplicate": duplicate.pk,
-            "duplicate_uniq_id": duplicate.uniq_id,
-            "duplicate_label": label,
             "orders": len(order_keys),
             "orders_due_again": again,
             "identifiers": told_by,
@@ -90,7 +90,7 @@ def merge_clients(*, kept: Client, duplicate: Client) -> int:
 @transaction.atomic
 def erase_client(*, client: Client) -> Erased:
     """Forget who a client is: name, identifiers, attributes and the CRM's id, of the client and of its orders. The
-    orders stay, with their statuses and money, as do the audit log and the files that have gone.
+    orders stay, with their statuses and money. Kept files are gone through afterwards (see `erasing`).
 
     What waits of them cannot be bound to a visit any more and is held. Raises ValidationError.
     """
@@ -102,6 +102,9 @@ def erase_client(*, client: Client) -> Erased:
     waiting = list(changes.filter(delivery=Delivery.WAITING).order_by().values_list("pk", flat=True))
     held = delivery.hold(change_ids=waiting, reason=HoldReason.NO_IDENTIFIERS)
     files = changes.filter(upload_id__isnull=False).order_by().values("upload_id").distinct().count()
+    agency_id = Counter.objects.values_list("agency_id", flat=True).get(pk=client.counter_id)
+    erasure = _what_it_was_known_by(client, orders)
+    searches = erasing.forget_searches(agency_id=agency_id, marks=erasing.Marks.of(erasure.marks))
     changes.exclude(attributes={}).update(attributes={})
     changes.exclude(reject_message="").update(reject_message="")
     orders.update(identifiers={}, client_revision=0, resend_due=False)
@@ -109,13 +112,33 @@ def erase_client(*, client: Client) -> Erased:
     Client.objects.filter(merged_into=client).delete()
     _empty(client, uniq_id=f"{ERASED}{client.pk}", erased_at=timezone.now())
     erased = Erased(orders=len(order_keys), contacts=lines, held=held, files=files)
-    record(
-        action="client.erased",
-        agency=Counter.objects.values_list("agency_id", flat=True).get(pk=client.counter_id),
-        obj=client,
-        details={"orders": erased.orders, "held": held, "files": files},
-    )
+    details = {"orders": erased.orders, "held": held, "files": files, "saved_filters": searches}
+    record(action="client.erased", agency=agency_id, obj=client, details=details)
     return erased
+
+
+def _what_it_was_known_by(client: Client, orders: QuerySet[Order]) -> Erasure:
+    """Written down until the files are gone through."""
+    merged = list(Client.objects.filter(merged_into=client).values_list("uniq_id", "name", "identifiers"))
+    known: dict[str, set[str]] = defaultdict(set)
+    ids = []
+    for order_id, identifiers in orders.values_list("order_id", "identifiers").iterator():
+        ids.append(order_id)
+        _unite(known, identifiers)
+    for identifiers in (client.identifiers, *(one for _id, _name, one in merged)):
+        _unite(known, identifiers)
+    return erasing.begin(
+        client=client,
+        orders=ids,
+        clients=[client.uniq_id, *(uniq_id for uniq_id, _name, _known in merged)],
+        names=[client.name, *(name for _id, name, _known in merged)],
+        known_by=known,
+    )
+
+
+def _unite(known: dict[str, set[str]], identifiers: Mapping[str, Sequence[str]]) -> None:
+    for kind, values in identifiers.items():
+        known[kind].update(values)
 
 
 def _lock_orders(clients: Collection[Client]) -> list[int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from apps.clients.masking import shown
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import money
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
@@ -19,7 +20,7 @@ def stored(row: OrderRow, name: str, *, counter: Counter) -> str:
     if name == "status_date_time":
         return _moment(row.happened, zone, row.happened_until is not None) if row.happened is not None else "—"
     if name in IDENTIFIER_KINDS:
-        return ", ".join(row.identifiers.get(name, [])) or "—"
+        return ", ".join(shown(name, value) for value in row.identifiers.get(name, [])) or "—"
     if name in ("revenue", "cost"):
         return money(row.state.get(name), currency)
     if name == "goals":

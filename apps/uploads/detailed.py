@@ -12,6 +12,7 @@ from django.db.models.expressions import Combinable
 from apps.agencies.bulk import update_rows
 from apps.counters.attributes import Declared
 from apps.counters.models import AttributeEntity, Counter
+from apps.counters.sealed_fields import parsed
 from apps.goals.resolve import Resolver
 from apps.metrica.vocabulary import IDENTIFIER_KINDS, OrderType
 from apps.metrica.wire.contacts import Contact
@@ -25,7 +26,6 @@ from apps.uploads.rows import (
     columns,
     goals_cell,
     hashed,
-    parsed,
     second_of,
 )
 

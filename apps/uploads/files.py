@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import secrets
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,8 @@ _PIECE = 1024 * 1024
 
 
 class FileUnusable(Exception):
-    """The kept file is not there, or is not what was written. `code`: file_missing, file_damaged."""
+    """The kept file is not there, or is not what was written. `code`: file_missing, file_damaged; file_gone: its time
+    was over."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -60,6 +62,12 @@ def name_of(upload: Upload, counter: Counter) -> str:
     return f"{folder_of(counter, f'{upload.created_at:%Y-%m}')}/{upload.pk}.{upload.format}.gz"
 
 
+def name_of_rewritten(upload: Upload) -> str:
+    """A new name beside that of the present file, so that whoever reads that one is not disturbed."""
+    folder, _slash, _name = upload.file.rpartition("/")
+    return f"{folder}/{upload.pk}.{secrets.token_hex(4)}.{upload.format}.gz"
+
+
 def folder_of(counter: Counter, month: str) -> str:
     """Of the files that were begun in this month, `2026-11`."""
     return f"uploads/{counter.agency_id}/{counter.metrica_id}/{month}"
@@ -86,6 +94,8 @@ def nobodys_if_lost(uploads: Iterable[Upload], *, counter: Counter) -> Iterator[
 @contextlib.contextmanager
 def plain(upload: Upload) -> Iterator[BinaryIO]:
     """The upload's plain file, at its start, checked against its checksum. Raises FileUnusable."""
+    if upload.file_gone_at is not None:
+        raise FileUnusable("file_gone")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as temporary:
         checksum = hashlib.sha256()
         try:
@@ -97,7 +107,7 @@ def plain(upload: Upload) -> Iterator[BinaryIO]:
             raise FileUnusable("file_missing") from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FileUnusable("file_damaged") from error
-        if checksum.hexdigest() != upload.sha256:
+        if checksum.hexdigest() != (upload.kept_sha256 or upload.sha256):
             raise FileUnusable("file_damaged")
         temporary.seek(0)
         yield cast(BinaryIO, temporary)

@@ -174,7 +174,8 @@ class UploadQuerySet(TenantQuerySet["Upload"]):
 
 
 class Upload(models.Model):
-    """One file and its requests. The exact bytes are kept, compressed, until the counter's retention ends."""
+    """One file and its requests. The exact bytes are kept, compressed, until the counter's retention ends or a client
+    in it is erased; after that their digest says what they were."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(UploadJob, models.CASCADE, related_name="uploads", verbose_name=_("job"))
@@ -192,6 +193,12 @@ class Upload(models.Model):
     file = models.CharField(
         _("file"), max_length=255, blank=True
     )  # name in the default storage, gzip; blank: not yet written
+    # What is kept is no longer what was sent, whose digest `sha256` stays: rows of erased clients were blanked in it.
+    kept_sha256 = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    blanked_rows = models.PositiveIntegerField(_("rows of erased clients"), default=0, db_default=0, editable=False)
+    blanked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Its time was over (see `retention`): the file is kept no longer.
+    file_gone_at = models.DateTimeField(_("file no longer kept since"), null=True, blank=True, editable=False)
     # What each CRM status meant when this file was written: {crm_status: {"type", "order_status", "goal_action_ids"}}.
     mapping = models.JSONField(_("status mapping"), default=dict, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
@@ -220,6 +227,9 @@ class Upload(models.Model):
         indexes = [
             models.Index(
                 fields=["job"], name="upload_unsettled", condition=Q(state__in=["prepared", "sending", "unknown"])
+            ),
+            models.Index(
+                fields=["finished_at"], name="upload_keeps_file", condition=Q(file_gone_at__isnull=True) & ~Q(file="")
             ),
             models.Index(fields=["uploading_id"], name="upload_at_metrica", condition=~Q(uploading_id="")),
         ]
@@ -266,6 +276,25 @@ class Recovery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.counter_id} {self.taken_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Retention(models.Model):
+    """How far the orders of a counter have been gone through whose identifiers are kept for long enough, see
+    `retention`: up to which last change, and since when."""
+
+    counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
+    began_at = models.DateTimeField()
+    up_to = models.DateTimeField(null=True)
+    last_key = models.BigIntegerField(default=0)
+
+    objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
+
+    class Meta:
+        verbose_name = _("retention")
+        verbose_name_plural = _("retentions")
+
+    def __str__(self) -> str:
+        return str(self.counter_id)
 
 
 class CarriedRow(models.Model):

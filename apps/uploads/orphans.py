@@ -29,7 +29,7 @@ from apps.uploads.cargo import KEY_COLUMN
 from apps.uploads.models import Upload, UploadFormat, UploadKind
 from apps.uploads.scissors import SCISSORS
 
-_NAME: Final = re.compile(r"^([0-9a-f-]{36})\.(csv|json)\.gz$")
+_NAME: Final = re.compile(r"^([0-9a-f-]{36})(?:\.[0-9a-f]{8})?\.(csv|json)\.gz$")
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 1024 * 1024
 CONTENTS: Final = 2**256
@@ -130,6 +130,8 @@ def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> I
         try:
             for row in _records(file, orphan, zone, attributes):
                 if row.record is None:
+                    if all(error.code == "no_identifiers" for error in row.errors):
+                        continue  # a row of an erased client: see `blanking`
                     raise Unreadable(str(row.errors))
                 yield row.record.id, digests.of(row.record)
         except ValueError as error:

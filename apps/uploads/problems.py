@@ -50,6 +50,11 @@ _OWN = [
         _("Check the storage (STORAGE_URL, free space), then upload once more."),
     ),
     Problem(
+        "file_gone",
+        _("The file is no longer kept: its time was over."),
+        _("Nothing to do. What the upload did is told here and in the orders' timelines."),
+    ),
+    Problem(
         "file_damaged",
         _("The kept file is not what was written: its checksum differs. It was not sent."),
         _("Check the storage for faults, then upload once more."),

@@ -1,6 +1,5 @@
 """From a status change to its row on the wire: always the full row (R5), on the clock of the counter (R9)."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -14,13 +13,15 @@ from django.db.models import BigIntegerField, F, Func, TextField
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 
+from apps.clients.models import Client
 from apps.counters.models import Counter
+from apps.counters.sealed_fields import parsed, reader
 from apps.goals.resolve import Meaning, Resolver
 from apps.metrica.identifiers import md5_of
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.metrica.wire.simple_orders import SimpleOrder
-from apps.orders.models import HoldReason
+from apps.orders.models import HoldReason, Order
 
 
 class ChangeRow(NamedTuple):
@@ -104,13 +105,14 @@ class RowMaker:
         self._currency = counter.currency
         self._hash = counter.hash_identifiers
         self._zone: tzinfo = counter.zone or UTC
+        self._read_own, self._read_clients = reader(Order, "identifiers"), reader(Client, "identifiers")
         self.used: dict[str, Meaning] = {}
 
     def problem(self, row: ChangeRow) -> str:
         """The hold reason that keeps the row back, or an empty text. Asked of every row, so it reads no JSON."""
         if self._resolver.meaning(row.order_status) is None:
             return self._resolver.problem(row.order_status)
-        # A list that holds a text; within a text the quotation mark would be escaped.
+        # A list that holds a text, be it sealed or not; within a text the quotation mark would be escaped.
         if '["' not in row.identifiers and (row.client_identifiers is None or '["' not in row.client_identifiers):
             return HoldReason.NO_IDENTIFIERS
         return ""
@@ -159,21 +161,13 @@ class RowMaker:
 
     def _identifiers(self, row: ChangeRow) -> Sequence[Sequence[str]]:
         """Per kind the order's own, or where it has none of a kind, its client's."""
-        own = parsed(row.identifiers)
+        own = self._read_own(row.identifiers)
         if row.client_identifiers is not None and row.client_identifiers != "{}":
-            of_client = parsed(row.client_identifiers)
+            of_client = self._read_clients(row.client_identifiers)
             found = [own.get(kind) or of_client.get(kind) or () for kind in IDENTIFIER_KINDS]
         else:
             found = [own.get(kind) or () for kind in IDENTIFIER_KINDS]
         return hashed(found) if self._hash else found
-
-
-_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-
-
-def parsed(text: str) -> Any:
-    """The JSON of a database, which needs no skipping of spaces and no check of what follows."""
-    return _scan(text, 0)[0]
 
 
 @lru_cache(maxsize=10_000)

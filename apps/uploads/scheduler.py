@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 from django_q.models import Task
 
 from apps.audit import chain
+from apps.clients import blind
 from apps.clients.models import Client
 from apps.counters import schedule
 from apps.counters import tasks as account_tasks
 from apps.counters.models import AccountState, Counter, Mode
 from apps.counters.services import block_reason
-from apps.orders import holds
+from apps.orders import erasing, holds
 from apps.orders.models import Delivery, Order, StatusChange
-from apps.uploads import heartbeats, queueing, saving, tallies
+from apps.uploads import heartbeats, queueing, retention, saving, tallies
 from apps.uploads.events import ticked
 from apps.uploads.models import Trigger, Upload, UploadJob
 from apps.uploads.selection import those_with_something_due
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 QUEUE_RECORDS_KEPT = timedelta(days=7)
 AUDIT_ENTRIES_A_TICK = 20_000
+CONTACTS_A_TICK = 50_000
 TURNS_AT_ONCE = 100
 
 
@@ -56,6 +58,9 @@ def tick() -> None:
         bring_up_jobs,
         renew_tokens,
         seal_audit,
+        key_contacts,
+        go_on_with_erasures,
+        forget_in_time,
         keep_house,
         tell_others,
     )
@@ -160,6 +165,21 @@ def renew_tokens() -> int:
 
 def seal_audit() -> None:
     chain.seal(limit=AUDIT_ENTRIES_A_TICK)
+
+
+def key_contacts() -> None:
+    """Lines of the look-up of people that are older than its key. No query once there are none."""
+    blind.rekey(limit=CONTACTS_A_TICK)
+
+
+def go_on_with_erasures() -> None:
+    """Kept files of clients that were erased; last but one, as it may take its time."""
+    erasing.go_on()
+
+
+def forget_in_time() -> None:
+    """Files and identifiers whose time is over."""
+    retention.prune()
 
 
 def keep_house() -> None:

@@ -71,7 +71,7 @@ class JsonScissors:
         document = json.loads(text)
         [(self._name, _rows)] = document.items()
         self._key = key_column
-        self._elements = _elements(text)
+        self._elements = elements(text)
 
     def skip(self, count: int) -> None:
         for _element in islice(self._elements, count):
@@ -85,7 +85,7 @@ class JsonScissors:
         yield Piece(data, [str(row[self._key]) for row, _text in rows])
 
 
-def _elements(text: str) -> Iterator[tuple[dict[str, Any], str]]:
+def elements(text: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Each element of the document's one list, with the very text that says it."""
     decode = json.JSONDecoder().raw_decode
     place = text.index("[") + 1

@@ -219,7 +219,8 @@ def _counter(table: _Table) -> CounterEntry:
     names = (("site", str), ("time_zone", str), ("mode", str), ("delivery", str), ("schedule", str), ("currency", str))
     settings = {name: table.take(name, kind) for name, kind in names}
     settings["hash_identifiers"] = table.take("hash_identifiers", bool)
-    settings["wave_pause_seconds"] = table.take("wave_pause_seconds", int)
+    for name in ("wave_pause_seconds", "keep_files_days", "keep_people_days"):
+        settings[name] = table.take(name, int)
     statuses = None
     if "statuses" in table._left:
         statuses = [_status(one) for one in table.tables("statuses")]

@@ -38,8 +38,9 @@ from apps.metrica.vocabulary import CURRENCIES
 
 SETTINGS = (
     *("account", "name", "site", "time_zone", "delivery", "schedule", "currency"),
-    *("hash_identifiers", "wave_pause_seconds"),
+    *("hash_identifiers", "wave_pause_seconds", "keep_files_days", "keep_people_days"),
 )
+KEPT = ("keep_files_days", "keep_people_days")
 FIRST_CURRENCIES = ("RUB", "USD", "EUR", "KZT", "BYN")
 
 
@@ -59,6 +60,14 @@ class CounterForm(forms.ModelForm):
             "schedule": _("When its orders leave for Metrica; times are on the counter's clock."),
             "currency": _("Of orders that name none."),
             "hash_identifiers": _("E-mails and phones leave as MD5 hashes; Metrica finds visits by them as well."),
+            "keep_files_days": _(
+                "From the day on which an upload ended. After that its file is deleted; its digest and numbers stay. "
+                "Empty: kept always."
+            ),
+            "keep_people_days": _(
+                "From an order's last change. After that its identifiers are forgotten, and its client's where none of "
+                "its orders is newer; statuses and money stay. Empty: kept always."
+            ),
             "wave_pause_seconds": _("How long a later status of an order waits after the earlier one has passed."),
         }
 
@@ -290,12 +299,19 @@ class CounterAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                         "hash_identifiers",
                     ]
                 },
-            )
+            ),
+            (
+                _("How long personal data is kept"),
+                {"fields": [KEPT], "description": _("Only an owner of the agency changes this.")},
+            ),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Who is limited to counters sees no accounts: theirs is not to choose, nor a page to open."""
-        return self.readonly_fields if actor_of(request).counters is None else (*self.readonly_fields, "login")
+        """Who is limited to counters sees no accounts: theirs is not to choose, nor a page to open. How long things are
+        kept is for owners to say."""
+        actor = actor_of(request)
+        kept = () if actor.can(Right.ADMINISTER) else KEPT
+        return (*self.readonly_fields, *kept, *(() if actor.counters is None else ("login",)))
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         if obj is None:

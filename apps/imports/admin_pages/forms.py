@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
+from apps.clients.masking import shown_text
 from apps.counters.models import AttributeEntity, Counter, CustomAttribute
 from apps.imports import services
 from apps.imports.columns import ATTRIBUTE, CLIENT_ATTRIBUTE, REQUIRED, attribute_column
@@ -78,7 +79,7 @@ class ColumnsForm(forms.Form):
         ]
 
     def _examples(self, at: int) -> list[str]:
-        found = [row[at].strip() for row in self.seen.rows if at < len(row)]
+        found = [shown_text(row[at].strip()) for row in self.seen.rows if at < len(row)]
         return [text if len(text) <= _EXAMPLE else f"{text[:_EXAMPLE]}…" for text in found if text]
 
     def columns(self) -> dict[str, str]:

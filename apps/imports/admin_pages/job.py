@@ -2,7 +2,6 @@
 
 import csv
 import io
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +31,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.cells import bare
 from apps.agencies.exporting import Cell
+from apps.clients.masking import may_see_identifiers, shown_text
 from apps.counters.leaving import leaves, sends_by_itself
 from apps.counters.models import Counter
 from apps.counters.templatetags.goalpost import duration, moment, number, state_badge
@@ -39,7 +39,7 @@ from apps.counters.ui import exports
 from apps.counters.ui.acts import Act
 from apps.counters.ui.lists import ByCounterMixin, PreparedListMixin
 from apps.counters.ui.pages import PageAdmin
-from apps.imports import services
+from apps.imports import files, services
 from apps.imports.admin_pages.forms import ColumnsForm, FileForm
 from apps.imports.columns import report_width
 from apps.imports.models import FileKind, ImportJob, ReportPart
@@ -266,6 +266,8 @@ class ImportJobAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
         job: ImportJob = self.get_or_404(request, object_id)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not may_see_identifiers(actor_of(request)):
+            raise PermissionDenied
         if not has_report(job):
             raise Http404
         response = StreamingHttpResponse(whole_report(job), content_type="text/csv; charset=utf-8")
@@ -341,10 +343,16 @@ def _sentences(refusal: UnusableFile | ValidationError) -> list[str]:
 def _first_problems(job: ImportJob) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for part in ReportPart.objects.filter(job=job).order_by("first_line")[:SHOWN_PROBLEMS]:
-        text = zlib.decompress(bytes(part.body)).decode()
+        text = files.report_of(part.body)
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=job.delimiter):
             found.append(
-                {"line": row[0], "column": row[1], "code": row[2], "reason": row[3], "cells": list(map(bare, row[4:]))}
+                {
+                    "line": row[0],
+                    "column": row[1],
+                    "code": row[2],
+                    "reason": row[3],
+                    "cells": [shown_text(bare(cell)) for cell in row[4:]],
+                }
             )
             if len(found) == SHOWN_PROBLEMS:
                 return found

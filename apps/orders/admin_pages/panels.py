@@ -8,6 +8,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import ngettext
 
+from apps.agencies.access import actor_of
+from apps.agencies.actor import Right
 from apps.clients import contacts
 from apps.clients.admin import identifier_rows
 from apps.clients.models import Client
@@ -16,7 +18,7 @@ from apps.counters.panels import COUNTED_AT_MOST, Mark
 from apps.counters.templatetags.goalpost import counted, number
 from apps.goals.board import resolvers
 from apps.orders import numbers
-from apps.orders.models import Delivery, Order, StatusChange
+from apps.orders.models import Delivery, Erasure, Order, StatusChange
 
 ORDERS_OF_CLIENT = 50
 
@@ -90,6 +92,14 @@ def identifiers_of_client(request: HttpRequest, client: Client) -> str:
     rows = [
         {"row": row, "order": orders.get(order), "at": at}
         for row in identifier_rows(client.identifiers)
-        for order, at in [origins.get((row.kind, row.value), (0, None))]
+        for order, at in [origins.get((row.kind, row.known), (0, None))]
     ]
     return render_to_string("admin/orders/client_identifiers.html", {"rows": rows, "client": client}, request=request)
+
+
+def data_of_client(request: HttpRequest, client: Client) -> str:
+    """What is known, as a file; of one that was erased, how far that is. One query."""
+    erasure = Erasure.objects.filter(client=client).order_by("-pk").first() if client.erased_at else None
+    may_take = client.erased_at is None and actor_of(request).can(Right.OPERATE)
+    context = {"client": client, "erasure": erasure, "may_take": may_take}
+    return render_to_string("admin/orders/client_data.html", context, request=request)

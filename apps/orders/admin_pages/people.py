@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _now
@@ -72,9 +71,13 @@ def _ask_erase(request: HttpRequest, client: Client) -> str:
             % {"orders": orders},
             _now("What of them still waits to be sent is held: nobody can be found by it any more."),
             _now(
-                "Not erased: the orders with their ids, statuses and money; the audit log, which may name the client; "
-                "kept upload files; what Metrica and the CRM have. If the CRM sends this client again, it is taken in "
-                "again."
+                "In kept files of uploads the client's rows are blanked, and files of imports that name it are "
+                "deleted; that may take some minutes, and the client's page tells when it is done."
+            ),
+            _now(
+                "Not erased: the orders with their ids, statuses and money; what the audit log said of the client "
+                "before names were left out of it; backups; what Metrica and the CRM have. If the CRM sends this "
+                "client again, it is taken in again."
             ),
         ]
     )
@@ -85,16 +88,10 @@ class EraseForm(ActForm):
 
 
 def _erase(request: HttpRequest, client: Client, values: Mapping[str, Any]) -> str:
-    erased = people.erase_client(client=client)
-    if erased.files:
-        text = ngettext(
-            "%(count)s kept upload file still has rows of these orders. If it must go too, remove it from the storage.",
-            "%(count)s kept upload files still have rows of these orders. If they must go too, remove them from the "
-            "storage.",
-            erased.files,
-        )
-        messages.warning(request, text % {"count": erased.files})
-    return _now("The client is erased. The orders stay.")
+    people.erase_client(client=client)
+    return _now(
+        "The client is erased. The orders stay. Kept files are gone through now; this page tells when it is done."
+    )
 
 
 def _is_somebody(request: HttpRequest, client: Client) -> bool:

@@ -4,7 +4,7 @@ contacts with those of orders and clients that are there already, in flat memory
 from django.db import migrations
 from django.db.models import Min
 
-from apps.clients.contacts import digest
+from apps.clients.contacts import unkeyed as digest
 
 ROWS = 5000
 

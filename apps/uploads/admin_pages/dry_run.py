@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
+from apps.clients.masking import may_see_identifiers
 from apps.counters.models import Counter
 from apps.counters.ui.acts import ActForm
 from apps.orders.hold_advice import sentence
@@ -73,6 +75,7 @@ class DryRunPages:
             "block_label": HoldReason(found.blocked).label if found.blocked else "",
             "block_step": sentence(found.blocked),
             "may_operate": actor_of(request).can(Right.OPERATE),
+            "may_download": may_see_identifiers(actor_of(request)),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/uploads/dry_run.html", context)
@@ -80,6 +83,8 @@ class DryRunPages:
     def dry_run_file(self, request: HttpRequest, counter_id: int, which: str) -> HttpResponse:
         """The file as it would go now, with its first rows."""
         counter = _counter(request, counter_id)
+        if not may_see_identifiers(actor_of(request)):
+            raise PermissionDenied
         found = dry_run(counter=counter)
         draft: DraftFile | None = getattr(found, which) if which in FILES else None
         if draft is None:

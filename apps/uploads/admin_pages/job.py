@@ -1,6 +1,7 @@
 """One upload job: how far it is, each of its files, what was asked and answered, the exact bytes."""
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -29,6 +31,7 @@ from apps.agencies.exporting import Cell
 from apps.agencies.filter_pages import whole_list
 from apps.agencies.filters import CountersFilter, DayRangeFilter
 from apps.agencies.ids import first_key
+from apps.clients.masking import may_see_identifiers
 from apps.clients.models import Client
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
@@ -198,10 +201,13 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
         return [download, *super().get_urls()]
 
     def download(self, request: HttpRequest, job_id: Any, upload_id: Any) -> HttpResponseBase:
-        """The plain file exactly as it went to Metrica."""
+        """The plain file exactly as it went to Metrica, but for rows of clients who were erased since. Whoever sees
+        identifiers masked does not get it."""
         upload = Upload.objects.visible_to(actor_of(request)).filter(job=job_id, pk=upload_id).first()
         if upload is None or not upload.file:
             raise Http404
+        if not may_see_identifiers(actor_of(request)):
+            raise PermissionDenied
         opened = files.plain(upload)
         try:
             stream = opened.__enter__()
@@ -211,7 +217,7 @@ class UploadJobAdmin(DryRunPages, ByCounterMixin, PreparedListMixin, PageAdmin):
             return HttpResponseRedirect(reverse("admin:uploads_uploadjob_change", args=[job_id]))
         response = StreamingHttpResponse(_pieces(stream, opened), content_type=CONTENT_TYPES[upload.format])
         response["Content-Disposition"] = f'attachment; filename="upload-{upload.pk}.{upload.format}"'
-        response["Content-Length"] = str(upload.bytes)
+        response["Content-Length"] = str(_length(stream))
         return response
 
     def render_page(self, request: HttpRequest, obj: UploadJob, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -328,6 +334,12 @@ def _waves(uploads: Sequence[Upload], request: HttpRequest) -> list[Wave]:
         )
         waves[upload.wave].append(line)
     return [Wave(number, lines) for number, lines in sorted(waves.items())]
+
+
+def _length(stream: BinaryIO) -> int:
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return length
 
 
 def _pieces(stream: BinaryIO, opened: Any) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.clients.masking import shown_cells, shown_line
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.models import ApiCall
 from apps.metrica.text import Text
@@ -31,7 +32,7 @@ def sent_row(order: Order, upload_id: UUID) -> SentRow | None:
     cells: list[tuple[str, str]] = []
     line = ""
     problem: Text = ""
-    if not upload.file:
+    if not upload.file and upload.file_gone_at is None:
         problem = _("The file has not been written yet, or is not kept any more.")
     elif upload.bytes > MOST_BYTES:
         problem = _("The file is too large to be searched here. Download it from the page of its upload.")
@@ -48,8 +49,8 @@ def sent_row(order: Order, upload_id: UUID) -> SentRow | None:
     call = ApiCall.objects.filter(subject=upload.pk).order_by("-id").first()
     return SentRow(
         upload=fact(upload),
-        cells=cells,
-        line=line,
+        cells=shown_cells(cells),
+        line=shown_line(cells, line),
         problem=problem,
         http_status=upload.http_status,
         uploading_id=upload.uploading_id,

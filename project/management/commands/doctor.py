@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from apps.agencies.models import Agency
 from apps.api import health
 from apps.audit.commands import TracedCommand
-from apps.counters import checkup, yandex
+from apps.counters import checkup, rotation, sealing, yandex
 from apps.counters.checkup import Level
 from apps.counters.expiry import may_upload, rights_text, warning_of
 from apps.counters.kept_back import KeptBack
@@ -42,6 +42,7 @@ class Command(TracedCommand):
         parts = health.look()
         bad = self._write([*_settings(), *_parts(parts)])
         if parts["database"] == "ok" and parts["migrations"] == "ok":
+            bad += self._write(_keys())
             bad += self._write(_agencies(options["agency"], offline=options["offline"]))
         if bad:
             raise CommandError(_("Lines that need somebody: %(count)s.") % {"count": bad}, returncode=1)
@@ -67,6 +68,22 @@ def _settings() -> Iterator[Line]:
 def _parts(parts: dict[str, str]) -> Iterator[Line]:
     for name, said in parts.items():
         yield (Level.DONE if said == "ok" else Level.NEEDED), name, said
+
+
+def _keys() -> Iterator[Line]:
+    """Whether ENCRYPTION_KEYS opens what lies there, by the oldest and the newest rows."""
+    shut = wrong = 0
+    for column in rotation.columns():
+        of_column = rotation.newest_and_oldest(column)
+        shut, wrong = shut + of_column[0], wrong + of_column[1]
+    if shut:
+        said = _("identifiers cannot be read: put the key that was removed back at the end of ENCRYPTION_KEYS")
+        yield Level.NEEDED, "encryption", said
+    elif wrong:
+        said = _("identifiers lie under an older key, or not as ENCRYPT_IDENTIFIERS says. Run `manage.py rotate_keys`.")
+        yield Level.HINT, "encryption", said
+    else:
+        yield Level.DONE, "encryption", _("identifiers are sealed") if sealing.wanted() else _("identifiers are plain")
 
 
 def _agencies(slug: str | None, *, offline: bool) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from apps.agencies.building import AddIndexBeside
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("clients", "0007_second_word_of_a_name")]
+    dependencies = [("clients", "0009_keyed_lookup")]
 
     operations = [
         AddIndexBeside(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0007_changes_by_counter'),
+        ('orders', '0009_erasures'),
     ]
 
     operations = [
