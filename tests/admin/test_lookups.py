@@ -37,6 +37,7 @@ OFFERED: dict[str, set[str]] = {
     "orders.heldchange": {"counter"},
     "uploads.uploadjob": {"counter", "state", "trigger"},
     "imports.importjob": {"counter", "state"},
+    "api.receivedupload": {"counter", "state", "kind"},
     "hooks.endpoint": {"active"},
     "hooks.delivery": {"endpoint", "state", "event__type"},
     "receivers.receiver": {"counter", "kind", "active"},

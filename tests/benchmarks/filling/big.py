@@ -367,6 +367,20 @@ INSERT INTO uploads_resend (upload_id, order_id, change_id)
 SELECT pg_temp.job_key(pg_temp.stretch(o.updated_at), o.counter_id, 3, '8'), o.id, o.current_change_id
 FROM orders_order o WHERE mod(o.id, 500) = 0
 """
+# What a script for Metrica uploaded: as often as files were imported, one in twenty refused.
+BY_SCRIPTS = """
+INSERT INTO api_receivedupload (id, counter_id, kind, format, merge_mode, state, filename, size, sha256, elements, created, updated,
+  unchanged, held, problems, remarks, ignored, received_by, request_id, received_at)
+SELECT pg_temp.key(at, c.counter_id * 10000 + i, 3, 'd'), c.counter_id, CASE WHEN i % 3 = 0 THEN 'contacts' ELSE 'simple_orders' END, 'CSV', 'SAVE',
+       CASE luck WHEN 0 THEN 'FAILED' ELSE 'PASSED' END, 'orders.csv', 140 * number, md5(i::text) || md5(at::text), number,
+       CASE luck WHEN 0 THEN 0 ELSE number / 2 END, 0, CASE luck WHEN 0 THEN 0 ELSE number - number / 2 END, 0,
+       CASE luck WHEN 0 THEN '[{{"location": "line 3, column revenue", "code": "money_format", "message": "This is no amount."}}]'::jsonb ELSE '[]'::jsonb END,
+       '[]'::jsonb, '[]'::jsonb, 'key crm', md5('script' || i || ' ' || c.counter_id), at
+FROM (SELECT *, pg_temp.dice(c.counter_id * 1000 + i, 96, 20) AS luck, 10 + pg_temp.dice(c.counter_id * 1000 + i, 97, 400)::int AS number,
+             pg_temp.until() - make_interval(secs => {days} * 86400.0 * i / {imports} + 500) AS at
+      FROM bench_counter c, generate_series(0, {imports} - 1) AS i) c
+"""
+
 
 PLACES = """
 CREATE UNLOGGED TABLE bench_slot (id bigint PRIMARY KEY, counter_id bigint, paused boolean, waits boolean, first boolean);
@@ -390,6 +404,7 @@ CHAINS: tuple[dict[str, str], ...] = (
     {"hooks_event": EVENTS, "hooks_delivery": DELIVERIES},
     {"alerts_alert": ALERTS, "alerts_alertdelivery": MESSAGES, "alerts_told": TOLD},
     {"imports_importjob": IMPORTS, "imports_reportpart": REPORTS},
+    {"api_receivedupload": BY_SCRIPTS},
     {"uploads_resend": RESENDS},
 )
 """Side by side; within one, some read what those before them wrote."""
