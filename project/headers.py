@@ -25,7 +25,7 @@ _PAGE: dict[str, Any] = {
     "frame-ancestors": [NONE],
     "form-action": [SELF],
 }
-PAGES = {"DIRECTIVES": _PAGE}
+PAGES: dict[str, Any] = {"DIRECTIVES": _PAGE}
 ADMIN_PAGES = {"DIRECTIVES": {**_PAGE, "script-src": [SELF, UNSAFE_EVAL]}}
 NO_PAGES = {
     "DIRECTIVES": {name: [NONE] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")},

@@ -36,8 +36,8 @@ def admitted(request: HttpRequest, text: str) -> ApiKey:
             message = _("This key may not be used from the address %(address)s.") % {"address": address or "?"}
             next_step = _("Ask the owner of the agency to add this address to the key's networks.")
             raise Problem(status=403, code="wrong_network", message=message, next_step=next_step) from None
-        code, message = _SHUT[refusal.why]
-        raise AuthenticationFailed(message, code=code) from None
+        code, why = _SHUT[refusal.why]
+        raise AuthenticationFailed(why, code=code) from None
 
 
 class ApiKeyAuthentication(BaseAuthentication):

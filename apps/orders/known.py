@@ -67,7 +67,8 @@ def _client(client: Client) -> dict[str, Any]:
     for kind, values in client.identifiers.items():
         for value in values:
             order, at = origins.get((kind, value), (None, None))
-            identifiers.append({"kind": kind, "value": value, "first_told_by": orders.get(order), "first_told_at": at})
+            told_by = orders.get(order or 0)
+            identifiers.append({"kind": kind, "value": value, "first_told_by": told_by, "first_told_at": at})
     seen = Order.objects.filter(client=client).aggregate(first=Min("create_date_time"), last=Max("updated_at"))
     return {
         "client_uniq_id": client.uniq_id,
