@@ -16,8 +16,10 @@ from apps.goals.services import set_status
 from apps.metrica.identifiers import md5_of
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import OrderType
+from apps.orders.models import Order
 from apps.sandbox.models import SandboxUploading
 from apps.uploads import files
+from apps.uploads.dry_run import dry_run
 from apps.uploads.rows import goals_of
 from tests.uploads.conftest import Shop
 
@@ -102,6 +104,42 @@ def test_only_hashes_leave_where_the_counter_wants_it(make_shop: Callable[..., S
     assert (row["emails"], row["phones"], row["client_ids"]) == ("", "", "1700000000123456789")
     assert row["emails_md5"] == f"{known},{md5_of('buyer@shop.example')}"
     assert row["phones_md5"] == md5_of("79031234567")
+
+
+@pytest.mark.parametrize("mode", ["simple", "detailed"])
+@pytest.mark.parametrize("json_rows", [0, 1000], ids=["csv", "json"])
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "plain"])
+def test_no_contact_leaves_in_the_clear_by_any_way_out(
+    make_shop: Callable[..., Shop],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    mode: str,
+    json_rows: int,
+    sealed: bool,
+) -> None:
+    """Orders and clients, the first time, sent again, and looked at before they go."""
+    for module in ("formats", "planner", "dry_run"):
+        monkeypatch.setattr(f"apps.uploads.{module}.JSON_ROWS", json_rows)
+    settings.ENCRYPT_IDENTIFIERS = sealed
+    shop = make_shop(mode=mode, hash_identifiers=True)
+    own = {"emails": ["buyer@shop.example"], "phones": ["79031234567"]}
+    shop.push("H-1", "IN_PROGRESS", "PAID", client_uniq_id="C-1", **own)
+    shop.push("H-2", "PAID", **own)
+    draft = dry_run(counter=shop.counter)
+    drafts = [one.content for one in (draft.orders, draft.contacts) if one is not None]
+    shop.upload()
+    Order.objects.update(resend_due=True)
+    shop.push("H-1", "CANCELLED", at=9, client_uniq_id="C-1", phones=["79031234567", "79037654321"])
+    shop.upload()
+    contents = drafts
+    for upload in shop.uploads():
+        with files.plain(upload) as stream:
+            contents.append(stream.read())
+    assert len(contents) >= 4
+    for content in contents:
+        for value in ("buyer@shop.example", "79031234567", "79037654321"):
+            assert value.encode() not in content
+    assert any(md5_of("79037654321").encode() in content for content in contents)
 
 
 def test_a_mapped_status_goes_as_its_type_and_its_goals(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """Orders: the list, one order with its timeline, and adding one by hand."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -195,6 +196,7 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
             "bind_percent": bind_percent(obj),
             "identifiers": identifier_rows(obj.identifiers),
             "client_identifiers": identifier_rows(obj.client.identifiers) if obj.client else [],
+            "forgotten": _is_forgotten(obj),
             "zone": obj.counter.zone,
             "current": next((step for step in steps if step.is_current), None),
         }
@@ -266,3 +268,11 @@ class OrderAdmin(ByCounterMixin, PreparedListMixin, PageAdmin):
     @display(description=_("Last received"))
     def show_received(self, order: Order) -> str:
         return moment(order.updated_at, order.counter.zone)
+
+
+def _is_forgotten(order: Order) -> bool:
+    """Whether its identifiers went because the counter keeps them no longer."""
+    days = order.counter.keep_people_days
+    if days is None or order.identifiers or (order.client is not None and order.client.identifiers):
+        return False
+    return order.updated_at < timezone.now() - timedelta(days=days)

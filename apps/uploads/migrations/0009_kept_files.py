@@ -45,8 +45,4 @@ class Migration(migrations.Migration):
             name='kept_sha256',
             field=models.CharField(blank=True, db_default='', editable=False, max_length=64),
         ),
-        migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(condition=models.Q(('file_gone_at__isnull', True), models.Q(('file', ''), _negated=True)), fields=['finished_at'], name='upload_keeps_file'),
-        ),
     ]

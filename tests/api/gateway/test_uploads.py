@@ -107,6 +107,7 @@ def test_a_bad_row_refuses_all_of_the_file(script, counter):
         ("id,create_date_time,order_status\nD-1,2026-01-01,Оплачен\n".encode("cp1251"), "encoding"),
         (csv(f"D-1,{WHEN},17", header="id,create_date_time,id"), "duplicate_column"),
     ],
+    ids=["empty", "no rows", "missing column", "delimiter", "quoting", "encoding", "duplicate column"],
 )
 def test_a_file_that_cannot_be_used(script, counter, content, code):
     answer = script.csv("data/simple_orders", content)
