@@ -82,19 +82,18 @@ def _clients(path: str, client: Client) -> Iterator[Address]:
 
 def _audit(path: str, counter: Counter) -> Iterator[Address]:
     now = timezone.now()
-    for name, value in (
-        ("action", "upload_job.finished"),
-        ("action", "upload_job."),
-        ("object", f"counters.counter:{counter.pk}"),
-        ("object", "counters.counter"),
-        ("actor", "key"),
-        ("actor", values.NOTHING),
-        ("counter", str(counter.metrica_id)),
-        ("from", (now - timedelta(days=1)).isoformat()),
-        ("to", (now - timedelta(days=400)).isoformat()),
-        ("request_id", values.NOTHING),
-    ):
-        yield Address(f"api audit, {name}={value[:30]}", f"{path}?{urlencode({name: value})}", "filter")
+    given = {
+        "action": ["upload_job.finished", "upload_job."],
+        "object": [f"counters.counter:{counter.pk}", "counters.counter"],
+        "actor": ["key", values.NOTHING],
+        "counter": [str(counter.metrica_id)],
+        "from": [(now - timedelta(days=1)).isoformat()],
+        "to": [(now - timedelta(days=400)).isoformat()],
+        "request_id": [values.NOTHING],
+    }
+    for name, some in given.items():
+        for place, value in enumerate(some):
+            yield Address(f"api audit, {name}={place + 1}", f"{path}?{urlencode({name: value})}", "filter")
 
 
 def _orders(
