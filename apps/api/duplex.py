@@ -44,7 +44,7 @@ class Duplex:
         self._context = contextvars.copy_context()
         self._language = translation.get_language()
         self._socket = _own_socket(request)
-        self._stopped = threading.Event()
+        self._stopped, self._done = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -60,7 +60,7 @@ class Duplex:
         """Ends once the work has: what is being committed is committed."""
         self._stopped.set()
         if self._thread is not None and self._socket is not None:
-            if self._thread.is_alive():
+            if not self._done.is_set():
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RD)  # it may be waiting for what will never come
             self._thread.join()
@@ -72,6 +72,7 @@ class Duplex:
             self._context.run(self._run)
         finally:
             connections.close_all()
+            self._done.set()
             self._spool.end()
 
     def _run(self) -> None:

@@ -83,12 +83,9 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
     After a job that failed or was cancelled there is a pause that grows with each further failure, unless the cause was
     removed since: Metrica is not asked the same in vain every second.
     """
-    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter):
+    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter) or everything_refused(counter):
         return None
-    # Asked first: where single orders come one after the other, most find the job of an earlier one.
     if UploadJob.objects.unfinished().filter(counter=counter, only_orders__isnull=True).exists():
-        return None
-    if everything_refused(counter):
         return None
     if not _something_to_send(counter):
         return None

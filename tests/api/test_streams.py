@@ -2,16 +2,21 @@
 
 import gzip
 import json
+import socket
+import struct
 import zlib
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.api import bodies, lines
+from apps.api import bodies, duplex, lines
 from apps.api.lines import Lines
 from apps.api.problems import Problem
+from apps.api.spool import Spool
 from apps.audit.models import AuditEntry
 from apps.orders.models import Order, StatusChange
 
@@ -137,6 +142,47 @@ def test_a_fault_of_ours_tells_what_is_kept_and_where_it_broke(api, counter, mon
     assert [row["result"] for row in results] == ["created"] * 500 and Order.objects.count() == 500
     assert not last["complete"] and last["created"] == 500
     assert (last["error"]["code"], last["error"]["line"]) == ("server_error", 501)
+
+
+def test_a_body_of_which_nothing_more_comes_is_given_up():
+    near, far = socket.socketpair()
+    request = RequestFactory().generic("POST", "/", CONTENT_LENGTH="100")
+    request._stream = SimpleNamespace(read=near.recv)
+    with near, far:
+        far.sendall(b"12345")
+        duplex._give_up_after(near, 1)
+        pieces = bodies.pieces(request)
+        assert next(pieces) == b"12345"
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 50_000))
+        with pytest.raises(Problem) as found:
+            next(pieces)
+    assert (found.value.status, found.value.code) == (408, "stalled")
+
+
+def test_what_waits_for_a_reader_waits_on_disk_in_its_order():
+    spool = Spool(in_memory=100)
+    written = [bytes([number % 256]) * (number * 37 % 3000 + 1) for number in range(200)]
+    for piece in written[:100]:
+        spool.write(piece)
+    assert spool.waiting == sum(map(len, written[:100]))
+    reader = iter(spool)
+    found = [next(reader)]
+    for piece in written[100:]:
+        spool.write(piece)
+    spool.end()
+    found += reader
+    assert b"".join(found) == b"".join(written) and spool.waiting == 0
+    spool.close()
+    spool.write(b"more")  # nobody reads it any more
+    assert list(spool) == []
+
+
+def test_an_answer_that_nobody_reads_ends_the_stream(api, counter, monkeypatch):
+    monkeypatch.setattr("apps.api.streams.CHUNK", 500)
+    monkeypatch.setattr("apps.api.duplex.MOST_WAITING", 50_000)
+    _status, results, last = send(api, body_of(*(order(n) for n in range(3000))))
+    assert not last["complete"] and last["error"]["code"] == "answer_not_read"
+    assert len(results) == last["created"] == Order.objects.count() == last["error"]["line"] - 1 < 3000
 
 
 # Compressed
