@@ -151,7 +151,7 @@ def test_keys_are_changed_beside_running_work(place: Installation) -> None:
     assert read["phones"] == {order_id: [phone] for order_id, phone in crm.sent.items()}
     assert read["found"] == ["D-7"]
     assert arrived(place, counter) == dict.fromkeys(crm.sent, "PAID")
-    page = httpx.get(f"{place.processes.url}/admin/", cookies={"sessionid": prepared["session"]})
+    page = httpx.get(f"{place.processes.url}/admin/", cookies={"session": prepared["session"]})
     assert page.status_code == 200, "who is logged in stays so"
     assert place.processes.manage("rotate_keys", "--check").returncode == 0
 
