@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.urls import reverse
 
 from apps.api.formats import clock, clock_or_none, money
+from apps.clients.masking import shown_identifiers
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.goals.resolve import Resolver
@@ -73,7 +74,7 @@ class ClientWithOrdersShape(ClientShape):
 
 def client_shape(client: Client, *, zone: ZoneInfo | None) -> ClientShape:
     """No query."""
-    known = client.identifiers
+    known = shown_identifiers(client.identifiers)
     refused: RefusalShape | None = None
     if client.reject_code:
         refused = {"code": client.reject_code, "said": client.reject_message}

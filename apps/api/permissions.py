@@ -22,11 +22,15 @@ class ScopePermission(BasePermission):
             return True  # answered with 405 to every key
         right, scope = (Right.READ, "read") if request.method in SAFE_METHODS else (Right.OPERATE, "write")
         if not actor.can(right):
-            message = _("This key lacks the scope “%(scope)s”.")
-            raise Problem(
-                status=403,
-                code="missing_scope",
-                message=message % {"scope": scope},
-                next_step=_("Ask the owner of the agency for a key with this scope."),
-            )
+            raise missing_scope(scope)
         return True
+
+
+def missing_scope(scope: str) -> Problem:
+    message = _("This key lacks the scope “%(scope)s”.")
+    return Problem(
+        status=403,
+        code="missing_scope",
+        message=message % {"scope": scope},
+        next_step=_("Ask the owner of the agency for a key with this scope."),
+    )

@@ -8,7 +8,11 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from apps.clients.models import Client
+from apps.imports.models import ImportJob
 from apps.orders.models import Order
+from apps.receivers.addresses import hash_of
+from apps.receivers.models import Receiver
 from apps.uploads.models import UploadJob
 from tests.admin.access import found as admin_pages
 from tests.admin.access.table import ADDRESSES
@@ -26,9 +30,27 @@ ARGUMENTS: dict[str, Callable[[World], Any]] = {
     "crm_status": lambda world: "new",
     "pk": lambda world: UploadJob.objects.get(counter=world.place.counter).pk,
     "path": lambda world: "nowhere/",
+    "counter_id": lambda world: world.place.counter.metrica_id,
+    "client_id": lambda world: Client.objects.get(counter=world.place.counter).uniq_id,
+    "/api/v1/imports/<uuid:pk>/ pk": lambda world: _import(world),
+    "/api/v1/imports/<uuid:pk>/errors.csv pk": lambda world: _import(world),
+    "/api/v1/imports/<uuid:pk>/cancel/ pk": lambda world: _import(world),
+    "public_id": lambda world: Receiver.objects.get(counter=world.place.counter).public_id,
+    "receiver_secret": lambda world: _open(world),
 }
 """What is written into an address for its argument; for one address alone under `address argument`. Those of the admin
 are in tests/admin/access/table.py."""
+
+
+def _import(world: World) -> Any:
+    return ImportJob.objects.filter(counter=world.place.counter).earliest("pk").pk
+
+
+def _open(world: World) -> str:
+    """A secret that opens the receiver, so that the table tells who gets in with it: it is the key by itself."""
+    secret = "a-secret-that-opens-the-receiver-of-this-world"
+    Receiver.objects.filter(counter=world.place.counter).update(secret_hash=hash_of(secret))
+    return secret
 
 
 @dataclass(frozen=True, slots=True)

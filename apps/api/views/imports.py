@@ -19,9 +19,11 @@ from apps.api.formats import clock, clock_or_none
 from apps.api.forms_in import FormParser, read_form
 from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
+from apps.api.permissions import missing_scope
 from apps.api.parsing import read_json
 from apps.api.problems import Problem, bad_request, conflict, field_error, invalid, not_found
 from apps.api.views.uploads import ErrorShape
+from apps.clients.masking import may_see_identifiers
 from apps.imports import services
 from apps.imports.models import ImportJob
 from apps.imports.problems import describe
@@ -219,7 +221,8 @@ class ImportErrorsView(ImportJobView):
         name="read_import_errors",
         summary="The report on rows that were wrong",
         description="CSV in UTF-8 with the import's delimiter: line, column, code, reason, then the row's own cells. "
-        "Corrected, it can be imported as it is. 404 where no row was wrong, and 30 days after the import.",
+        "Corrected, it can be imported as it is. Since it holds what the file says of people, it takes the scope write. "
+        "404 where no row was wrong, and 30 days after the import.",
         answers={200: {"type": "string"}},
         kind="text/csv",
         examples=[example("One row", docs.REPORT, status=200, kind="text/csv")],
@@ -227,6 +230,8 @@ class ImportErrorsView(ImportJobView):
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
         job = self.job(pk)
+        if not may_see_identifiers(self.actor):
+            raise missing_scope("write")  # its cells are those of the file, people and all
         if not has_report(job):
             raise not_found(_("This import has no report: no row was wrong, or it is too long ago."), "no_report")
         response = StreamingHttpResponse(whole_report(job), content_type="text/csv; charset=utf-8")
