@@ -19,8 +19,8 @@ from apps.api.formats import clock, clock_or_none
 from apps.api.forms_in import FormParser, read_form
 from apps.api.openapi import PAGE_PARAMETERS, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
-from apps.api.permissions import missing_scope
 from apps.api.parsing import read_json
+from apps.api.permissions import missing_scope
 from apps.api.problems import Problem, bad_request, conflict, field_error, invalid, not_found
 from apps.api.views.uploads import ErrorShape
 from apps.clients.masking import may_see_identifiers
@@ -221,7 +221,7 @@ class ImportErrorsView(ImportJobView):
         name="read_import_errors",
         summary="The report on rows that were wrong",
         description="CSV in UTF-8 with the import's delimiter: line, column, code, reason, then the row's own cells. "
-        "Corrected, it can be imported as it is. Since it holds what the file says of people, it takes the scope write. "
+        "Corrected, it can be imported as it is. It holds what the file says of people, so it takes the scope write. "
         "404 where no row was wrong, and 30 days after the import.",
         answers={200: {"type": "string"}},
         kind="text/csv",
