@@ -26,7 +26,7 @@ KEYS = ("none", "bad", "expired", "revoked", "closed", "outsider", "limited", "r
 SHUT = {"none": 401, "bad": 401, "expired": 401, "revoked": 401, "closed": 401}
 
 # (name of the address, method): (body, kind of thing, status for a key that may)
-#   counter: below one counter, of which a stranger may not even know; people: the same, with what a file says of people,
+#   counter: below one counter, of which a stranger may not even know; people: the same, with what a file says of them,
 #   so that reading it takes the scope write as well; agency: a list that is empty for strangers
 TABLE = {
     ("counters", "GET"): (None, "agency", 200),
