@@ -331,6 +331,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Goalpost API",
     "DESCRIPTION": "Orders in, every status delivered to Yandex Metrica, and the story of each.",
     "VERSION": "1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.openapi.require_bodies",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -48,6 +48,17 @@ class KeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "An API key with the scope read or write."}
 
 
+def require_bodies(result: Schema, **_details: Any) -> Schema:
+    """A hook of drf-spectacular, which leaves it open whether a body that is described by a schema must be there. It
+    must, but for acts that have nothing to say."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for described in operation.get("requestBody", {}).get("content", {}).values():
+                if described["schema"].keys() - {"type", "additionalProperties"}:
+                    operation["requestBody"]["required"] = True
+    return result
+
+
 def of(shape: Any) -> Schema:
     """The schema of a TypedDict, a list of them, a Literal …"""
     schema: Schema = resolve_type_hint(shape)

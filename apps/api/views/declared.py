@@ -50,7 +50,7 @@ ATTRIBUTES_BODY: Schema = {
         "properties": {
             "entity": {"type": "string", "enum": AttributeEntity.values},
             "name": ID,
-            "type": {"type": "string", "enum": AttributeType.values, "nullable": True},
+            "type": {"type": "string", "enum": [*AttributeType.values, None], "nullable": True},
             "multivalued": {"type": "boolean"},
             "humanized": {**SHORT_TEXT, "nullable": True},
         },
