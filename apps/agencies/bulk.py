@@ -165,7 +165,7 @@ def _converted(connection: BaseDatabaseWrapper, field: Any, column: Sequence[Any
     if isinstance(field, models.ForeignKey):
         field = field.target_field
     if (texts := getattr(field, "column_texts", None)) is not None:  # it writes its values in a way of its own
-        return texts(column)  # type: ignore[no-any-return]
+        return texts(column)
     if isinstance(field, models.JSONField):
         return [None if value is None else _json(value) for value in column]
     if connection.vendor == "postgresql":

@@ -35,7 +35,7 @@ class SealedJSONField(models.JSONField):
         return f"{self.model._meta.db_table}.{self.column}".encode()
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        found = super().from_db_value(value, expression, connection)  # type: ignore[misc]
+        found = super().from_db_value(value, expression, connection)
         return opened(found, self.place) if type(found) is dict and SEALED in found else found
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:

@@ -81,7 +81,7 @@ def pack_report(body: str) -> bytes:
     return packed(zlib.compress(body.encode()), _REPORT)
 
 
-def report_of(body: bytes) -> str:
+def report_of(body: bytes | memoryview) -> str:
     """Lines of a report. Raises UnreadableSecret."""
     return zlib.decompress(open_bytes(bytes(body), _REPORT)).decode()
 

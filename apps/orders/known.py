@@ -66,7 +66,7 @@ def _client(client: Client) -> dict[str, Any]:
     identifiers = []
     for kind, values in client.identifiers.items():
         for value in values:
-            order, at = origins.get((kind, value), (None, None))
+            order, at = origins.get((kind, value), (0, None))
             identifiers.append({"kind": kind, "value": value, "first_told_by": orders.get(order), "first_told_at": at})
     seen = Order.objects.filter(client=client).aggregate(first=Min("create_date_time"), last=Max("updated_at"))
     return {
