@@ -119,27 +119,29 @@ def test_keys_are_changed_beside_running_work(place: Installation) -> None:
     prepared = asked(place, _PREPARE)
     with Crm(place, counter) as crm:
         try:
-            wait_for(lambda: len(crm.sent) > 10, what="ten orders")
+            wait_for(lambda: len(crm.sent) > 10, seconds=240, what="ten orders")
         except AssertionError as error:
             raise AssertionError(f"{error}: {crm.last}\n{place.processes.log('web')[-3000:]}") from None
         place.upload(counter)
-        came = wait_for(lambda: arrived(place, counter), what="the first at Metrica")
+        came = wait_for(lambda: arrived(place, counter), seconds=240, what="the first at Metrica")
 
         change(place, ENCRYPTION_KEYS=f"{SECOND},{FIRST}")
         said = place.processes.manage("rotate_keys", "--batch", "7")
         assert "may be taken out" in said.stdout
         change(place, ENCRYPTION_KEYS=SECOND)
         place.upload(counter)
-        wait_for(lambda: len(arrived(place, counter)) > len(came), what="more at Metrica, under the new key")
+        wait_for(
+            lambda: len(arrived(place, counter)) > len(came), seconds=240, what="more at Metrica, under the new key"
+        )
 
         # Messages that wait in the queue, and the session of whoever is logged in, are signed with SECRET_KEY.
         place.processes.stop(place.worker)
         waiting = place.upload(counter)
         change(place, SECRET_KEY=SECRETS[1], SECRET_KEY_FALLBACKS=SECRETS[0])
         so_far = len(crm.sent)
-        wait_for(lambda: len(crm.sent) > so_far + 3, what="further orders")
-    place.finished(waiting)
-    place.finished(place.upload(counter))
+        wait_for(lambda: len(crm.sent) > so_far + 3, seconds=240, what="further orders")
+    place.finished(waiting, seconds=240)
+    place.finished(place.upload(counter), seconds=240)
 
     read = asked(place, _READ)
     assert (read["token"], read["totp"], read["report"]) == (
