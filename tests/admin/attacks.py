@@ -8,12 +8,11 @@ import io
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from apps.agencies.models import Agency, ApiKey, Invitation, Membership, User
-from apps.clients.models import Client
+from apps.agencies.models import Agency, ApiKey, Invitation, User
 from apps.counters.models import Counter, MetricaAccount
 from apps.goals.models import Goal
 from apps.goals.services import set_status
-from apps.hooks.models import Delivery, Endpoint
+from apps.hooks.models import Endpoint
 from apps.imports import services as imports
 from apps.imports.tasks import take_in
 from apps.orders.intake import accept_all
@@ -46,27 +45,30 @@ def attack(place: Place) -> int:
     person of another trade may name. How many orders were taken in."""
     taken = 0
     for number, text in enumerate(TEXTS.values()):
-        rows = [_row(place, f"{text}{number}", text), _row(place, f"plain-{number}", text), {"id": text, text: text}]
-        rows.append({**_row(place, f"bad-{number}", text), "currency": text, "revenue": text, "emails": [text]})
+        rows = [_row(place, f"{field}-{number}", **{field: value}) for field, value in _fields(text).items()]
+        rows += [_row(place, f"{text}{number}"), _row(place, f"status-{number}", order_status=text), {text: text}]
+        rows.append(_row(place, f"bad-{number}", currency=text, revenue=text, emails=[text]))
         taken += accept_all(counter=place.counter, rows=rows, source="api", actor_label=text[:200]).created
     _file(place)
     _names(place)
     return taken
 
 
-def _row(place: Place, order_id: str, text: str) -> dict[str, object]:
+def _fields(text: str) -> dict[str, object]:
+    """By one field each: where one is refused, the others come in."""
     return {
-        "id": order_id,
-        "create_date_time": place.began.isoformat(),
-        "order_status": text,
         "client_uniq_id": text,
         "client_name": text,
-        "client_ids": ["1700000001"],
         "products": {text: 1},
         "goals": [{"goal_action_id": text}],
         "attributes": {text: text},
         "client_attributes": {text: text},
     }
+
+
+def _row(place: Place, order_id: str, **fields: object) -> dict[str, object]:
+    start = {"id": order_id, "create_date_time": place.began.isoformat(), "order_status": "new"}
+    return {**start, "client_ids": ["1700000001"], **fields}
 
 
 def _file(place: Place) -> None:
@@ -79,25 +81,26 @@ def _file(place: Place) -> None:
 
 def _names(place: Place) -> None:
     """What people may call things: their own, and so nobody's proof that it is harmless to others."""
-    short = MARKUP[:100]
-    set_status(counter=place.counter, crm_status=MARKUP[:200], type="PAID", name=short)
+    set_status(counter=place.counter, crm_status=MARKUP[:200], type="PAID", name=MARKUP[:100])
     for model, fields in (
-        (Agency, {"name": MARKUP[:200]}),
-        (ApiKey, {"name": short}),
-        (Client, {}),
-        (Counter, {"name": short, "site": short, "pause_reason": short}),
-        (Endpoint, {"name": short}),
-        (Delivery, {"answer": MARKUP} if hasattr(Delivery, "answer") else {}),
-        (Goal, {"name": short}),
-        (Invitation, {"invited_by": MARKUP}),
-        (MetricaAccount, {"login": short, "state_reason": short}),
-        (AgencyLook, {"shown_name": short}),
-        (User, {"name": MARKUP[:150]}),
+        (Agency, ("name",)),
+        (ApiKey, ("name",)),
+        (Counter, ("name", "site", "pause_reason")),
+        (Endpoint, ("name",)),
+        (Goal, ("name",)),
+        (Invitation, ("invited_by",)),
+        (MetricaAccount, ("login", "state_reason")),
+        (AgencyLook, ("shown_name",)),
+        (User, ("name",)),
     ):
-        if fields:
-            model.objects.update(**fields)
-    Membership.objects.update()
-    StatusChange.objects.update(reject_message=MARKUP[:500])
+        for row in model.objects.all():
+            model.objects.filter(pk=row.pk).update(
+                **{
+                    name: f"{row.pk}{MARKUP}"[: model._meta.get_field(name).max_length]  # type: ignore[union-attr]
+                    for name in fields
+                }
+            )
+    StatusChange.objects.filter(delivery="rejected").update(reject_message=MARKUP[:500])
 
 
 class Page(HTMLParser):

@@ -32,32 +32,41 @@ STAFFS = ("agencies_agency", "agencies_user", "uploads_heartbeat")
 PROBED = attacks.PROBE
 
 
+Values = dict[str, dict[str, Any]]
+
+
 @pytest.fixture
-def attacked(world: World) -> World:
-    assert attacks.attack(world.place) >= 10
+def values(world: World) -> Values:
+    """What is written into addresses, by their groups: looked up while the things are still the only ones."""
+    return {address.group: found.values_of(world, address.group) for address in found.addresses()}
+
+
+@pytest.fixture
+def attacked(world: World, values: Values) -> World:
+    assert attacks.attack(world.place) >= 30
     return world
 
 
-def pages(world: World, who: str = "owner") -> list[str]:
+def pages(world: World, values: Values, who: str = "owner") -> list[str]:
     """Every page, those of things with the newest things of that kind; of staff, what they alone have."""
     listed: dict[str, None] = {}
     for address in found.addresses():
         if (address.group in STAFFS) != (who == "staff"):
             continue
-        values, line = found.values_of(world, address.group), ADDRESSES[address.key]
-        keys = [values.get("object_id")]
+        mine, line = values[address.group], ADDRESSES[address.key]
+        keys = [mine.get("object_id")]
         if "object_id" in address.route and address.group in found.registered():
             rows = found.registered()[address.group].model._default_manager.order_by("-pk")
             keys = [*keys, *rows.values_list("pk", flat=True)[:NEWEST]]
         query = asked(line.query, world) or {}
         for key in keys:
-            url = found.written(address, {**values, "object_id": key})
+            url = found.written(address, {**mine, "object_id": key})
             listed.setdefault(f"{url}?{urlencode(query)}" if query else url)
     return list(listed)
 
 
 @pytest.mark.parametrize("who", ["owner", "staff"])
-def test_no_page_takes_it_for_anything_but_text(attacked: World, who: str):
+def test_no_page_takes_it_for_anything_but_text(attacked: World, values: Values, who: str):
     browser = Browser(raise_request_exception=False)
     user = attacked.people[who]
     assert user is not None
@@ -65,7 +74,7 @@ def test_no_page_takes_it_for_anything_but_text(attacked: World, who: str):
     problems: list[str] = []
     links: set[str] = set()
     shown = 0
-    for url in pages(attacked, who):
+    for url in pages(attacked, values, who):
         if "/logout/" in url:
             continue
         answer = browser.get(url)
@@ -87,14 +96,14 @@ def test_no_page_takes_it_for_anything_but_text(attacked: World, who: str):
         assert status in (200, 302), f"{status}: {unquote(link)}"
 
 
-def test_no_file_begins_a_formula_or_takes_a_name_of_theirs(attacked: World):
+def test_no_file_begins_a_formula_or_takes_a_name_of_theirs(attacked: World, values: Values):
     browser = Browser()
     browser.force_login(attacked.place.owner)
     seen = 0
     for address in found.addresses():
         if not address.key.endswith(("_export_csv", "_export_xlsx")) or "heartbeat" in address.key:
             continue
-        answer: Any = browser.get(found.written(address, found.values_of(attacked, address.group)))
+        answer: Any = browser.get(found.written(address, values[address.group]))
         if answer.status_code != 200:
             continue
         content = b"".join(answer.streaming_content) if answer.streaming else answer.content
@@ -108,7 +117,7 @@ def test_no_file_begins_a_formula_or_takes_a_name_of_theirs(attacked: World):
         assert not list(attacks.cells_that_begin_formulas(rows)), address.key
     assert seen > 30
     for url in ("errors.csv", "file"):
-        found_at = [page for page in pages(attacked) if page.rstrip("/").endswith(url)]
+        found_at = [page for page in pages(attacked, values) if page.rstrip("/").endswith(url)]
         assert found_at, url
         for page in found_at:
             answer = browser.get(page)
@@ -128,3 +137,19 @@ def test_the_api_says_it_as_data(attacked: World):
         answer = caller.get(f"counters/{number}/orders/{quote(text, safe='')}/")
         assert (answer.status, answer.body["id"]) == (200, text)
         assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f'<td title="">{attacks.MARKUP}</td>',
+        f'<td title="{attacks.MARKUP}">',
+        f"<div x-data=\"{{name: '{PROBED}'}}\">",
+        f"<script>var name = '{PROBED}'</script>",
+        f"<a href=\"javascript:alert('{PROBED}')\">",
+        f'<a href=" java&#10;script:{PROBED}">',
+        f'<p style="{PROBED}">',
+    ],
+)
+def test_the_reader_notices(page: str):
+    assert attacks.read(page).broken

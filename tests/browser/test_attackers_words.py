@@ -15,7 +15,7 @@ from apps.imports.models import ImportJob
 from apps.orders.models import HeldChange, Order
 from tests.admin import attacks
 from tests.admin.access.world import fill
-from tests.admin.conftest import Place, make_place
+from tests.admin.conftest import Place
 from tests.browser.chromium import Session
 from tests.factories import PASSWORD
 
@@ -27,8 +27,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def attacked(transactional_db: None) -> Place:
-    place = fill(make_place("Mine"))
+def attacked(place: Place) -> Place:
+    fill(place)
     attacks.attack(place)
     return place
 

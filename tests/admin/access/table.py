@@ -63,7 +63,7 @@ from tests.admin.access.world import Place, World
 
 OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     Agency: lambda place: place.agency,
-    ApiKey: lambda place: ApiKey.objects.get(agency=place.agency, name=f"{place.mark} key"),
+    ApiKey: lambda place: ApiKey.objects.filter(agency=place.agency).earliest("pk"),
     Invitation: lambda place: Invitation.objects.get(agency=place.agency),
     Membership: lambda place: place.analyst.memberships.get(),
     User: lambda place: User.objects.get(pk=place.analyst.pk),
@@ -79,7 +79,7 @@ OBJECTS: dict[type[models.Model], Callable[[Place], Any]] = {
     Goal: lambda place: Goal.objects.get(counter=place.counter),
     MappingVersion: lambda place: MappingVersion.objects.filter(counter=place.counter).last(),
     Delivery: lambda place: Delivery.objects.filter(event__counter=place.counter).first(),
-    Endpoint: lambda place: Endpoint.objects.get(agency=place.agency, name=f"{place.mark} webhook"),
+    Endpoint: lambda place: Endpoint.objects.filter(agency=place.agency).earliest("pk"),
     ImportJob: lambda place: ImportJob.objects.get(counter=place.counter),
     HeldChange: lambda place: HeldChange.objects.get(order__order_id=f"{place.mark}-2"),
     Order: lambda place: Order.objects.get(order_id=f"{place.mark}-1"),
