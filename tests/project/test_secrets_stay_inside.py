@@ -80,59 +80,55 @@ def secrets(settings: Any) -> dict[str, str]:
     return {**marked, "SECRET_KEY": SECRET_KEY, "app": APP_SECRET, "bot": BOT}
 
 
-@override_settings(ROOT_URLCONF=__name__, DEBUG=False, ALLOWED_HOSTS=["testserver"])
 @pytest.mark.django_db
 def test_no_secret_comes_out(
-    world: World,
-    secrets: dict[str, str],
-    log: io.StringIO,
-    capsys: pytest.CaptureFixture[str],
+    world: World, secrets: dict[str, str], log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ):
-    place, answers = world.place, io.StringIO()
-    _key, secrets["api key"] = make_key(place.agency, name="marked")
-    headers = {"Authorization": f"Bearer {secrets['api key']}"}
+    _key, secrets["api key"] = make_key(world.place.agency, name="marked")
     _metrica(world)
     create_endpoint(
-        agency=place.agency, name="marked", url="https://crm.example/in", events=["order.held"], secret=WEBHOOK
+        agency=world.place.agency, name="marked", url="https://crm.example/in", events=["order.held"], secret=WEBHOOK
     )
     with pytest.raises(door.NotReached):
         door.post("https://127.0.0.1:61234/", body=b"{}", headers={"X-Signature": WEBHOOK})
-    owner, nobody = Browser(raise_request_exception=False), Browser(raise_request_exception=False)
-    _passwords(world, owner, nobody, secrets)
-    for browser in (owner, nobody):
-        for url in ("/fails/", "/api/fails/", "/nowhere/", f"/nowhere/{'x' * 30}/"):
-            for answer in (
-                browser.post(url, {"password": PASSWORD, "token": OAUTH}, headers=headers),
-                browser.get(url, headers=headers),
-            ):
-                answers.write(answer.content.decode())
-    for url, data in (
-        ("/api/v1/counters/", {}),
-        (f"/api/v1/counters/{place.counter.metrica_id}/orders/", {"id": "D-9", "token": "x"}),
-        ("/api/v1/nowhere/", {}),
-    ):
-        answers.write(
-            nobody.post(url, json.dumps(data), content_type="application/json", headers=headers).content.decode()
-        )
-    account = f"/admin/counters/metricaaccount/{place.account.pk}"
-    answers.write(
-        owner.post(f"{account}/connect/", {"token": f"{OAUTH} with a space", "token_expires_at": ""}).content.decode()
-    )
-    answers.write(owner.post(f"{account}/check/").content.decode())
-    with suppress(CommandError):  # of this world it has something to say
-        call_command("doctor", "--offline", stdout=answers)
+    with override_settings(ROOT_URLCONF=__name__, DEBUG=False, ALLOWED_HOSTS=["testserver"]):
+        answers = _driven(world, secrets)
 
     told = capsys.readouterr()
     for name, secret in secrets.items():
         assert secret not in log.getvalue() + told.out + told.err, f"{name} is in the log"
-        if name != "webhook" or "whsec" not in secret:
-            assert secret not in answers.getvalue().replace(f"{OAUTH} with a space", ""), f"{name} is in an answer"
+        assert secret not in answers, f"{name} is in an answer"
     assert "on purpose" in log.getvalue(), "the log was not looked at"
     for table, text in _tables():
         for name, secret in secrets.items():
             if not (name == "second step" and table in PLAIN_IN):
                 assert secret not in text, f"{name} is in {table}"
     _pages(world, secrets)
+
+
+def _driven(world: World, secrets: dict[str, str]) -> str:
+    """What is answered to everything that is done with them, errors of every kind included."""
+    place, answers = world.place, io.StringIO()
+    headers = {"Authorization": f"Bearer {secrets['api key']}"}
+    owner, nobody = Browser(raise_request_exception=False), Browser(raise_request_exception=False)
+    _passwords(world, owner, nobody, secrets)
+    for browser in (owner, nobody):
+        for url in ("/fails/", "/api/fails/", "/nowhere/"):
+            for answer in (
+                browser.post(url, {"password": PASSWORD, "token": OAUTH}, headers=headers),
+                browser.get(url, headers=headers),
+            ):
+                answers.write(answer.content.decode())
+    for url in ("counters/", f"counters/{place.counter.metrica_id}/orders/", "nowhere/"):
+        body = json.dumps({"id": "D-9", "token": "x"})
+        answer = nobody.post(f"/api/v1/{url}", body, content_type="application/json", headers=headers)
+        answers.write(answer.content.decode())
+    account = f"/admin/counters/metricaaccount/{place.account.pk}"
+    answers.write(owner.post(f"{account}/connect/", {"token": f"{OAUTH} x", "token_expires_at": ""}).content.decode())
+    answers.write(owner.post(f"{account}/check/").content.decode())
+    with suppress(CommandError):  # of this world it has something to say
+        call_command("doctor", "--offline", stdout=answers)
+    return answers.getvalue()
 
 
 def _metrica(world: World) -> None:
