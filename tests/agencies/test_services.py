@@ -35,7 +35,9 @@ def code_of(refusal: pytest.ExceptionInfo[ValidationError], field: str) -> str |
 def test_an_agency_is_made_by_the_platform_only(told):
     agency = services.create_agency(actor=actor_for_user(make_staff()), slug="north", name=" North ")
     assert (agency.slug, agency.name) == ("north", "North")
-    assert told == [("agency.created", agency, None, {"slug": "north", "name": "North", "is_active": True})]
+    assert told == [
+        ("agency.created", agency, None, {"slug": "north", "name": "North", "is_active": True, "second_step_for": ""})
+    ]
     owner = actor_for_user(make_member(agency, Role.OWNER))
     with pytest.raises(PermissionDenied):
         services.create_agency(actor=owner, slug="mine", name="Mine")

@@ -228,7 +228,7 @@ def test_nobody_elses_imports(api, counter, outsider, caller_for, agency):
         for path in (f"imports/{job}/", f"imports/{job}/errors.csv"):
             assert stranger.get(path).status == 404
         assert stranger.post(f"imports/{job}/cancel/").status == 404
-    assert reader.get(f"imports/{job}/errors.csv").status == 200
+    assert reader.get(f"imports/{job}/errors.csv").status == 403
     assert bring(reader, rows(GOOD)).status == reader.post(f"imports/{job}/cancel/").status == 403
     assert writer.get(f"imports/{job}/").status == writer.get(f"imports/{job}/errors.csv").status == 403
     assert api.get(f"imports/{uuid.uuid4()}/").status == 404

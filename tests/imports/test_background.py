@@ -217,9 +217,9 @@ def test_a_file_comes_in_with_its_report(taken, counter):
 
 def test_a_corrected_report_brings_in_only_its_rows(taken, receive):
     first = taken(rows(GOOD, f"=2,{WHEN},PAID,17000000001,-5", "D-3,x,PAID,17000000001,1"))
-    from apps.imports.admin_pages.job import _report
+    from apps.imports.report_out import whole_report
 
-    text = b"".join(_report(first)).decode("utf-8-sig")
+    text = b"".join(whole_report(first)).decode("utf-8-sig")
     mended = text.replace("'-5", "5").replace("D-3,x", f"D-3,{WHEN}")
     again = taken(mended, name="orders.errors.csv")
     assert (again.state, again.created, again.rejected, again.corrects) == ("succeeded", 2, 0, first)
