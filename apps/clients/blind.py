@@ -112,7 +112,7 @@ def _row() -> IndexKey:
             new.completed_at = timezone.now()
         IndexKey.objects.bulk_create([new], ignore_conflicts=True)  # another process may be making it
         row = IndexKey.objects.get(pk=1)
-        setattr(connection, _MADE_HERE, True)
+        setattr(connection, _MADE_HERE, connection.in_atomic_block)
     return row
 
 
