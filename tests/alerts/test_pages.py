@@ -20,7 +20,6 @@ from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
 from apps.hooks.models import Endpoint
 from apps.hooks.services import create_endpoint
-from apps.receivers.models import Receiver
 from apps.receivers.services import create_receiver
 from apps.uploads import heartbeats
 from tests.admin.conftest import Place, browser, login, other, place
@@ -151,7 +150,7 @@ FACTS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "update_window": lambda place: {"orders": 2, "held": 1, "closes": NOON},
     "match_dropped": lambda place: {"orders": 30, "fell": {"client_id": {"now": 50, "before": 100}}},
     "webhook_disabled": lambda place: {"endpoint": webhook(place).pk, "at": NOON, "why": "gone"},
-    "receiver_held": lambda place: {"receiver": receiver(place).pk, "held": 3, "since": NOON, "refused_for": ""},
+    "receiver_held": lambda place: {"receiver": crm(place).pk, "held": 3, "since": NOON, "refused_for": ""},
 }
 NOON = "2026-11-26T09:00:00+00:00"
 
@@ -160,7 +159,7 @@ def webhook(place: Place) -> Endpoint:
     return create_endpoint(agency=place.agency, name="CRM", url="https://crm.example/", events=["order.held"])[0]
 
 
-def receiver(place: Place) -> Receiver:
+def crm(place: Place) -> Any:
     return create_receiver(counter=place.counter, name="CRM", kind="generic")[0]
 
 
