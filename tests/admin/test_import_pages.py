@@ -249,7 +249,7 @@ def test_somebody_elses_counter_cannot_be_chosen(browser: Browser, bring: Any, o
     assert "Zeta" not in words(browser.get(ADD))
 
 
-def test_an_analyst_reads_and_takes_the_report(place: Place, bring: Any, browser: Browser, login: Any):
+def test_an_analyst_reads_and_does_not_take_the_report(place: Place, bring: Any, browser: Browser, login: Any):
     _answer, job = bring(export(place, "7;DAY;won;;x"))
     analyst = login(place.analyst)
     draft = analyst.get(page_of(job))
@@ -260,8 +260,11 @@ def test_an_analyst_reads_and_takes_the_report(place: Place, bring: Any, browser
     )
     browser.post(reverse("admin:imports_importjob_columns", args=[job.pk]), choose(job, do="start"))
     take_in(str(job.pk))
-    assert analyst.get(reverse("admin:imports_importjob_report", args=[job.pk])).status_code == 200
-    assert "Import the corrected report" not in words(analyst.get(page_of(job)))
+    report = reverse("admin:imports_importjob_report", args=[job.pk])
+    assert analyst.get(report).status_code == 403  # its cells are those of the file, people and all
+    page = analyst.get(page_of(job))
+    assert "Import the corrected report" not in words(page) and report not in page.content.decode()
+    assert report in browser.get(page_of(job)).content.decode()
 
 
 def test_the_counters_page_leads_there(place: Place, bring: Any, browser: Browser):
