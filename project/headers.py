@@ -25,9 +25,9 @@ _PAGE: dict[str, Any] = {
     "frame-ancestors": [NONE],
     "form-action": [SELF],
 }
-PAGES = {"DIRECTIVES": _PAGE}
-ADMIN_PAGES = {"DIRECTIVES": {**_PAGE, "script-src": [SELF, UNSAFE_EVAL]}}
-NO_PAGES = {
+PAGES: dict[str, dict[str, Any]] = {"DIRECTIVES": _PAGE}
+ADMIN_PAGES: dict[str, dict[str, Any]] = {"DIRECTIVES": {**_PAGE, "script-src": [SELF, UNSAFE_EVAL]}}
+NO_PAGES: dict[str, dict[str, Any]] = {
     "DIRECTIVES": {name: [NONE] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")},
 }
 _POWERS = (

@@ -76,7 +76,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
         told = {}
     others = {key: mark for key, mark in told.items() if key != str(user.pk)} if isinstance(told, dict) else {}
     newest = {**dict(list(others.items())[-4:]), str(user.pk): _mark_of(user)}
-    response.set_cookie(  # type: ignore[attr-defined]
+    response.set_cookie(
         settings.KNOWN_BROWSER_COOKIE,
         signing.dumps(newest, salt=_SALT),
         max_age=KNOWN_FOR,

@@ -33,9 +33,9 @@ def admitted(request: HttpRequest, text: str) -> ApiKey:
         if refusal.why is None:
             raise AuthenticationFailed(_("This key is unknown."), code="bad_key") from None
         if refusal.why is Shut.OUTSIDE:
-            message = _("This key may not be used from the address %(address)s.") % {"address": address or "?"}
+            outside = _("This key may not be used from the address %(address)s.") % {"address": address or "?"}
             next_step = _("Ask the owner of the agency to add this address to the key's networks.")
-            raise Problem(status=403, code="wrong_network", message=message, next_step=next_step) from None
+            raise Problem(status=403, code="wrong_network", message=outside, next_step=next_step) from None
         code, message = _SHUT[refusal.why]
         raise AuthenticationFailed(message, code=code) from None
 
