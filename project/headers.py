@@ -33,7 +33,7 @@ NO_PAGES = {
 _POWERS = (
     *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "geolocation", "gyroscope"),
     *("magnetometer", "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock", "serial"),
-    *("usb", "web-share", "xr-spatial-tracking"),
+    *("usb", "xr-spatial-tracking"),
 )
 ALWAYS = {
     "Permissions-Policy": ", ".join(f"{power}=()" for power in _POWERS),
