@@ -30,6 +30,8 @@ ADMIN_PAGES = {"DIRECTIVES": {**_PAGE, "script-src": [SELF, UNSAFE_EVAL]}}
 NO_PAGES = {
     "DIRECTIVES": {name: [NONE] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")},
 }
+THEMED = ("/admin/", "/invitation/", "/welcome/")
+"""Pages that the admin's theme draws."""
 _POWERS = (
     *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "geolocation", "gyroscope"),
     *("magnetometer", "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock", "serial"),
@@ -69,4 +71,4 @@ class HeadersMiddleware(CSPMiddleware):
 def _policy_of(request: HttpRequest, response: HttpResponseBase) -> dict[str, dict[str, Any]]:
     if not response.headers.get("Content-Type", "").startswith(("text/html", "application/xhtml")):
         return NO_PAGES
-    return ADMIN_PAGES if request.path_info.startswith("/admin/") else PAGES
+    return ADMIN_PAGES if request.path_info.startswith(THEMED) else PAGES

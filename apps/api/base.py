@@ -60,9 +60,10 @@ class ApiView(APIView):
         try:
             self.initial(asked, *args, **kwargs)
             name = (asked.method or "").lower()
-            known = name in self.http_method_names
-            handler = getattr(self, name, self.http_method_not_allowed) if known else self.http_method_not_allowed
-            response = repeating.once(self, asked, lambda: self._rendered(handler(asked, *args, **kwargs)))
+            handler = getattr(self, name, None) if name in self.http_method_names else None
+            if handler is None:
+                self.http_method_not_allowed(asked, *args, **kwargs)
+            response = repeating.once(self, asked, lambda: self._rendered(handler(asked, *args, **kwargs)))  # type: ignore[misc]
         except Exception as error:
             response = self.handle_exception(error)
         self.response = self.finalize_response(asked, response, *args, **kwargs)

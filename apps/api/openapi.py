@@ -93,7 +93,7 @@ PAGE_PARAMETERS = (
 
 _REPEATING = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters. The same request with the same key acts once and is answered the "
     "same for 24 hours; another request with it is 409.",

@@ -33,7 +33,12 @@ def test_the_api_is_as_it_is_described(live_server, tmp_path):
             *("--seed", "1", "--generation-database", "none", "--no-color", *bounds),
         ],
         cwd=tmp_path,
-        env={**os.environ, "GOALPOST_KEY": world.key},
+        env={
+            **os.environ,
+            "GOALPOST_KEY": world.key,
+            "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
         capture_output=True,
         text=True,
     )

@@ -60,7 +60,6 @@ def paths(place: Place) -> list[str]:
         "/admin/agencies/apikey/",
         "/admin/audit/auditentry/",
         "/admin/alerts/alert/",
-        f"/admin/search/?s={quote(attacks.PROBE)}",
     ]
 
 

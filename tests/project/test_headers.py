@@ -69,7 +69,7 @@ def test_every_kind_of_answer():
         ("admin", 403, lambda: Client(enforce_csrf_checks=True).post("/admin/login/")),
         ("admin", 200, lambda: nobody.get("/admin/login/")),
         ("page", 404, lambda: nobody.get("/nowhere/")),
-        ("page", 404, lambda: nobody.get("/invitation/none/")),
+        ("admin", 404, lambda: nobody.get("/invitation/none/")),
         ("report", 404, lambda: nobody.get("/report/none/")),
         ("page", 500, lambda: nobody.get("/fails/")),
         ("page", 400, lambda: nobody.get("/", headers={"Host": "evil.example"})),
