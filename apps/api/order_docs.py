@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.api.openapi import GOAL_ID, TEXT, Schema
-from apps.api.orders_in import MAX_ROWS
+from apps.api.rows_in import MAX_ROWS
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
+from apps.agencies.bulk import delete_rows
 from apps.api import bodies
 from apps.api.models import KeptAnswer
 from apps.api.problems import Problem, bad_request, conflict
@@ -37,8 +38,6 @@ server busy."""
 
 RETRY_AFTER: Final = 2
 _TRIES: Final = 5
-PRUNED_A_TICK = 20_000
-_PRUNED_AT_ONCE = 1000
 
 Act = Callable[[], HttpResponseBase]
 """Gives an answer that is rendered, if it does not stream."""
@@ -62,12 +61,7 @@ def once(view: "ApiView", request: Request, act: Act) -> HttpResponseBase:
 
 def prune(now: datetime) -> int:
     """Forget answers whose time is over. Returns how many."""
-    old = KeptAnswer.objects.filter(created_at__lt=_oldest(now)).order_by("created_at")
-    gone = 0
-    while gone < PRUNED_A_TICK and (keys := list(old.values_list("pk", flat=True)[:_PRUNED_AT_ONCE])):
-        KeptAnswer.objects.filter(pk__in=keys).delete()
-        gone += len(keys)
-    return gone
+    return delete_rows(KeptAnswer.objects.filter(created_at__lt=_oldest(now)).order_by("created_at"))
 
 
 class _Wanted:

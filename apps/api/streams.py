@@ -20,8 +20,9 @@ from rest_framework.request import Request
 from apps.api import bodies, problems
 from apps.api.duplex import Duplex
 from apps.api.lines import LONGEST, Lines
-from apps.api.orders_in import ResultShape, result_shape, row_error
+from apps.api.orders_in import ResultShape, result_shape
 from apps.api.problems import Problem, ProblemShape, bad_request
+from apps.api.rows_in import row_error
 from apps.counters.models import Counter
 from apps.orders import intake
 from apps.orders.models import Source

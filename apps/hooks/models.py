@@ -16,6 +16,7 @@ from apps.agencies.ids import uuid7
 from apps.agencies.models import Agency
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
+from apps.counters.round_models import RoundRow
 
 
 class EventType(models.TextChoices):
@@ -169,11 +170,5 @@ class Delivery(models.Model):
         return f"{self.event.get_type_display()} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M:%S}"
 
 
-class Round(models.Model):
+class Round(RoundRow):
     """Who sends webhooks now: one worker at a time for all endpoints, so that they never take all workers."""
-
-    name = models.CharField(primary_key=True, max_length=20)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    # When a message about it was last put into the queue; null once a worker has taken it.
-    enqueued_at = models.DateTimeField(null=True)

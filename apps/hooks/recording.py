@@ -107,7 +107,7 @@ def _write(events: Iterable[Event], endpoints: list[Endpoint]) -> None:
         Message.objects.bulk_create(
             [Message(endpoint=endpoint, event=event) for event in some for endpoint in endpoints]
         )
-    rounds.wake_after_commit()
+    rounds.SENDING.wake_after_commit()
 
 
 def _ranges(keys: Iterable[UUID]) -> Iterator[tuple[UUID, UUID]]:

@@ -83,7 +83,7 @@ def update_endpoint(
     # Of an address the log shows only a part; that the rest was changed stands there all the same.
     if (after := _facts(endpoint)) != before or endpoint.url != called[0]:
         record(action="webhook.changed", agency=endpoint.agency_id, obj=endpoint, before=before, after=after)
-        rounds.wake_after_commit()
+        rounds.SENDING.wake_after_commit()
     return endpoint
 
 
@@ -120,7 +120,7 @@ def enable_endpoint(*, endpoint: Endpoint) -> bool:
             obj=endpoint,
             details={"disabled_at": endpoint.disabled_at, "reason": endpoint.disabled_for},
         )
-        rounds.wake_after_commit()
+        rounds.SENDING.wake_after_commit()
     return bool(done)
 
 
@@ -131,7 +131,7 @@ def try_now(*, endpoint: Endpoint) -> bool:
     done = rows.update(not_before=None)
     if done:
         record(action="webhook.tried_at_once", agency=endpoint.agency_id, obj=endpoint)
-        rounds.wake_after_commit()
+        rounds.SENDING.wake_after_commit()
     return bool(done)
 
 
@@ -145,7 +145,7 @@ def send_again(*, delivery: Delivery) -> Delivery:
         obj=delivery.endpoint,
         details={"delivery": str(delivery.pk), "again": str(again.pk)},
     )
-    rounds.wake_after_commit()
+    rounds.SENDING.wake_after_commit()
     return again
 
 
@@ -173,7 +173,7 @@ def send_again_since(*, endpoint: Endpoint, since: datetime) -> int:
             obj=endpoint,
             details={"since": since, "deliveries": done},
         )
-        rounds.wake_after_commit()
+        rounds.SENDING.wake_after_commit()
     return done
 
 
@@ -201,7 +201,7 @@ def give_up(*, delivery: Delivery) -> bool:
             obj=delivery.endpoint,
             details={"delivery": str(delivery.pk), "event": delivery.event.type, "attempts": delivery.attempts},
         )
-        rounds.wake_after_commit()
+        rounds.SENDING.wake_after_commit()
     return bool(done)
 
 

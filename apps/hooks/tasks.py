@@ -5,7 +5,7 @@ from apps.audit import trace
 from apps.hooks import rounds
 
 
-def send_round(name: str) -> None:
+def send_round(_name: str) -> None:
     """Call the endpoints that have something waiting, for a short while."""
     with trace.traced(actor=actors.system("worker"), source="worker"):
-        rounds.run(name)
+        rounds.SENDING.run()

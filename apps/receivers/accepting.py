@@ -40,7 +40,7 @@ def keep(receiver: Receiver, *, body: bytes, content_type: str, document: Any) -
     try:
         with transaction.atomic():
             post.save(force_insert=True)
-            rounds.wake_after_commit()
+            rounds.WORKING.wake_after_commit()
     except IntegrityError:
         if post.event_key is None:
             raise

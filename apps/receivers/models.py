@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.ids import uuid7
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
 from apps.counters.models import Counter
+from apps.counters.round_models import RoundRow
 
 
 class Kind(models.TextChoices):
@@ -200,11 +201,5 @@ class Post(models.Model):
         return self.created + self.updated + self.unchanged + self.rejected
 
 
-class Round(models.Model):
+class Round(RoundRow):
     """Who works on posts now: one worker at a time for all receivers, so that they never take all workers."""
-
-    name = models.CharField(primary_key=True, max_length=20)
-    lease_until = models.DateTimeField(null=True)
-    fence = models.PositiveIntegerField(default=0)
-    # When a message about it was last put into the queue; null once a worker has taken it.
-    enqueued_at = models.DateTimeField(null=True)

@@ -225,7 +225,7 @@ def _again(posts: list[Post]) -> int:
         error_detail="",
     )
     if done:
-        rounds.wake_after_commit()
+        rounds.WORKING.wake_after_commit()
     return done
 
 

@@ -5,7 +5,7 @@ from apps.audit import trace
 from apps.receivers import rounds
 
 
-def work_round(name: str) -> None:
+def work_round(_name: str) -> None:
     """Work on posts that are due, for a short while."""
     with trace.traced(actor=actors.system("worker"), source="worker"):
-        rounds.run(name)
+        rounds.WORKING.run()

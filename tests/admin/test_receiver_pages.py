@@ -37,8 +37,8 @@ def page(receiver: Receiver, act: str = "change") -> str:
 
 
 def work() -> None:
-    rounds.wake()
-    rounds.run(rounds.WORKING)
+    rounds.WORKING.wake()
+    rounds.WORKING.run()
 
 
 def send(path: str, body: Any = BODY) -> None:

@@ -45,8 +45,8 @@ def page(endpoint: Endpoint, act: str = "change") -> str:
 
 
 def send() -> None:
-    rounds.wake()
-    rounds.run(rounds.SENDING)
+    rounds.SENDING.wake()
+    rounds.SENDING.run()
 
 
 def test_a_new_webhook_shows_its_secret_once_and_signs_with_it(

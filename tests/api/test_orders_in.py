@@ -228,9 +228,9 @@ def test_unknown_fields_are_told(api, counter):
 
 
 def test_up_to_ten_thousand_in_one_request(api, counter, monkeypatch):
-    from apps.api import orders_in
+    from apps.api import rows_in
 
-    monkeypatch.setattr(orders_in, "MAX_ROWS", 3)
+    monkeypatch.setattr(rows_in, "MAX_ROWS", 3)
     assert api.post(PATH, [order(n) for n in range(3)]).body["created"] == 3
     answer = api.post(PATH, [order(n) for n in range(4)])
     assert (answer.status, answer.codes) == (413, {"too_many_rows"})

@@ -50,8 +50,8 @@ def read(came: Came) -> dict[str, Any]:
 
 def send() -> None:
     """A round, as the queue would call it."""
-    rounds.wake()
-    rounds.run(rounds.SENDING)
+    rounds.SENDING.wake()
+    rounds.SENDING.run()
 
 
 @pytest.fixture

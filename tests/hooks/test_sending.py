@@ -396,7 +396,7 @@ def test_a_slow_endpoint_keeps_nobody_from_their_turn(make_hook: Callable[..., H
 def test_a_round_ends_in_time_and_the_rest_goes_with_the_next(
     hook: Hook, quickly: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.1)
+    monkeypatch.setattr("apps.counters.rounds.ROUND_SECONDS", 0.1)
 
     def slowly(_request: Came) -> int:
         time.sleep(0.15)
@@ -405,11 +405,11 @@ def test_a_round_ends_in_time_and_the_rest_goes_with_the_next(
     hook.receiver.answer = slowly
     happen(hook, 3)
     OrmQ.objects.all().delete()
-    rounds.run(rounds.SENDING)
+    rounds.SENDING.run()
     assert hook.states() == ["delivered", "waiting", "waiting"]
     assert OrmQ.objects.count() == 1  # the message about the next round
-    rounds.run(rounds.SENDING)
-    rounds.run(rounds.SENDING)
+    rounds.SENDING.run()
+    rounds.SENDING.run()
     assert hook.states() == ["delivered"] * 3
 
 
@@ -417,7 +417,7 @@ def test_two_workers_do_not_send_at_once(hook: Hook) -> None:
     meanwhile: list[int] = []
 
     def answer(_request: Came) -> int:
-        rounds.run(rounds.SENDING)  # another worker takes a doubled message
+        rounds.SENDING.run()  # another worker takes a doubled message
         meanwhile.append(len(hook.receiver.came))
         connection.close()
         return 200
@@ -448,8 +448,8 @@ SENDER = """
 import django
 django.setup()
 from apps.hooks import rounds
-rounds.wake()
-rounds.run(rounds.SENDING)
+rounds.SENDING.wake()
+rounds.SENDING.run()
 """
 
 

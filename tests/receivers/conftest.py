@@ -67,8 +67,8 @@ class Way:
 
 def work() -> None:
     """A round, as the queue would call it."""
-    rounds.wake()
-    rounds.run(rounds.WORKING)
+    rounds.WORKING.wake()
+    rounds.WORKING.run()
 
 
 def later() -> None:

@@ -152,10 +152,10 @@ def test_two_rounds_take_a_post_once(way: Way) -> None:
     for number in range(20):
         way.send(BODY.replace("R-1", f"R-{number}"), content_type=JSON)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _number: rounds.run(rounds.WORKING), range(2)))
+        list(pool.map(lambda _number: rounds.WORKING.run(), range(2)))
     for _attempt in range(50):
         if all(post.state == "done" for post in way.posts()):
             break
-        rounds.run(rounds.WORKING)
+        rounds.WORKING.run()
         time.sleep(0.05)
     assert {(post.state, post.attempts) for post in way.posts()} == {("done", 1)}

@@ -12,9 +12,9 @@ from apps.api import client_docs as docs
 from apps.api.base import ApiView, choice, is_plain, moment
 from apps.api.client_shapes import ClientShape, ClientWithOrdersShape, client_shape, sums_of, with_orders
 from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
-from apps.api.orders_in import MAX_ROWS, NOT_TAKEN, RowErrorShape
 from apps.api.paging import NEWEST_FIRST, PARAMETERS, Sorting, page
-from apps.api.problems import FieldError, Problem, bad_request, conflict, not_found
+from apps.api.problems import conflict, not_found
+from apps.api.rows_in import RowErrorShape, refusal, rows_of, told
 from apps.clients import contacts, search
 from apps.clients.models import Client
 from apps.counters.models import Counter
@@ -22,7 +22,6 @@ from apps.orders import people
 from apps.orders.clients_in import ClientReport, accept_all
 from apps.orders.models import Source
 from apps.orders.results import RowResult
-from apps.orders.rows import RowError
 
 
 class ClientResultShape(TypedDict):
@@ -109,10 +108,10 @@ class ClientsView(ApiView):
         counter = self.counter(metrica_id)
         atomic = self.parameters("atomic").get("atomic", "false").lower()
         choice(atomic, field="atomic", choices=("true", "false"))
-        rows = _rows_of(self.payload())
+        rows = _clients_of(self.payload())
         report = accept_all(counter=counter, rows=rows, source=Source.API, atomic=atomic == "true")
         if atomic == "true" and report.rejected:
-            raise _refusal(report)
+            raise refusal(report.results)
         return Response(_report_shape(report))
 
 
@@ -170,22 +169,14 @@ def _present(clients: QuerySet[Client]) -> QuerySet[Client]:
     return clients.filter(merged_into=None, erased_at=None)
 
 
-def _rows_of(payload: Any) -> list[Any]:
-    """One client, or an array of them. Raises a Problem: 400 for anything else, 413 for too many."""
-    if isinstance(payload, dict):
-        return [payload]
-    if not isinstance(payload, list):
-        message = _("The body must be a client or an array of clients.")
-        raise bad_request("not_clients", message, _("Write {…} or [{…}, {…}]."))
-    if len(payload) > MAX_ROWS:
-        message = _("One request takes up to %(limit)s clients; here are %(given)s.")
-        raise Problem(
-            status=413,
-            code="too_many_rows",
-            message=message % {"limit": MAX_ROWS, "given": len(payload)},
-            next_step=_("Send them in several requests, one after the other."),
-        )
-    return payload
+def _clients_of(payload: Any) -> list[Any]:
+    """One client, or an array of them. Raises a Problem (400, 413)."""
+    return rows_of(
+        payload,
+        code="not_clients",
+        neither=_("The body must be a client or an array of clients."),
+        too_many=_("One request takes up to %(limit)s clients; here are %(given)s."),
+    )
 
 
 def _report_shape(report: ClientReport) -> ClientReportShape:
@@ -202,27 +193,7 @@ def _report_shape(report: ClientReport) -> ClientReportShape:
 def _result_shape(result: RowResult) -> ClientResultShape:
     shape: ClientResultShape = {"index": result.index, "id": result.id, "result": result.result}
     if result.errors:
-        shape["errors"] = [_told(error) for error in result.errors]
+        shape["errors"] = told(result.errors)
     if result.warnings:
-        shape["warnings"] = [_told(warning) for warning in result.warnings]
+        shape["warnings"] = told(result.warnings)
     return shape
-
-
-def _told(error: RowError) -> RowErrorShape:
-    return {"field": error.field or None, "code": error.code, "message": str(error.message)}
-
-
-def _refusal(report: ClientReport) -> Problem:
-    errors: list[FieldError] = [
-        {**_told(error), "index": result.index, "id": result.id}
-        for result in report.results
-        for error in result.errors
-        if error.code != NOT_TAKEN
-    ]
-    return Problem(
-        status=400,
-        code="rows_rejected",
-        message=_("All or nothing was asked for, and some rows cannot be taken. None was."),
-        next_step=_("Correct the rows named in errors and send all again."),
-        errors=errors,
-    )

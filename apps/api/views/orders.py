@@ -13,11 +13,12 @@ from apps.api.base import ApiView, choice, is_plain
 from apps.api.openapi import MOMENT, PAGE_PARAMETERS, described, example, of, page_of, query
 from apps.api.order_filters import FILTERS, Statuses, filtered, sorting_for
 from apps.api.order_shapes import OrderShape, OrderWithTimelineShape, order_shape, timeline_shape, window_shape
-from apps.api.orders_in import ReportShape, ResultShape, report_shape, result_shape, row_problems, rows_of, take_in
+from apps.api.orders_in import ReportShape, ResultShape, orders_of, report_shape, result_shape, take_in
 from apps.api.paging import PARAMETERS, page
 from apps.api.parsing import check_charset
 from apps.api.problems import bad_request, invalid, not_found
 from apps.api.repeating import HEADER
+from apps.api.rows_in import row_problems
 from apps.api.streams import LastLineShape, LineResultShape, is_stream, streamed
 from apps.counters.models import Counter
 from apps.metrica.vocabulary import OrderType
@@ -53,7 +54,7 @@ class CounterOrdersView(ApiView):
         choice(atomic, field="atomic", choices=("true", "false"))
         if is_stream(request):
             return self._streamed(request, counter, atomic=atomic == "true")
-        rows = rows_of(self.payload())
+        rows = orders_of(self.payload())
         self.takes_orders(len(rows))
         return Response(report_shape(take_in(counter=counter, rows=rows, atomic=atomic == "true")))
 
