@@ -128,7 +128,7 @@ def _empty_what_was_written(_case: object) -> None:
         triggers.create(connection)
 
 
-_FILLED_AT_MIGRATE = {"django_content_type", "auth_permission", "clients_indexkey"}
+_FILLED_AT_MIGRATE = {"django_content_type", "auth_permission"}
 
 
 @pytest.fixture(autouse=True)
@@ -139,9 +139,11 @@ def _own_media(settings: object, tmp_path: Path) -> None:
     from django.utils import translation
 
     from apps.agencies import key_uses
+    from apps.clients import blind
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
     ContentType.objects.clear_cache()
     key_uses.forget()
+    blind.forget()
     translation.deactivate()  # a request of the test client leaves its language behind

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.agencies import services
 from apps.agencies.actor import Actor, system
+from apps.agencies.keys import KeyRefused, admit
 from apps.agencies.models import Agency, ApiKey, Membership, Role, User
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import connect_account, create_counter
@@ -46,6 +47,14 @@ def make_key(
     return services.create_api_key(
         actor=SYSTEM, agency=agency or make_agency(), name=name or f"key {next(_numbers)}", scopes=scopes, **fields
     )
+
+
+def opened(text: str, *, address: str | None = None) -> ApiKey | None:
+    """The key that this text is; None where it opens nothing."""
+    try:
+        return admit(text, address=address)
+    except KeyRefused:
+        return None
 
 
 def make_account(agency: Agency | None = None, *, token: str = "y0_test", base_url: str = "") -> MetricaAccount:

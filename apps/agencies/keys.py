@@ -79,14 +79,6 @@ def admit(text: str, *, address: str | None) -> ApiKey:
     return key
 
 
-def authenticate_key(text: str, *, address: str | None = None) -> ApiKey | None:
-    """As `admit`, with None for each refusal. Without an address a key that is limited to networks opens nothing."""
-    try:
-        return admit(text, address=address)
-    except KeyRefused:
-        return None
-
-
 def _note_use(key: ApiKey, address: str | None, now: datetime) -> None:
     key_uses.note(key.pk, requests=1)
     if key.last_used_at is not None and key.last_used_at > now - TOUCH_EVERY:

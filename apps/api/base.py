@@ -91,8 +91,8 @@ class ApiView(APIView):
     def may_repeat(self, request: Request) -> None:
         """Raise a Problem (400) where an Idempotency-Key cannot be kept to."""
 
-    def takes_orders(self, number: int) -> None:
-        """Count so many orders for the key. Raises a Problem (429)."""
+    def takes_rows(self, number: int) -> None:
+        """Count so many rows, of orders or clients, for the key. Raises a Problem (429)."""
         if isinstance(self.request.auth, ApiKey):
             limits.take(self.request.auth.pk, number)
 

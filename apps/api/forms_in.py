@@ -11,6 +11,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 from rest_framework.request import Request
 
+from apps.api import bodies
 from apps.api.base import is_plain
 from apps.api.problems import FieldError, Problem, bad_request, field_error, invalid
 
@@ -29,7 +30,7 @@ class FormParser(MultiPartParser):
         except ParseError:
             raise bad_request("malformed_form", _("The body is no form."), _SEND_A_FORM) from None
         except UnreadablePostError:
-            raise bad_request("cut_off", _("The request broke off before its end."), _("Send it again.")) from None
+            raise bodies.cut_off() from None
         except (TooManyFieldsSent, TooManyFilesSent):
             raise bad_request("too_many_fields", _("The form has too many fields."), _SEND_A_FORM) from None
 
@@ -42,14 +43,18 @@ def read_form(
     `most`: bytes that the file may have; `too_large` is raised where the request announces more, before it is read.
     Raises a Problem: 400, 411, 413, 415.
     """
-    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
-        message = _("The request does not say how long it is.")
-        next_step = _("Send Content-Length instead of Transfer-Encoding: chunked.")
-        raise Problem(status=411, code="length_required", message=message, next_step=next_step)
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    if announced.isdigit() and int(announced) > most + _ROOM_FOR_THE_REST:
+    if bodies.is_chunked(request._request):
+        raise bodies.unknown_length()
+    if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
+        raise Problem(
+            status=415,
+            code="unsupported_content_encoding",
+            message=_("A compressed form is not taken here."),
+            next_step=_("Send it plain, without Content-Encoding."),
+        )
+    if bodies.length(request._request) > most + _ROOM_FOR_THE_REST:
         raise too_large
-    if announced == "0":
+    if not bodies.is_there(request._request):
         raise bad_request("empty_body", _("The body is empty."), _SEND_A_FORM)
     try:
         texts, files = request.POST, request.FILES

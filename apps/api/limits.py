@@ -102,7 +102,10 @@ def _spend(key_id: int, what: int, number: int) -> Standing | None:
             return Standing(limit, -1, _seconds_left(now))
         minute.spent[what] += number
         minute.untold[what] += number
-        told = minute.untold.copy() if minute.untold[what] >= max(1, limit // _SHARE) else None
+        # Within a transaction the row would be locked to its end, and what was told might be rolled back: the next
+        # request tells it.
+        enough = minute.untold[what] >= max(1, limit // _SHARE) and not connection.in_atomic_block
+        told = minute.untold.copy() if enough else None
         if told:
             minute.untold = [0, 0]
     if told:

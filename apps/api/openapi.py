@@ -133,11 +133,12 @@ def described(
     tags: Sequence[str] = (),
     exclude: bool = False,
     streamed: tuple[Schema, Schema] | None = None,
+    repeats: bool = True,
 ) -> Callable[[View], View]:
     """What an operation takes and gives. `name`: how generated clients call it. `form`: a body of multipart/form-data;
     `kind`: of the answers. To `errors` come 401, 403 and 429, and for what writes what may be said of an
     Idempotency-Key, each with an example of its own. `streamed`: a line in, and a line of the answer, of operations
-    that take lines as well."""
+    that take lines as well; `repeats`: whether an Idempotency-Key can be kept to."""
     responses: dict[Any, Any] = {
         (status, kind) if schema else status: OpenApiResponse(schema, description=summary if schema else "No body.")
         for status, schema in answers.items()
@@ -160,7 +161,7 @@ def described(
             responses=responses,
             parameters=[
                 *parameters,
-                *([_REPEATING] if writes else []),
+                *([_REPEATING] if writes and repeats else []),
                 header("X-Request-ID", _REQUEST_ID, statuses=told),
             ],
             examples=[*examples, *(problem_example(status) for status in wrong)],

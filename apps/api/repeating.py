@@ -37,6 +37,7 @@ WAIT_SECONDS: Final = 5
 server busy."""
 
 RETRY_AFTER: Final = 2
+KEPT_HEADERS: Final = ("Location", "ETag")
 _TRIES: Final = 5
 
 Act = Callable[[], HttpResponseBase]
@@ -100,8 +101,8 @@ class _Wanted:
         except encryption.UnreadableSecret:
             return None  # its encryption key is gone: act again, which does no harm
         response = HttpResponse(content, status=found.status, content_type="application/json")
-        if found.location:
-            response.headers["Location"] = found.location
+        for name, value in found.headers.items():
+            response.headers[name] = value
         response.headers["Idempotency-Replayed"] = "true"
         return response
 
@@ -137,7 +138,7 @@ class _Wanted:
                 "request": self._request,
                 "status": response.status_code,
                 "answer": encryption.seal_bytes(zlib.compress(response.content, 1)),
-                "location": response.headers.get("Location", ""),
+                "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
                 "created_at": timezone.now(),
             },
         )

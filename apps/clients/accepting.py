@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from apps.clients import contacts
-from apps.clients.services import MAX_OF_A_KIND, ClientBook, ClientRecord
+from apps.clients import contacts, uniting
+from apps.clients.services import ClientBook, ClientRecord
 from apps.counters.models import Counter
 
 How = Literal["learn", "replace", "change", "add"]
@@ -45,6 +45,7 @@ def accept_clients(*, counter: Counter, rows: Sequence[ClientRow], how: How, now
     book = ClientBook(counter=counter, now=now)
     book.load(uniq_ids={row.uniq_id for row in rows})
     told: list[tuple[ClientRecord, str, str]] = []
+    gone: list[tuple[ClientRecord, str, str]] = []
     results: list[Literal["created", "updated", "unchanged"]] = []
     records: dict[int, ClientRecord] = {}
     seen: set[int] = set()
@@ -53,18 +54,15 @@ def accept_clients(*, counter: Counter, rows: Sequence[ClientRow], how: How, now
         records[id(record)] = record
         before = (record.name, record.identifiers, record.attributes)
         record.name, record.identifiers, record.attributes = _after(record, row, how)
-        told += [
-            (record, kind, value)
-            for kind, values in record.identifiers.items()
-            for value in values
-            if value not in before[1].get(kind, ())
-        ]
+        told += _beyond(record, record.identifiers, before[1])
+        gone += _beyond(record, before[1], record.identifiers)
         new = record.pk is None and id(record) not in seen
         changed = (record.name, record.identifiers, record.attributes) != before
         record.changed = record.changed or changed
         results.append("created" if new else "updated" if changed else "unchanged")
         seen.add(id(record))
     learnt = book.save()
+    contacts.take_back(counter_id=counter.pk, gone=[(kind, value, record.pk) for record, kind, value in gone])
     contacts.note(
         counter_id=counter.pk,
         told=[(kind, value, contacts.NO_ORDER, record.pk) for record, kind, value in told],
@@ -74,26 +72,24 @@ def accept_clients(*, counter: Counter, rows: Sequence[ClientRow], how: How, now
     return Accepted(results, learnt, lost, book.changed)
 
 
+def _beyond(
+    record: ClientRecord, ones: Mapping[str, Sequence[str]], others: Mapping[str, Sequence[str]]
+) -> list[tuple[ClientRecord, str, str]]:
+    return [
+        (record, kind, value) for kind, values in ones.items() for value in values if value not in others.get(kind, ())
+    ]
+
+
 def _after(record: ClientRecord, row: ClientRow, how: How) -> tuple[str, dict[str, list[str]], dict[str, Any]]:
-    """Name, identifiers and attributes of the client after the row."""
+    """Name, identifiers and attributes of the client after the row. A kind that is not given stays, in every mode:
+    whoever replaces gives all of them, and one whose values cannot be read takes nothing away."""
     given = {kind: list(values) for kind, values in row.identifiers.items()}
-    if how == "replace":
-        identifiers = given
-        name, attributes = row.name or "", dict(row.attributes)
-    else:
-        name = record.name if row.name is None else row.name
-        attributes = {**record.attributes, **row.attributes}
-        if how in ("learn", "add"):
-            for kind, values in given.items():
-                given[kind] = list(dict.fromkeys([*record.identifiers.get(kind, ()), *values]))[-MAX_OF_A_KIND:]
-        if how == "add":
-            for key, value in row.attributes.items():
-                known = record.attributes.get(key)
-                if isinstance(value, list) and isinstance(known, list):
-                    attributes[key] = list(dict.fromkeys([*known, *value]))
-        identifiers = {**record.identifiers, **given}
+    if how in ("learn", "add"):
+        given = {kind: uniting.identifiers(values, record.identifiers.get(kind, ())) for kind, values in given.items()}
+    held = {} if how == "replace" else record.attributes
+    name = row.name if row.name is not None or how != "replace" else ""
     return (
-        name,
-        {kind: values for kind, values in identifiers.items() if values},
-        {key: value for key, value in attributes.items() if value is not None},
+        record.name if name is None else name,
+        {kind: values for kind, values in {**record.identifiers, **given}.items() if values},
+        uniting.attributes(row.attributes, held, united=how == "add"),
     )

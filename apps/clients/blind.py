@@ -101,6 +101,7 @@ def _opened(row: IndexKey) -> bytes:
             raise
     # It was made with other ENCRYPTION_KEYS, and nothing depends on it yet.
     IndexKey.objects.filter(pk=row.pk, key_encrypted=row.key_encrypted).update(key_encrypted=_new())
+    _made_here()
     return b64decode(decrypt(IndexKey.objects.get(pk=row.pk).key_encrypted))
 
 
@@ -112,8 +113,12 @@ def _row() -> IndexKey:
             new.completed_at = timezone.now()
         IndexKey.objects.bulk_create([new], ignore_conflicts=True)  # another process may be making it
         row = IndexKey.objects.get(pk=1)
-        setattr(connection, _MADE_HERE, connection.in_atomic_block)
+        _made_here()
     return row
+
+
+def _made_here() -> None:
+    setattr(connection, _MADE_HERE, connection.in_atomic_block)
 
 
 def _new() -> str:

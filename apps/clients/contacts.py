@@ -73,6 +73,20 @@ def note(*, counter_id: int, told: Collection[Told], at: datetime) -> None:
     )
 
 
+def take_back(*, counter_id: int, gone: Collection[tuple[str, str, int | None]]) -> None:
+    """Forget what clients came with by themselves and do not have any more: (kind, value, key of the client). What an
+    order told stays, as its own. Two queries at most."""
+    pairs = {(one, client) for kind, value, client in gone if client is not None for one in forms(kind, value)}
+    if not pairs:
+        return
+    lines = Contact.objects.filter(
+        digest__among=[one for one, _client in pairs], counter=counter_id, order_key=NO_ORDER
+    ).order_by()
+    keys = [pk for pk, one, client in lines.values_list("pk", "digest", "client_id") if (one, client) in pairs]
+    if keys:
+        Contact.objects.filter(pk__among=keys).delete()
+
+
 def meant(term: str) -> set[int]:
     """Digests of all that the words may be: a phone in any writing, an e-mail, a ClientID, a hash."""
     found = set()

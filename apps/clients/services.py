@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from apps.agencies.bulk import find_keys, insert_rows, reserve_keys, update_rows
+from apps.clients import uniting
 from apps.clients.models import Client
 from apps.counters.models import Counter
 
@@ -14,8 +15,6 @@ Identifiers = Mapping[str, Sequence[str]]
 
 OWN_CLIENT: Final = "goalpost-order-"
 MAX_UNIQ_ID: Final = 255
-MAX_OF_A_KIND = 100
-"""More identifiers of one kind no person has; of a "client" that stands for everybody the latest are kept."""
 
 
 def own_client_id(order_id: str) -> str:
@@ -53,7 +52,7 @@ class ClientRecord:
             self.name = name
             self.changed = True
         if attributes:
-            merged = {key: value for key, value in {**self.attributes, **attributes}.items() if value is not None}
+            merged = uniting.attributes(attributes, self.attributes)
             if merged != self.attributes:
                 self.attributes = merged
                 self.changed = True
@@ -64,7 +63,7 @@ class ClientRecord:
                     self.identifiers[kind] = list(values)
                     learned += [(kind, value) for value in values]
             elif new := [value for value in values if value not in known]:
-                self.identifiers[kind] = list(dict.fromkeys([*known, *values]))[-MAX_OF_A_KIND:]
+                self.identifiers[kind] = uniting.identifiers(values, known)
                 learned += [(kind, value) for value in new]
         if learned:
             self.changed = True

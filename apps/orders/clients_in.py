@@ -9,7 +9,7 @@ from collections import Counter as Counting
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from django.db import connection, reset_queries
@@ -25,7 +25,7 @@ from apps.orders import delivery, holds
 from apps.orders.client_rows import ClientReader, ReadClient, reader_of_clients
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge, take_turn
-from apps.orders.intake import CHUNK_SIZE, committed
+from apps.orders.intake import CHUNK_SIZE, committed, counted
 from apps.orders.models import Delivery, HoldReason, StatusChange
 from apps.orders.results import RowResult
 from apps.orders.rows import LINE_KEY, RowError
@@ -64,7 +64,7 @@ def accept(
     `rows`: mappings with `uniq_id` and any of `name`, the five kinds of identifiers, `attributes`; raw. A generator, as
     `intake.accept` is. `source`: of orders.models.Source. `how`: what a row makes of a client who is known.
     """
-    yield from _Call(counter=counter, source=source, how=how, now=now).run(rows, chunk_size)
+    yield from counted(_Call(counter=counter, source=source, how=how, now=now).run(rows, chunk_size))
 
 
 def accept_all(
@@ -78,7 +78,7 @@ def accept_all(
         if any(one.row is None for one in read):
             return _nothing_taken(read)
     call = _Call(counter=counter, source=source, how=how, now=None)
-    results = list(call.run(rows, max(len(rows), 1) if atomic else CHUNK_SIZE))
+    results = list(counted(call.run(rows, max(len(rows), 1) if atomic else CHUNK_SIZE)))
     counts = {name: call.totals[name] for name in _COUNTED}
     return ClientReport(results, released=call.released, **counts)
 
@@ -91,52 +91,64 @@ class _Call:
         self.totals: Counting[str] = Counting()
         self.released = 0
         self._digest = hashlib.sha256()
+        self._recorded = False
 
     def run(self, rows: Iterable[Any], chunk_size: int) -> Iterator[RowResult]:
         reader: ClientReader = reader_of_clients(self._counter, now=self._now)
         remaining, index = iter(rows), 0
         try:
-            while raw := list(islice(remaining, chunk_size)):
+            raw = list(islice(remaining, chunk_size))
+            while raw:
+                # One row ahead, so that the last chunk is known as such and commits the trace as well.
+                ahead = list(islice(remaining, 1))
                 read = [reader.read_client(one) for one in raw]
-                yield from self._take(read, raw, index)
+                yield from self._take(read, raw, index, is_last=not ahead)
                 index += len(raw)
                 reset_queries()
+                raw = list(islice(chain(ahead, remaining), chunk_size)) if ahead else []
         finally:
             # A call that breaks off leaves the trace of what it has committed.
-            if not (connection.in_atomic_block and connection.needs_rollback):
-                self._record()
+            if not self._recorded and not (connection.in_atomic_block and connection.needs_rollback):
+                self._record(self.totals, self.released, self._digest)
 
-    def _take(self, read: Sequence[ReadClient], raw: Sequence[Any], index: int) -> list[RowResult]:
-        def work() -> tuple[Accepted, int]:
-            return _taken(self._counter, [one.row for one in read if one.row is not None], self._how, self._now)
+    def _take(self, read: Sequence[ReadClient], raw: Sequence[Any], index: int, *, is_last: bool) -> list[RowResult]:
+        def work() -> tuple[list[RowResult], int, Any]:
+            good = [one.row for one in read if one.row is not None]
+            done, freed = _taken(self._counter, good, self._how, self._now)
+            outcomes = iter(done.results)
+            results = []
+            digest = self._digest.copy()
+            for number, one in enumerate(read, start=index):
+                outcome = next(outcomes) if one.row is not None else "rejected"
+                results.append(RowResult(number, one.uniq_id, outcome, errors=one.errors, warnings=one.warnings))
+                if outcome in ("created", "updated"):
+                    digest.update(f"{one.uniq_id}\n".encode())
+            if is_last:
+                counts = self.totals + Counting(result.result for result in results)
+                self._record(counts, self.released + freed, digest)
+            return results, freed, digest
 
-        done, released = committed(work)
-        outcomes = iter(done.results)
-        results = []
-        for number, (one, given) in enumerate(zip(read, raw, strict=True), start=index):
-            outcome = next(outcomes) if one.row is not None else "rejected"
-            result = RowResult(number, one.uniq_id, outcome, errors=one.errors, warnings=one.warnings)
+        results, freed, self._digest = committed(work)
+        self._recorded = is_last
+        self.released += freed
+        for result, given in zip(results, raw, strict=True):
+            self.totals[result.result] += 1
             result.line = given.get(LINE_KEY) if isinstance(given, dict) else None
-            results.append(result)
-            self.totals[outcome] += 1
-            if outcome in ("created", "updated"):
-                self._digest.update(f"{one.uniq_id}\n".encode())
-        self.released += released
         return results
 
-    def _record(self) -> None:
+    def _record(self, totals: Counting[str], released: int, digest: Any) -> None:
         """One entry for all of them: their number and a digest of who they are."""
-        if not (self.totals["created"] or self.totals["updated"]):
+        if not (totals["created"] or totals["updated"]):
             return
         record(
             action="clients.accepted",
             agency=self._counter.agency_id,
             obj=self._counter,
             details={
-                **{name: self.totals[name] for name in _COUNTED},
-                "returned": self.released,
+                **{name: totals[name] for name in _COUNTED},
+                "returned": released,
                 "source": self._source,
-                "clients_sha256": self._digest.hexdigest(),
+                "clients_sha256": digest.hexdigest(),
             },
         )
 

@@ -81,10 +81,10 @@ def accept(
         beside=beside,
         merge=merge,
     )
-    yield from results if dry_run else _counted(results)
+    yield from results if dry_run else counted(results)
 
 
-def _counted(results: Iterator[RowResult]) -> Iterator[RowResult]:
+def counted(results: Iterator[RowResult]) -> Iterator[RowResult]:
     """The results as they come; how many rows an API key brought is noted."""
     accepted = refused = 0
     try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from apps.clients.services import MAX_OF_A_KIND
+from apps.clients import uniting
 
 
 class Merge(StrEnum):
@@ -29,29 +29,13 @@ def merged(given: Mapping[str, Any], held: Mapping[str, Any], how: Merge) -> Map
         return given
     result = dict(given)
     if given.get("attributes"):
-        result["attributes"] = attributes(given["attributes"], held["attributes"], united=how is Merge.UNITED)
+        result["attributes"] = uniting.attributes(given["attributes"], held["attributes"], united=how is Merge.UNITED)
     if how is Merge.UNITED:
         if given.get("goals"):
             result["goals"] = _goals(given["goals"], held["goals"])
         if given.get("products"):
             result["products"] = {**held["products"], **given["products"]}
     return result
-
-
-def attributes(given: Mapping[str, Any], held: Mapping[str, Any], *, united: bool) -> dict[str, Any]:
-    """Each attribute by itself; with `united`, lists are added to. None takes one away."""
-    result = {**held, **given}
-    if united:
-        for name, values in given.items():
-            known = held.get(name)
-            if isinstance(values, list) and isinstance(known, list):
-                result[name] = list(dict.fromkeys([*known, *values]))
-    return {name: value for name, value in result.items() if value is not None}
-
-
-def values(given: Sequence[str], held: Sequence[str]) -> list[str]:
-    """A list of identifiers that is added to; of too many the latest are kept."""
-    return list(dict.fromkeys([*held, *given]))[-MAX_OF_A_KIND:]
 
 
 def _goals(given: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

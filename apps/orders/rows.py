@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.clients.services import MAX_OF_A_KIND
+from apps.clients.uniting import MAX_OF_A_KIND
 from apps.counters.attributes import UNDECLARED, AttributeValueError, Declared, UndeclaredAttribute
 from apps.counters.models import AttributeEntity
 from apps.metrica.dates import DateError, Moment, parse_any

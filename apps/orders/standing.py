@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from apps.clients import uniting
 from apps.clients.services import ClientRecord
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 from apps.orders.holds import CLOCK_SKEW
 from apps.orders.merging import Merge, merged
-from apps.orders.merging import values as united
 from apps.orders.rows import OrderRow, day_of
 
 
@@ -142,7 +142,9 @@ class Standing:
             if values is None or (late and result.get(kind)):
                 continue
             if values:
-                result[kind] = united(values, result.get(kind, ())) if row.merge is Merge.UNITED else values
+                result[kind] = (
+                    uniting.identifiers(values, result.get(kind, ())) if row.merge is Merge.UNITED else values
+                )
             else:
                 result.pop(kind, None)
         return result

@@ -194,7 +194,7 @@ class Upload(models.Model):
         _("file"), max_length=255, blank=True
     )  # name in the default storage, gzip; blank: not yet written
     # What is kept is no longer what was sent, whose digest `sha256` stays: rows of erased clients were blanked in it.
-    kept_sha256 = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    kept_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     blanked_rows = models.PositiveIntegerField(_("rows of erased clients"), default=0, db_default=0, editable=False)
     blanked_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Its time was over (see `retention`): the file is kept no longer.

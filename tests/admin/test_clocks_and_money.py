@@ -108,7 +108,8 @@ def test_messages_of_a_webhook_tell_the_counters_clock(place: Place, browser: Br
 
 def test_times_of_the_log_of_people_and_of_keys_have_the_very_time_on_hover(place: Place, browser: Browser):
     key, _text = make_key(place.agency)
-    ApiKey.objects.update(last_used_at=timezone.now(), expires_at=timezone.now())
+    now = timezone.now()
+    ApiKey.objects.update(last_used_at=now, expires_at=now, revoked_at=now)
     entry = AuditEntry.objects.filter(agency=place.agency).first()
     assert entry is not None
     for url, least in (
@@ -116,7 +117,7 @@ def test_times_of_the_log_of_people_and_of_keys_have_the_very_time_on_hover(plac
         (reverse("admin:audit_auditentry_change", args=[entry.pk]), 1),
         ("/admin/agencies/membership/", 3),
         ("/admin/agencies/apikey/", 2),
-        (reverse("admin:agencies_apikey_change", args=[key.pk]), 3),
+        (reverse("admin:agencies_apikey_change", args=[key.pk]), 4),
     ):
         assert browser.get(url).content.decode().count('<time datetime="') >= least, url
 

@@ -16,11 +16,10 @@ from django.utils import timezone
 
 from apps.agencies import services
 from apps.agencies.access import actor_for_user
-from apps.agencies.keys import authenticate_key
 from apps.agencies.models import ApiKey, Role
 from apps.audit.models import AuditEntry
 from tests.agencies.test_pages import shown_once
-from tests.factories import SYSTEM, make_agency, make_key, make_member
+from tests.factories import SYSTEM, make_agency, make_key, make_member, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -37,22 +36,22 @@ def test_both_open_until_the_old_one_dies_by_itself(monkeypatch):
     old, old_text = make_key(name="crm", scopes=["write"], counter_ids=[7], networks=["192.0.2.0/24"])
     new, new_text = services.rotate_api_key(actor=SYSTEM, key=old, overlap=DAY)
     where = {"address": "192.0.2.1"}
-    assert authenticate_key(old_text, **where) == old
-    assert authenticate_key(new_text, **where) == new
-    assert authenticate_key(new_text, address="192.0.3.1") is None
+    assert opened(old_text, **where) == old
+    assert opened(new_text, **where) == new
+    assert opened(new_text, address="192.0.3.1") is None
     for name in ("agency_id", "name", "scopes", "counter_ids", "networks"):
         assert getattr(new, name) == getattr(old, name), name
     assert new.expires_at is None
     later(monkeypatch, DAY)
-    assert authenticate_key(old_text, **where) is None
-    assert authenticate_key(new_text, **where) == new
+    assert opened(old_text, **where) is None
+    assert opened(new_text, **where) == new
 
 
 def test_without_an_overlap_the_old_one_is_dead_at_once():
     old, old_text = make_key()
     _new, new_text = services.rotate_api_key(actor=SYSTEM, key=old, overlap=timedelta(0))
-    assert authenticate_key(old_text) is None
-    assert authenticate_key(new_text)
+    assert opened(old_text) is None
+    assert opened(new_text)
 
 
 def test_an_overlap_makes_no_key_live_longer(monkeypatch):
@@ -116,9 +115,9 @@ def test_the_page_shows_the_new_secret_once_and_both_keys(client: Client):
     answer = client.post(url, {"overlap": "24", "expires_at_0": "", "expires_at_1": ""})
     assert "no-store" in answer.headers["Cache-Control"]
     text = shown_once(answer)
-    new = authenticate_key(text)
+    new = opened(text)
     assert new is not None
-    assert authenticate_key(old_text) == key
+    assert opened(old_text) == key
     page = client.get(KEYS).content.decode()
     assert re.search(f"{key.prefix}.*Replaced, goes on", page, re.DOTALL)
     assert new.prefix in page
@@ -143,10 +142,10 @@ def test_an_owner_limits_a_key_anew_on_its_page(client: Client):
     key.refresh_from_db()
     assert key.networks == ["192.0.2.0/24", "2001:db8::1/128"]
     assert "192.0.2.0/24, 2001:db8::1/128" in client.get(url).content.decode()
-    assert authenticate_key(text, address="127.0.0.1") is None
+    assert opened(text, address="127.0.0.1") is None
     assert AuditEntry.objects.get(action="api_key.changed").after["networks"] == key.networks
     assert client.post(url, {"networks": "", **end}).status_code == 302
-    assert authenticate_key(text, address="127.0.0.1") == key
+    assert opened(text, address="127.0.0.1") == key
     services.revoke_api_key(actor=SYSTEM, key=key)
     client.post(url, {"networks": "10.0.0.0/8", **end})
     assert ApiKey.objects.get(pk=key.pk).networks is None
@@ -156,11 +155,11 @@ def test_the_command_prints_the_new_secret_and_nothing_else():
     key, old_text = make_key(make_agency("north"), name="crm")
     out, err = StringIO(), StringIO()
     call_command("rotate_api_key", "--agency", "north", "--name", "crm", "--overlap", "2", stdout=out, stderr=err)
-    new = authenticate_key(out.getvalue().strip())
+    new = opened(out.getvalue().strip())
     assert new is not None
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().strip() not in err.getvalue()
-    assert authenticate_key(old_text) == key
+    assert opened(old_text) == key
     left = ApiKey.objects.get(pk=key.pk).expires_at - timezone.now()
     assert timedelta(hours=1, minutes=59) < left <= timedelta(hours=2)
     for words, said in (
@@ -176,9 +175,9 @@ def test_the_command_prints_the_new_secret_and_nothing_else():
 ASK = """
 import django, sys
 django.setup()
-from apps.agencies.keys import authenticate_key
+from tests.factories import opened
 for line in sys.stdin:
-    print(authenticate_key(line.strip()) is not None, flush=True)
+    print(opened(line.strip()) is not None, flush=True)
 """
 
 

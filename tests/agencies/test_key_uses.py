@@ -9,11 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.agencies import key_uses, services
-from apps.agencies.keys import authenticate_key
 from apps.agencies.models import ApiKey, ApiKeyDay, Role
 from apps.audit.models import AuditEntry
 from tests.api.conftest import Caller
-from tests.factories import SYSTEM, make_counter, make_key, make_member
+from tests.factories import SYSTEM, make_counter, make_key, make_member, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -95,7 +94,7 @@ def test_the_same_reason_is_told_once_an_hour(monkeypatch: pytest.MonkeyPatch):
     now = timezone.now
     for minutes, told in ((0, 1), (2, 1), (59, 1), (61, 2)):
         monkeypatch.setattr(timezone, "now", lambda passed=minutes: now() + timedelta(minutes=passed))
-        authenticate_key(text, address="198.51.100.1")
+        opened(text, address="198.51.100.1")
         assert AuditEntry.objects.filter(action="api_key.turned_away").count() == told
 
 

@@ -10,9 +10,8 @@ from django.utils import timezone
 
 from apps.agencies import keys, services
 from apps.agencies.access import actor_for_key, actor_for_user
-from apps.agencies.keys import authenticate_key
 from apps.agencies.models import ApiKey, Role
-from tests.factories import SYSTEM, make_agency, make_key, make_member
+from tests.factories import SYSTEM, make_agency, make_key, make_member, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -34,36 +33,36 @@ def test_only_prefix_and_hash_are_kept():
 
 def test_the_right_key_opens_and_the_wrong_one_does_not():
     key, text = make_key()
-    assert authenticate_key(text) == key
+    assert opened(text) == key
     for wrong in (text[:-1] + "?", text + "x", text.upper(), key.prefix, "", "gp_", " " + text, "x" * 10_000):
-        assert authenticate_key(wrong) is None, wrong
+        assert opened(wrong) is None, wrong
 
 
 def test_another_keys_secret_does_not_fit_this_prefix():
     _, one = make_key()
     _, other = make_key()
     mixed = "_".join([*one.split("_", 2)[:2], other.split("_", 2)[2]])
-    assert authenticate_key(mixed) is None
+    assert opened(mixed) is None
 
 
 @pytest.mark.parametrize(
     "text", ["\x00" * 30, "ключ-который-не-ключ-вовсе", "\ud800" * 30, "' OR 1=1 --                "]
 )
 def test_odd_texts_are_no_keys(text: str):
-    assert authenticate_key(text) is None
+    assert opened(text) is None
 
 
 def test_an_expired_key_opens_nothing():
     key, text = make_key(expires_at=timezone.now() + timedelta(hours=1))
-    assert authenticate_key(text) == key
+    assert opened(text) == key
     ApiKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert authenticate_key(text) is None
+    assert opened(text) is None
 
 
 def test_a_revoked_key_opens_nothing():
     key, text = make_key()
     services.revoke_api_key(actor=SYSTEM, key=key)
-    assert authenticate_key(text) is None
+    assert opened(text) is None
     revoked_at = ApiKey.objects.get(pk=key.pk).revoked_at
     services.revoke_api_key(actor=SYSTEM, key=key)
     assert ApiKey.objects.get(pk=key.pk).revoked_at == revoked_at
@@ -72,31 +71,31 @@ def test_a_revoked_key_opens_nothing():
 def test_the_keys_of_a_closed_agency_open_nothing():
     key, text = make_key()
     services.update_agency(actor=SYSTEM, agency=key.agency, is_active=False)
-    assert authenticate_key(text) is None
+    assert opened(text) is None
 
 
 def test_a_use_costs_one_query_and_a_second_one_once_a_minute(django_assert_num_queries):
     key, text = make_key()
     with django_assert_num_queries(2):
-        authenticate_key(text)
+        opened(text)
     first = ApiKey.objects.get(pk=key.pk).last_used_at
     for _ in range(3):
         with django_assert_num_queries(1):
-            found = authenticate_key(text)
+            found = opened(text)
             assert found is not None
             assert found.agency.slug  # no further query
     assert ApiKey.objects.get(pk=key.pk).last_used_at == first
     ApiKey.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
     with django_assert_num_queries(2):
-        authenticate_key(text)
+        opened(text)
 
 
 def test_a_wrong_key_costs_one_query_and_leaves_no_trace(django_assert_num_queries):
     key, text = make_key()
     with django_assert_num_queries(1):
-        authenticate_key(text[:-1] + "?")
+        opened(text[:-1] + "?")
     with django_assert_num_queries(0):
-        authenticate_key("short")
+        opened("short")
     assert ApiKey.objects.get(pk=key.pk).last_used_at is None
 
 
@@ -112,7 +111,7 @@ def test_a_secret_from_outside_works_whatever_its_form():
     for secret in ("a" * 12 + "-" + "B" * 12, keys.new_key(), "x" * 24, "y" * 200):
         key, text = make_key(secret=secret)
         assert text == secret
-        assert authenticate_key(secret) == key
+        assert opened(secret) == key
 
 
 @pytest.mark.parametrize("secret", ["x" * 23, "y" * 201, "", "я" * 24, "with space " * 3, "tab\t" * 8])

@@ -437,8 +437,8 @@ def test_a_webhook_that_goalpost_has_given_up_calling(shop: Shop, watch: Watch, 
     receiver.answer = lambda _request: 410
     shop.push("D-1", "PAID")
     shop.upload()
-    rounds.wake()
-    rounds.run(rounds.SENDING)
+    rounds.SENDING.wake()
+    rounds.SENDING.run()
     alert = watch.look()["webhook_disabled"]
     assert alert.label == "CRM"
     assert "It answered 410" in told(alert)

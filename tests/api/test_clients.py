@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.agencies import key_uses
+from apps.agencies.models import ApiKeyDay
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client, Contact
-from apps.orders import people
+from apps.orders import clients_in, people
 from apps.orders.events import changes_accepted
 from apps.orders.models import Delivery, HoldReason, Order, StatusChange
 from tests.factories import make_counter
@@ -295,3 +297,22 @@ def test_nobody_elses_clients(api, counter, outsider, caller_for, agency):
     assert reader.post(LIST, {"uniq_id": "C-2"}).status == reader.delete(f"{LIST}C-1/").status == 403
     assert writer.get(LIST).status == 403
     assert list(Client.objects.values_list("uniq_id", flat=True)) == ["C-1"]
+
+
+def test_clients_and_their_trace_are_there_together(api, counter, monkeypatch):
+    def breaks(**_entry):
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(clients_in, "record", breaks)
+    api.client.raise_request_exception = False
+    assert api.post(LIST, [{"uniq_id": "C-1"}]).status == 500
+    assert not Client.objects.exists()
+
+
+def test_rows_of_clients_count_for_the_key(api, counter, settings):
+    settings.API_ORDERS_PER_MINUTE = 3
+    assert api.post(LIST, [{"uniq_id": "C-1"}, {"uniq_id": "C-2"}, {}]).status == 200
+    assert api.post(LIST, [{"uniq_id": "C-3"}]).status == 429
+    key_uses.write()
+    day = ApiKeyDay.objects.get()
+    assert (day.rows_accepted, day.rows_refused) == (2, 1)

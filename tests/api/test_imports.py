@@ -1,5 +1,6 @@
 """Files of orders by REST: brought in one request, followed to their end, and only by who may (R11)."""
 
+import gzip
 import json
 import uuid
 
@@ -244,3 +245,20 @@ def test_the_admins_page_says_what_was_only_checked(api, counter, client):
     assert "only checked: nothing of it is kept" in page and "Only checked" in page
     assert "Only checked" in client.get("/admin/imports/importjob/").content.decode()
     assert ImportJob.objects.get().state == ImportState.PARTLY_FAILED
+
+
+def test_no_idempotency_key_and_no_compression_for_a_form(api, counter):
+    answer = api.client.post(
+        f"/api/v1/{LIST}",
+        {"file": SimpleUploadedFile("orders.csv", rows(GOOD).encode())},
+        headers={"authorization": f"Bearer {api.key}", "idempotency-key": "k-1"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_not_for_files")
+    packed = api.client.post(
+        f"/api/v1/{LIST}",
+        gzip.compress(b"--x--"),
+        content_type="multipart/form-data; boundary=x",
+        headers={"authorization": f"Bearer {api.key}", "content-encoding": "gzip"},
+    )
+    assert (packed.status_code, packed.json()["code"]) == (415, "unsupported_content_encoding")
+    assert not ImportJob.objects.exists()

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.api import repeating
+from apps.api import limits, repeating
 from apps.api.models import KeptAnswer
 from apps.audit.models import AuditEntry
 from apps.counters.models import Counter
@@ -109,7 +109,7 @@ def test_a_retry_of_an_upload_is_one_job(api, counter):
 def test_what_is_kept_says_nothing_to_who_only_reads_the_database(api, counter):
     api.post(PATH, [order(1, id="Anna-7", emails=["none"])], **keyed("anna@example.com"))
     kept = KeptAnswer.objects.get()
-    text = b"|".join([bytes(kept.answer), kept.key.encode(), kept.request.encode(), kept.location.encode()])
+    text = b"|".join([bytes(kept.answer), kept.key.encode(), kept.request.encode(), repr(kept.headers).encode()])
     assert b"anna" not in text.lower() and len(kept.key) == len(kept.request) == 64
 
 
@@ -209,3 +209,16 @@ def test_goals_may_be_asked_for_twice_without_a_transaction_around_metrica(agenc
     first, again = (api.post("counters/40000001/goals/", {"identifier": "lead"}, **keyed()) for _time in range(2))
     assert (first.status, again.status, len(seen)) == (201, 201, 1)
     assert first.body == again.body and seen == [0]
+
+
+def test_a_repeated_answer_has_its_etag(api, counter):
+    path = "counters/40000001/statuses/won/"
+    first, again = (api.put(path, {"type": "PAID"}, **keyed()) for _time in range(2))
+    assert (first.status, again.status, again.headers["Idempotency-Replayed"]) == (201, 201, "true")
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_a_row_of_a_limit_is_not_held_to_the_end_of_a_request(api, counter, settings, monkeypatch):
+    settings.API_ORDERS_PER_MINUTE = 100
+    monkeypatch.setattr(limits, "_tell", lambda *_told: pytest.fail("told within the request's transaction"))
+    assert api.post(PATH, [order(n) for n in range(5)], **keyed()).status == 200

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 
 LOG = "/admin/audit/auditentry/"
 APPS = Path(__file__).parents[2] / "apps"
+COMMANDS = APPS.parent / "project/management"
 CODE = re.compile(r"[a-z_]+\.[a-z_]+")
 RECORDERS = {"record", "tell", "_tell", "_tell_of", "_record", "_together", "_tell_agencies"}
 """Whatever writes an entry, or hands an action on to what does."""
@@ -39,7 +40,7 @@ def codes_in(node: ast.AST) -> Iterator[str]:
 def recorded() -> dict[str, str]:
     """Actions in calls of the recorders, and those that a variable `action` or `ACTION` holds: {code: file}."""
     found: dict[str, str] = {}
-    for path in sorted(APPS.rglob("*.py")):
+    for path in sorted([*APPS.rglob("*.py"), *COMMANDS.rglob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text())):
             parts: list[ast.expr] = []
             if isinstance(node, ast.Call):

@@ -59,7 +59,7 @@ def walk(session: chromium.Session, place: Place, language: str, shot: Shot = la
     shot("2-address")
     assert curl(address, json.dumps(SAMPLE)) == "200"
     assert curl(address[:-6] + "xxxxx/", json.dumps(SAMPLE)) == "404"
-    rounds.run(rounds.WORKING)
+    rounds.WORKING.run()
     session.go("/admin/receivers/receiver/")
     shot("3-list")
     page.click("#result_list tbody a")
@@ -89,7 +89,7 @@ def walk(session: chromium.Session, place: Place, language: str, shot: Shot = la
     shot("8-again")
     page.click(".gp-form [type=submit]")
     page.wait_for_load_state("networkidle")
-    rounds.run(rounds.WORKING)
+    rounds.WORKING.run()
     session.go("/admin/receivers/post/")
     shot("9-posts")
     page.click("#result_list tbody th a")

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.clients.models import Client
-from apps.clients.services import MAX_OF_A_KIND, ClientBook, ClientRecord
+from apps.clients.services import ClientBook, ClientRecord
+from apps.clients.uniting import MAX_OF_A_KIND
 from apps.counters.models import Counter
 from tests.factories import make_counter
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.agencies.keys import authenticate_key
 from apps.agencies.models import Agency, ApiKey, Membership, User
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
@@ -13,6 +12,7 @@ from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import Consent, connect_account, disconnect_account
 from apps.goals.models import Goal, StatusMapping
 from apps.hooks.models import Endpoint
+from tests.factories import opened
 
 FILE = """
 [[agencies]]
@@ -85,7 +85,7 @@ def test_it_makes_everything_that_the_file_says(provision):
     assert set(Goal.objects.values_list("identifier", flat=True)) == {"zapis1", "vse_zapisi"}
     assert Membership.objects.get(agency__slug="north").role == "owner"
     assert User.objects.get().check_password("correct horse battery")
-    assert authenticate_key("a-key-from-the-crm-0123456789").name == "crm"
+    assert opened("a-key-from-the-crm-0123456789").name == "crm"
 
 
 @pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_dry_run_prints_the_same_and_changes_nothing(provision):
 def test_a_key_without_a_secret_is_made_up_and_printed_once(provision):
     lines = provision(FILE.replace('  secret_env = "CRM_KEY"\n', ""))
     [shown] = [line.split(": ")[1] for line in lines if "shown this once" in line]
-    assert authenticate_key(shown) == ApiKey.objects.get()
+    assert opened(shown) == ApiKey.objects.get()
     assert provision(FILE.replace('  secret_env = "CRM_KEY"\n', "")) == ["Nothing differs."]
 
 
@@ -130,8 +130,8 @@ def test_another_secret_replaces_the_key(provision, monkeypatch):
     provision()
     monkeypatch.setenv("CRM_KEY", "another-key-of-the-crm-987654")
     assert provision() == ["~ north: API key crm: replaced"]
-    assert authenticate_key(SECRETS["CRM_KEY"]) is None
-    assert authenticate_key("another-key-of-the-crm-987654") is not None
+    assert opened(SECRETS["CRM_KEY"]) is None
+    assert opened("another-key-of-the-crm-987654") is not None
 
 
 @pytest.mark.django_db

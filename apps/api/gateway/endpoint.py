@@ -17,7 +17,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apps.agencies.access import actor_for_key
 from apps.agencies.actor import Actor, Right
-from apps.agencies.keys import authenticate_key
+from apps.agencies.models import ApiKey
+from apps.api import limits
+from apps.api.authentication import NotAdmitted, admitted
+from apps.api.problems import Problem
 from apps.audit import trace
 from apps.counters.models import Counter
 from apps.metrica.serving.body import BodyReader
@@ -40,6 +43,7 @@ class Call:
     body: BodyReader
     counter: Counter
     actor: Actor
+    key: ApiKey
 
     @property
     def zone(self) -> ZoneInfo:
@@ -100,7 +104,8 @@ def unknown_address(request: HttpRequest, **_kwargs: str) -> HttpResponse:
 
 def _admitted(request: HttpRequest, body: BodyReader, *, method: str, counter_id: str) -> Call:
     """The call, if its key may make it. Three queries at most."""
-    actor = _actor(request)
+    actor, key = _caller(request)
+    within_limits(lambda: limits.enter(key.pk))
     if request.method != method:
         message = filled(_("This address does not take %(method)s."), method=request.method or "")
         next_step = filled(_("Use %(method)s."), method=method)
@@ -119,10 +124,10 @@ def _admitted(request: HttpRequest, body: BodyReader, *, method: str, counter_id
         message = _("The body is compressed, and compressed bodies are not taken here.")
         next_step = _("Send it as it is, without Content-Encoding.")
         raise ApiError("not_acceptable", told(message, code="content_encoding", next_step=next_step))
-    return Call(request, body, _counter(actor, counter_id), actor)
+    return Call(request, body, _counter(actor, counter_id), actor, key)
 
 
-def _actor(request: HttpRequest) -> Actor:
+def _caller(request: HttpRequest) -> tuple[Actor, ApiKey]:
     """Whose key is in `Authorization: OAuth <api key>`, as Metrica wants it; `Bearer` is taken too."""
     scheme, _space, text = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() not in ("oauth", "bearer") or not text.strip():
@@ -133,15 +138,24 @@ def _actor(request: HttpRequest) -> Actor:
             told(message, code="no_key", next_step=next_step),
             headers={"WWW-Authenticate": 'OAuth realm="goalpost"'},
         )
-    key = authenticate_key(text.strip())
-    if key is None:
-        message = _("This key is unknown, expired or revoked.")
-        next_step = _("Check the key; its owner finds the state of all keys in the admin.")
-        raise ApiError("invalid_token", told(message, code="bad_key", next_step=next_step))
+    try:
+        key = admitted(request, text.strip())
+    except NotAdmitted as refusal:
+        kind = "access_denied" if refusal.outside else "invalid_token"
+        raise ApiError(kind, told(refusal.message, code=refusal.code, next_step=refusal.next_step)) from None
     actor = actor_for_key(key)
     trace.set_actor(actor)
     request.actor = actor  # type: ignore[attr-defined]
-    return actor
+    return actor, key
+
+
+def within_limits(count: Callable[[], object]) -> None:
+    """Count for the key, as for the REST API. Raises ApiError (429, with Retry-After) where it is too much."""
+    try:
+        count()
+    except Problem as problem:
+        said = told(problem.message, code=problem.code, next_step=problem.next_step)
+        raise ApiError("quota_requests_by_uid", said, headers=problem.headers) from None
 
 
 def _counter(actor: Actor, text: str) -> Counter:

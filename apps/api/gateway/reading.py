@@ -105,7 +105,7 @@ class CsvSource(Source):
         candidates = [*(cell for cell in header if cell not in titles), *self._mapping]
         further = []
         for name in dict.fromkeys(candidates):
-            if name in self.maker.kind.columns:
+            if name in self.maker.kind.columns and name not in self.maker.kind.passed_over:
                 continue
             if self.maker.kind.has_attributes and ID_PATTERN.match(name) and name not in self.maker.kind.passed_over:
                 further.append(name)
@@ -142,7 +142,9 @@ class JsonSource(Source):
         kind = self.maker.kind
         found = {}
         for name, value in values.items():
-            if name in kind.columns or (name == "attribute_values" and kind.has_attributes):
+            if (name in kind.columns and name not in kind.passed_over) or (
+                name == "attribute_values" and kind.has_attributes
+            ):
                 found[name] = value
             else:
                 self._ignore(name)

@@ -8,7 +8,7 @@ to its process; and a repetition finds everything unchanged.
 
 import hashlib
 from collections import Counter as Counting
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,9 +68,16 @@ class _Tally:
 
 
 def receive(
-    *, counter: Counter, source: Source, file: UploadedFile, mode: MergeMode, file_format: str
+    *,
+    counter: Counter,
+    source: Source,
+    file: UploadedFile,
+    mode: MergeMode,
+    file_format: str,
+    count: Callable[[int], None],
 ) -> ReceivedUpload:
-    """Read, check and take in the upload. Returns its line, PASSED; raises Refused with the line of one that FAILED."""
+    """Read, check and take in the upload. Returns its line, PASSED; raises Refused with the line of one that FAILED.
+    `count`: told of so many good rows before any is taken in; it may raise, and then none is."""
     current = trace.current()
     upload = ReceivedUpload(
         counter=counter,
@@ -88,6 +95,7 @@ def receive(
     problems = _check(counter, source, upload)
     upload.ignored = list(source.ignored)
     if not problems:
+        count(upload.elements)
         problems = intake.committed(lambda: _take(counter, source, upload, mode))
     if problems:
         upload.state = ReceivedState.FAILED

@@ -48,7 +48,7 @@ class Kind:
     list_name: str
     columns: Sequence[str]
     required: Sequence[str]
-    passed_over: Sequence[str]
+    passed_over: Sequence[str]  # fields of Metrica's that mean nothing here
     names: Mapping[str, str]
     has_attributes: bool
 
@@ -74,7 +74,7 @@ ORDERS: Final = Kind(
     list_name="orders",
     columns=ORDER_COLUMNS,
     required=("id", "client_uniq_id", "client_type", "create_date_time", "order_status"),
-    passed_over=("user_comment", "attribute_values"),
+    passed_over=("finish_date_time", "user_comment", "attribute_values"),
     names={"update_date_time": "status_date_time"},
     has_attributes=True,
 )
@@ -83,7 +83,14 @@ CONTACTS: Final = Kind(
     list_name="contacts",
     columns=CONTACT_COLUMNS,
     required=("uniq_id",),
-    passed_over=("user_ids", "company_uniq_id", "user_comment", "attribute_values"),
+    passed_over=(
+        "create_date_time",
+        "update_date_time",
+        "user_ids",
+        "company_uniq_id",
+        "user_comment",
+        "attribute_values",
+    ),
     names={},
     has_attributes=True,
 )
@@ -154,6 +161,8 @@ class RowMaker:
         for name in IDENTIFIER_KINDS:
             if name in values:
                 row[name] = values[name]
+            elif self._clears:
+                row[name] = []
         self._put_attributes(row, values, wrong)
         kept = {name: values[name] for name in _KEPT_OF_A_CLIENT if name in values}
         if kept:

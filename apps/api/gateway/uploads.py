@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from apps.api.gateway.endpoint import Call, View, endpoint, told
+from apps.api import limits
+from apps.api.gateway.endpoint import Call, View, endpoint, told, within_limits
 from apps.api.gateway.problems import SHOWN, Refused
 from apps.api.gateway.reading import CsvSource, JsonSource, Source
 from apps.api.gateway.receiving import receive
@@ -51,7 +52,14 @@ def upload(kind: Kind, *formats: str) -> View:
                 else CsvSource(file, maker=maker, delimiter=delimiter, columns_mapping=mapping)  # type: ignore[arg-type]
             )
             try:
-                received = receive(counter=call.counter, source=source, file=file, mode=mode, file_format=file_format)
+                received = receive(
+                    counter=call.counter,
+                    source=source,
+                    file=file,
+                    mode=mode,
+                    file_format=file_format,
+                    count=lambda rows: within_limits(lambda: limits.take(call.key.pk, rows)),
+                )
             except Refused as refused:
                 raise _refusal(refused) from refused
         return {"uploading": wire(received, call.zone)}

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('request', models.CharField(max_length=64)),
                 ('status', models.PositiveSmallIntegerField(null=True)),
                 ('answer', models.BinaryField(default=bytes)),
-                ('location', models.CharField(blank=True, max_length=500)),
+                ('headers', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agencies.agency')),
             ],

@@ -19,7 +19,7 @@ class KeptAnswer(models.Model):
     request = models.CharField(max_length=64)  # of what was asked for: query and body
     status = models.PositiveSmallIntegerField(null=True)
     answer = models.BinaryField(default=bytes)
-    location = models.CharField(max_length=500, blank=True)
+    headers = models.JSONField(default=dict)  # those of KEPT_HEADERS that it had
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -109,6 +109,7 @@ class ClientsView(ApiView):
         atomic = self.parameters("atomic").get("atomic", "false").lower()
         choice(atomic, field="atomic", choices=("true", "false"))
         rows = _clients_of(self.payload())
+        self.takes_rows(len(rows))
         report = accept_all(counter=counter, rows=rows, source=Source.API, atomic=atomic == "true")
         if atomic == "true" and report.rejected:
             raise refusal(report.results)
@@ -145,8 +146,9 @@ class ClientView(ApiView):
         name="erase_client",
         summary="Erase a client's personal data",
         description="Name, identifiers, attributes and the CRM's id go, of the client and of its orders; the orders "
-        "stay with their ids, statuses and money, and what of them waits is held. The audit log and files that were "
-        "sent are not rewritten. This cannot be undone. 409 while something of it is being sent: try in a minute.",
+        "stay with their ids, statuses and money, and what of them waits is held. In kept files of "
+        "uploads the client's cells are blanked and files of imports that name it are deleted, in the background; the "
+        "audit log stays. This cannot be undone. 409 while something of it is being sent: try in a minute.",
         answers={204: None},
         errors=[404, 409],
         tags=["clients"],

@@ -22,6 +22,7 @@ from apps.api.paging import PARAMETERS, page
 from apps.api.parsing import read_json
 from apps.api.permissions import missing_scope
 from apps.api.problems import Problem, bad_request, conflict, field_error, invalid, not_found
+from apps.api.repeating import HEADER
 from apps.api.views.uploads import ErrorShape
 from apps.clients.masking import may_see_identifiers
 from apps.imports import services
@@ -138,6 +139,14 @@ class ImportJobView(ApiView):
 class CounterImportsView(ImportJobView):
     parser_classes = [FormParser]
 
+    def may_repeat(self, request: Request) -> None:
+        raise bad_request(
+            "idempotency_not_for_files",
+            _("A form is written anew each time it is sent, so an Idempotency-Key cannot be kept to here."),
+            _("Leave the header out: orders that were taken already are “unchanged”, so a repetition does no harm."),
+            field=HEADER,
+        )
+
     @described(
         name="list_imports",
         summary="Imports of a counter, newest first",
@@ -176,6 +185,7 @@ class CounterImportsView(ImportJobView):
             example("An import that waits", docs.WAITING, status=202),
         ],
         tags=["imports"],
+        repeats=False,
     )
     def post(self, request: Request, metrica_id: int) -> Response:
         counter = self.counter(metrica_id)

@@ -55,7 +55,7 @@ class CounterOrdersView(ApiView):
         if is_stream(request):
             return self._streamed(request, counter, atomic=atomic == "true")
         rows = orders_of(self.payload())
-        self.takes_orders(len(rows))
+        self.takes_rows(len(rows))
         return Response(report_shape(take_in(counter=counter, rows=rows, atomic=atomic == "true")))
 
     def may_repeat(self, request: Request) -> None:
@@ -182,7 +182,7 @@ class OrderStatusesView(OneOrderView):
         counter = self.counter(metrica_id)
         order = self.order(counter, order_id)
         given = self.payload_object(known=docs.STATE_PROPERTIES)
-        self.takes_orders(1)
+        self.takes_rows(1)
         [result] = take_in(counter=counter, rows=[{**given, "id": order.order_id}]).results
         if result.result == "rejected":
             raise invalid(row_problems(result))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.clients import contacts
 from apps.clients.models import Client
 from apps.counters.models import Mode
 from apps.counters.services import update_counter
@@ -173,3 +174,25 @@ class TestClients:
         assert list(Client.objects.due()) == [Client.objects.get()]
         script.orders({})
         assert Order.objects.get().client_revision == Client.objects.get().revision == 2
+
+
+def test_what_cannot_be_read_takes_no_identifier_away(script, counter):
+    script.contacts({"uniq_id": "C-1", "phones": ["+7 903 123-45-67"], "emails": ["a@b.example"]})
+    answer = script.contacts({"uniq_id": "C-1", "phones": ["call me"]}, mode="SAVE")
+    assert answer.status == 200
+    assert Client.objects.get().identifiers == {"phones": ["79031234567"]}
+
+
+def test_what_a_client_does_not_have_any_more_finds_nobody(script, counter):
+    script.contacts({"uniq_id": "C-1", "emails": ["old@b.example", "both@b.example"]})
+    script.contacts({"uniq_id": "C-2", "emails": ["old@b.example"]})
+    script.orders({"id": "D-1", "client_uniq_id": "C-1"})
+    script.contacts({"uniq_id": "C-1", "emails": ["both@b.example"]}, mode="SAVE")
+
+    def found(term):
+        told = contacts.who_told(counters=[counter.pk], digests=contacts.meant(term))
+        return sorted(
+            Client.objects.filter(pk__in=[client for _order, client in told]).values_list("uniq_id", flat=True)
+        )
+
+    assert (found("old@b.example"), found("both@b.example")) == (["C-2"], ["C-1"])

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from apps.agencies.models import ApiKey
 from apps.agencies.services import revoke_api_key
+from apps.api import limits
 from apps.api.gateway import urls
 from apps.api.models import ReceivedUpload
 from apps.clients.models import Client
 from apps.counters.models import CustomAttribute, Product
 from apps.goals.models import StatusMapping
 from apps.orders.models import Order
-from tests.api.gateway.conftest import NUMBER, WHEN, Script, csv
+from tests.api.gateway.conftest import NUMBER, WHEN, Script, csv, errors_of
 from tests.factories import SYSTEM, make_agency, make_counter, make_key
 
 SIMPLE = csv(f"D-1,{WHEN},17", header="id,create_date_time,client_ids")
@@ -169,3 +170,29 @@ def test_a_fault_of_ours_is_told_in_metricas_shape(scripts, monkeypatch):
     monkeypatch.setattr("apps.api.gateway.uploads.wire", lambda *_arguments: 1 / 0)
     answer = scripts["both"].json(*TABLE["contacts_json", "POST"])
     assert (answer.status, answer.body["errors"][0]["error_type"]) == (503, "backend_error")
+
+
+def test_a_key_is_good_from_its_networks_alone(script_for, agency, counter):
+    script = script_for(agency, networks=["192.0.2.0/24"])
+    assert script("GET", "last_uploadings", REMOTE_ADDR="192.0.2.7").status == 403  # a header is no address
+    script.client.defaults["REMOTE_ADDR"] = "192.0.2.7"
+    assert script.get("last_uploadings").status == 200
+    assert str(ApiKey.objects.get(networks=["192.0.2.0/24"]).last_used_from) == "192.0.2.7"
+    script.client.defaults["REMOTE_ADDR"] = "198.51.100.7"
+    answer = script.get("last_uploadings")
+    assert answer.status == 403
+    assert [(kind, code) for kind, _place, code in errors_of(answer)] == [("access_denied", "wrong_network")]
+
+
+def test_the_limits_of_a_key_hold_here_too(script, counter, settings):
+    settings.API_ORDERS_PER_MINUTE = 2
+    limits.forget()
+    assert script.simple(f"D-1,{WHEN},,17,,,PAID,5,,,", f"D-2,{WHEN},,17,,,PAID,5,,,").status == 200
+    answer = script.simple(f"D-3,{WHEN},,17,,,PAID,5,,,")
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
+    assert [(kind, code) for kind, _place, code in errors_of(answer)] == [("quota_requests_by_uid", "too_many_orders")]
+    assert Order.objects.count() == 2
+    settings.API_REQUESTS_PER_MINUTE = 1
+    limits.forget()
+    assert script.get("last_uploadings").status == 200
+    assert script.get("last_uploadings").status == 429
