@@ -142,6 +142,7 @@ def clock(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
 def metrica(clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Metrica:
     metrica = Metrica(clock)
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **_options: httpx.MockTransport(metrica))
+    monkeypatch.setattr("apps.metrica.transport._Connecting", lambda _may_reach: httpx.MockTransport(metrica))
     settings.YANDEX_CLIENT_ID, settings.YANDEX_CLIENT_SECRET = "app", "secret"
     settings.METRICA_URL = "https://metrica.example"
     settings.ALERT_LOOK_SECONDS = 3600  # what people are told of has tests of its own
