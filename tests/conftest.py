@@ -140,10 +140,12 @@ def _own_media(settings: object, tmp_path: Path) -> None:
 
     from apps.agencies import key_uses
     from apps.clients import blind
+    from apps.goals.resolve import Resolver
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
     ContentType.objects.clear_cache()
     key_uses.forget()
     blind.forget()
+    Resolver.forget()
     translation.deactivate()  # a request of the test client leaves its language behind

@@ -1,9 +1,10 @@
 """What a CRM status means at Metrica: by the counter's mapping, else Metrica's own words, else its goals."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from apps.counters.models import Counter, Mode
 from apps.goals.models import Goal, StatusMapping
@@ -46,8 +47,13 @@ class Meaning:
         )
 
 
+_KEPT_SECONDS: Final = 60.0
+_MOST_KEPT, _MOST_STATUSES = 500, 5000
+_kept: dict[int, tuple[int, str, float, "Resolver"]] = {}
+
+
 class Resolver:
-    """The statuses of one counter, read once. Keep it for a chunk of work, not for longer."""
+    """The statuses of one counter, read once. Keep it for a chunk of work, not for longer: `of_revision` does so."""
 
     def __init__(self, *, mode: str, mappings: Sequence[StatusMapping | StatusRow], goal_ids: frozenset[str]) -> None:
         self._mode = mode
@@ -64,6 +70,28 @@ class Resolver:
             goal_ids=frozenset(Goal.objects.filter(counter=counter).values_list("identifier", flat=True)),
         )
 
+    @classmethod
+    def of_revision(cls, counter: Counter) -> "Resolver":
+        """For work by the single row: this process keeps what it read for as long as the counter's revision says that
+        nothing of it has changed. No query, or two. The counter must have been read a moment ago.
+
+        Every change of a mapping, and every goal that is new, raises the revision in its own transaction. A minute is
+        the most, for what raises nothing: a database that was put back to an earlier state.
+        """
+        now = time.monotonic()
+        revision, mode, until, found = _kept.get(counter.pk, (None, "", 0.0, None))
+        if found is None or (revision, mode) != (counter.revision, counter.mode) or now > until:
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
+            found = cls.for_counter(counter)
+            _kept[counter.pk] = (counter.revision, counter.mode, now + _KEPT_SECONDS, found)
+        return found
+
+    @staticmethod
+    def forget() -> None:
+        """Read all anew: for tests, whose database is another one each time."""
+        _kept.clear()
+
     def problem(self, crm_status: str) -> str:
         """The hold reason that this status gives, or an empty text."""
         if self.meaning(crm_status) is not None:
@@ -75,6 +103,8 @@ class Resolver:
         try:
             return self._known[crm_status]
         except KeyError:
+            if len(self._known) >= _MOST_STATUSES:
+                self._known.clear()  # whoever pushes can make up any number of them
             meaning = self._known[crm_status] = self._resolve(crm_status)
             return meaning
 

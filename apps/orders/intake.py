@@ -229,7 +229,7 @@ class _Call:
 
     def _judge(self, now: datetime) -> HoldJudge:
         if self._resolver is None:
-            self._resolver = Resolver.for_counter(self._counter)
+            self._resolver = Resolver.of_revision(self._counter)
         return HoldJudge(counter=self._counter, now=now, resolver=self._resolver)
 
     def _record(self, tally: _Tally) -> None:

@@ -1,14 +1,19 @@
 """What a CRM status means: mapping, then Metrica's four, then a goal's identifier; and what it will reach."""
 
+import time
 from decimal import Decimal
 
 import pytest
 
 from apps.counters.models import Counter, Mode
+from apps.goals.goal_services import store_goals
 from apps.goals.models import StatusMapping
 from apps.goals.resolve import Meaning, Resolver, forecast
+from apps.goals.services import set_status
+from apps.metrica.answers import GoalInfo
 from apps.metrica.rules import GoalPrice
 from apps.metrica.vocabulary import OrderType
+from tests.factories import make_counter
 
 
 def resolver(*mappings: StatusMapping, mode: str = Mode.SIMPLE, goals: tuple[str, ...] = ()) -> Resolver:
@@ -75,3 +80,47 @@ def test_the_forecast_names_every_goal_with_its_income():
         ("branch", Decimal(1800)),
         ("deal_won", Decimal(5000)),
     }
+
+
+@pytest.mark.django_db
+class TestKeptByRevision:
+    def test_what_has_not_changed_is_not_read_again(self, django_assert_num_queries):
+        counter = make_counter()
+        set_status(counter=counter, crm_status="won", type="PAID")
+        counter.refresh_from_db()
+        with django_assert_num_queries(2):
+            assert Resolver.of_revision(counter).problem("won") == ""
+        with django_assert_num_queries(0):
+            assert Resolver.of_revision(counter).problem("lost") == "unmapped_status"
+
+    def test_a_mapping_and_a_goal_that_are_new_are_known_at_once(self):
+        counter = make_counter()
+        assert Resolver.of_revision(counter).problem("won") == "unmapped_status"
+        set_status(counter=Counter.objects.get(), crm_status="won", type="PAID")
+        assert Resolver.of_revision(Counter.objects.get()).meaning("won").type == OrderType.PAID
+        store_goals(counter=counter, goals=[GoalInfo(1, "Call", "action", "call", "exact", None, False, {})])
+        assert Resolver.of_revision(Counter.objects.get()).meaning("call").source == "goal"
+
+    def test_another_mode_of_the_same_revision_is_another_meaning(self):
+        counter = make_counter()
+        set_status(counter=counter, crm_status="won", type="PAID", metrica_id="deal_won")
+        counter.refresh_from_db()
+        assert Resolver.of_revision(counter).meaning("won").wire_status == "PAID"
+        counter.mode = Mode.DETAILED
+        assert Resolver.of_revision(counter).meaning("won").wire_status == "deal_won"
+
+    def test_what_was_put_back_is_seen_after_a_minute(self, monkeypatch):
+        counter = make_counter()
+        set_status(counter=counter, crm_status="won", type="PAID")
+        counter.refresh_from_db()
+        assert Resolver.of_revision(counter).problem("won") == ""
+        StatusMapping.objects.all().delete()  # as a backup would: the revision is the same
+        now = time.monotonic
+        monkeypatch.setattr(time, "monotonic", lambda: now() + 61)
+        assert Resolver.of_revision(counter).problem("won") == "unmapped_status"
+
+    def test_statuses_without_number_take_no_memory_without_bounds(self, monkeypatch):
+        monkeypatch.setattr("apps.goals.resolve._MOST_STATUSES", 10)
+        known = resolver(mapping("won", OrderType.PAID))
+        assert [known.problem(f"made up {n}") for n in range(100)] == ["unmapped_status"] * 100
+        assert len(known._known) <= 10 and known.problem("won") == ""

@@ -1,8 +1,8 @@
 """Clients that nobody here wrote, and scripts in the languages that people write them in, over real HTTP. Only host and
 token are others than at Metrica.
 
-`ym-api-client` is what PyPI publishes, as it is. No published package for npm or PHP that a registry serves knows the
-CRM addresses: the two scripts here do what public examples do, with what these languages have of their own.
+`ym-api-client` is what PyPI publishes and `yandex-metrika` what npm does, each as it is. The other scripts do what
+public examples do, with what their languages have of their own.
 """
 
 import json
@@ -29,6 +29,9 @@ LINES = (
     f"D-1,{WHEN},C-77,1700000000123456789,,,IN_PROGRESS,,,,",
     f'D-2,{WHEN},,,"buyer@shop.example,second@shop.example","79031234567",PAID,5000,3200,"deal_won:5000,branch_2",',
 )
+UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "E404")
+"""What npm says where its registry cannot be reached or does not serve the package."""
+
 BASE = f"cdp/api/v1/counter/{NUMBER}"
 
 
@@ -110,6 +113,34 @@ def test_requests_with_the_file_as_a_text_and_bearer(live_server, key, file):
     )
     assert answer.json()["uploading"]["elements_count"] == 2
     assert Order.objects.count() == 2
+
+
+class TestYandexMetrika:
+    """https://www.npmjs.com/package/yandex-metrika 0.1.2-beta, unchanged."""
+
+    @pytest.fixture
+    def script(self, tmp_path):
+        folder = tmp_path / "npm"
+        shutil.copytree(HERE / "npm", folder)
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not installed, so its published client is LEFT OUT")
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        got = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        if got.returncode != 0 and any(code in got.stderr for code in UNREACHABLE):
+            pytest.skip("the npm registry does not answer, so its published client is LEFT OUT")
+        assert got.returncode == 0, got.stderr
+        return folder / "upload.cjs"
+
+    def test_statuses_clients_and_an_order(self, script, live_server, key):
+        done = ran("node", script, live_server.url, key, NUMBER, WHEN)
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert said["mapped"] == {"success": True}
+        assert said["sent"]["uploading"]["api_validation_status"] == "PASSED"
+        assert said["listed"][0] == said["sent"]["uploading"]["uploading_id"] and len(said["listed"]) == 2
+        assert said["refused"]["code"] == 403 and said["refused"]["errors"][0]["error_type"] == "invalid_token"
+        assert StatusMapping.objects.get().goal_action_ids == ["deal_won"] and Client.objects.get().name == "Анна"
+        assert order().current_change.revenue == Decimal(5000) and order().current_change.delivery == "waiting"
 
 
 def test_a_script_for_node(live_server, key, file):
