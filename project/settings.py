@@ -347,6 +347,8 @@ EXPORT_XLSX_ROWS = setting("EXPORT_XLSX_ROWS", int, 100_000)
 # file is taken in by one transaction.
 GATEWAY_MAX_FILE_BYTES = at_least("GATEWAY_MAX_FILE_BYTES", 1_000_000_000, least=1)
 GATEWAY_MAX_ROWS = at_least("GATEWAY_MAX_ROWS", 1_000_000, least=1)
+# How long a line of each of their uploads is kept: what `last_uploadings` answers with.
+GATEWAY_KEPT_DAYS = at_least("GATEWAY_KEPT_DAYS", 180, least=1)
 
 # What one API key may do in a minute, all processes together: requests, and orders sent in (0: as many as it likes).
 API_REQUESTS_PER_MINUTE = at_least("API_REQUESTS_PER_MINUTE", 6000, least=0)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from apps.api import tick
 from apps.api.models import ReceivedUpload
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
@@ -327,3 +328,13 @@ def test_names_that_no_database_keeps(script, counter):
     answer = script.csv("data/contacts/csv", csv("C-1", header="uniq_id"), columns_mapping='"name":"a%00b"')
     assert answer.status == 400 and answer.body["errors"][0]["error_type"] == "invalid_uploading"
     assert [row.ignored for row in ReceivedUpload.objects.filter(kind="contacts", state="PASSED")] == [["a\ufffd?"]]
+
+
+def test_its_line_goes_after_the_days_that_are_set_and_the_order_stays(script, counter, settings):
+    for number in (1, 2):
+        assert script.simple(f"D-{number},{WHEN},,1700000000123456789,,,PAID,,,,").status == 200
+    first, second = ReceivedUpload.objects.order_by("received_at")
+    ReceivedUpload.objects.filter(pk=first.pk).update(received_at=timezone.now() - timedelta(days=181))
+    tick.on_tick(now=timezone.now())
+    assert list(ReceivedUpload.objects.all()) == [second]
+    assert Order.objects.count() == 2
