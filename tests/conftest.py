@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -83,15 +84,49 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """A database file rather than SQLite's memory: threads of a live server get connections of their own."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    """A copy of a database that was migrated once for all workers, which takes most of ten seconds. On SQLite a file
+    rather than its memory: threads of a live server get connections of their own."""
     from django.conf import settings
+    from django.db import connections
 
     config = settings.DATABASES["default"]
-    if "sqlite" in config["ENGINE"]:
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-        name = str(Path(config["NAME"]).with_name(f"tests-{os.getpid()}{worker}.sqlite3"))
-        config.setdefault("TEST", {})["NAME"] = name
+    test = config.setdefault("TEST", {})
+    if "sqlite" not in config["ENGINE"]:
+        test["TEMPLATE"] = databases.template()
+        yield
+        return
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    path = Path(config["NAME"]).with_name(f"tests-{os.getpid()}{worker}.sqlite3")
+    databases.in_file(path)
+    test["NAME"] = str(path)
+    yield
+    connections.close_all()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The copy is used as it is."""
+    from django.db import connection
+
+    return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """With a look-up key that the suite's ENCRYPTION_KEYS open: one made within a test's transaction is read again for
+    each line."""
+    from apps.clients import blind
+    from apps.clients.models import IndexKey
+
+    with django_db_blocker.unblock():
+        blind.key()
+        _index_key.append(IndexKey.objects.get())
+
+
+_index_key: list[Any] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -126,9 +161,20 @@ def _empty_what_was_written(_case: object) -> None:
         for table in written:
             cursor.execute(f"DELETE FROM {quote(table)}")
         triggers.create(connection)
+    _put_back_the_index_key()
 
 
-_FILLED_AT_MIGRATE = {"django_content_type", "auth_permission"}
+def _put_back_the_index_key() -> None:
+    from apps.clients.models import IndexKey
+
+    fields = [field.attname for field in IndexKey._meta.concrete_fields]
+    for kept in _index_key:
+        if list(IndexKey.objects.values_list(*fields)) != [tuple(getattr(kept, name) for name in fields)]:
+            IndexKey.objects.all().delete()
+            IndexKey.objects.bulk_create([kept])
+
+
+_FILLED_AT_MIGRATE = {"django_content_type", "auth_permission", "clients_indexkey"}
 
 
 @pytest.fixture(autouse=True)

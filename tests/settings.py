@@ -14,3 +14,10 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or (
 from project.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# What a test writes is thrown away with its database: nobody waits until a disk has it.
+_options = DATABASES["default"].setdefault("OPTIONS", {})  # noqa: F405
+if "sqlite" in DATABASES["default"]["ENGINE"]:  # noqa: F405
+    _options["init_command"] = _options.get("init_command", "") + ";PRAGMA synchronous=OFF;"
+else:
+    _options["options"] = "-c synchronous_commit=off"
