@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import sys
 
-ON_SQLITE, ON_POSTGRESQL = 2, 3
-"""Processes that share the tests of a pass. Those on PostgreSQL wait for the server more than half of their time."""
+WORKERS = 3
+"""Processes that share the tests of a pass. They wait for others for a good part of their time: a server, a browser,
+processes that they start."""
 
 LOCAL_SERVERS = ("postgres:///postgres", "postgres://127.0.0.1:5432/postgres")
 
@@ -31,11 +32,11 @@ def postgres_url() -> str:
     return ""
 
 
-def run(*, label: str, url: str, arguments: list[str], workers: int) -> int:
+def run(*, label: str, url: str, arguments: list[str]) -> int:
     print(f"\n=== the suite on {label}", flush=True)
     environment = {**os.environ, "TEST_DATABASE_URL": url}
     # A module stays with one worker; they are begun in the order of tests/conftest.py, the longest first.
-    shared = ["-n", os.environ.get("TEST_WORKERS", str(workers)), "--dist", "loadscope", "--no-loadscope-reorder"]
+    shared = ["-n", os.environ.get("TEST_WORKERS", str(WORKERS)), "--dist", "loadscope", "--no-loadscope-reorder"]
     return subprocess.run([sys.executable, "-m", "pytest", "-q", *shared, *arguments], env=environment).returncode
 
 
@@ -55,13 +56,13 @@ def main() -> int:
         print(f"!!! {sentence}", flush=True)
     if in_ci and missing:
         return 1
-    status = run(label="SQLite", url="", arguments=arguments, workers=ON_SQLITE)
+    status = run(label="SQLite", url="", arguments=arguments)
     if status == 0 and url:
         label = "PostgreSQL"
         if not os.environ.get("ALL_TWICE"):
             label += "; left out: tests that can reach no database, which have just passed and would do the same again"
             arguments = ["--only-with-database", *arguments]
-        status = run(label=label, url=url, arguments=arguments, workers=ON_POSTGRESQL)
+        status = run(label=label, url=url, arguments=arguments)
     return status
 
 

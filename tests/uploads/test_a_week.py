@@ -48,7 +48,7 @@ BEGIN = datetime(2026, 3, 29, tzinfo=UTC)
 """A Sunday. In its first hours Europe puts its clocks forward, and at its end Australia puts them back."""
 
 MINUTES = 7 * 24 * 60
-STEP = int(os.environ.get("WEEK_STEP_MINUTES", "15"))
+STEP = int(os.environ.get("WEEK_STEP_MINUTES", "30"))
 """Minutes between two ticks; 1 is the usual clock, and takes ten minutes."""
 
 OFTEN = max(STEP, 5)
