@@ -123,6 +123,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
     with django_db_blocker.unblock():
         blind.key()
+        blind.all_keyed()
         _index_key.append(IndexKey.objects.get())
 
 
@@ -165,6 +166,7 @@ def _empty_what_was_written(_case: object) -> None:
 
 
 def _put_back_the_index_key() -> None:
+    from apps.clients import blind
     from apps.clients.models import IndexKey
 
     fields = [field.attname for field in IndexKey._meta.concrete_fields]
@@ -172,6 +174,7 @@ def _put_back_the_index_key() -> None:
         if list(IndexKey.objects.values_list(*fields)) != [tuple(getattr(kept, name) for name in fields)]:
             IndexKey.objects.all().delete()
             IndexKey.objects.bulk_create([kept])
+            blind.forget()
 
 
 _FILLED_AT_MIGRATE = {"django_content_type", "auth_permission", "clients_indexkey"}
@@ -185,13 +188,11 @@ def _own_media(settings: object, tmp_path: Path) -> None:
     from django.utils import translation
 
     from apps.agencies import key_uses
-    from apps.clients import blind
     from apps.goals.resolve import Resolver
 
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     cache.clear()
     ContentType.objects.clear_cache()
     key_uses.forget()
-    blind.forget()
     Resolver.forget()
     translation.deactivate()  # a request of the test client leaves its language behind

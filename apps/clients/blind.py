@@ -25,7 +25,14 @@ SETTLED: Final = timedelta(hours=1)
 
 _known: dict[str, bytes] = {}
 _KEY, _DONE = "key", "done"
-_MADE_HERE = "goalpost_made_the_index_key"
+
+
+class _Made(dict[str, bytes]):
+    """What is known of a key that the present transaction has made. It may be rolled back, and another process makes
+    another one then: so it waits with what is done after the commit, and goes with it."""
+
+    def __call__(self) -> None:
+        _known.update(self)
 
 
 def keyed(plain: int) -> int:
@@ -36,10 +43,13 @@ def keyed(plain: int) -> int:
 
 def key() -> bytes:
     """Read once by each process. Raises UnreadableSecret."""
-    found = _known.get(_KEY)
-    if found is None:
-        found = _opened(_row())
-        _remember(_KEY, found)
+    if (known := _known.get(_KEY)) is not None:
+        return known
+    made = _made()
+    if made is not None and _KEY in made:
+        return made[_KEY]
+    found = _opened(_row())
+    _remember(_KEY, found)
     return found
 
 
@@ -62,6 +72,8 @@ def make_key(*, apps: Apps, **_signal: object) -> None:
 def forget() -> None:
     """Read the key anew: for tests, whose database is another one each time."""
     _known.clear()
+    if (made := _made()) is not None:
+        made.clear()
 
 
 def rekey(*, limit: int) -> int:
@@ -118,7 +130,15 @@ def _row() -> IndexKey:
 
 
 def _made_here() -> None:
-    setattr(connection, _MADE_HERE, connection.in_atomic_block)
+    if (made := _made()) is not None:
+        made.clear()
+    elif connection.in_atomic_block:
+        transaction.on_commit(_Made())
+
+
+def _made() -> _Made | None:
+    hooks = (waiting[1] for waiting in connection.run_on_commit)
+    return next((hook for hook in hooks if isinstance(hook, _Made)), None)
 
 
 def _new() -> str:
@@ -126,13 +146,5 @@ def _new() -> str:
 
 
 def _remember(name: str, value: bytes) -> None:
-    """What this transaction itself has made may be rolled back, and another process makes another key then."""
-    if not (connection.in_atomic_block and getattr(connection, _MADE_HERE, False)):
-        _known[name] = value
-        return
-
-    def committed() -> None:
-        _known[name] = value
-        setattr(connection, _MADE_HERE, False)
-
-    transaction.on_commit(committed)
+    made = _made()
+    (_known if made is None else made)[name] = value

@@ -88,6 +88,10 @@ def test_a_stream_is_slowed_down_and_not_refused(api, counter, settings, clock):
     assert clock.now - began == 100  # two minutes were waited for
 
 
+told = pytest.mark.django_db(transaction=True)
+"""Others are told only outside of transactions."""
+
+
 def test_zero_is_no_limit(api, counter, settings):
     settings.API_REQUESTS_PER_MINUTE = settings.API_ORDERS_PER_MINUTE = 0
     answer = api.post(PATH, [order(1)])
@@ -95,6 +99,7 @@ def test_zero_is_no_limit(api, counter, settings):
     assert not Spending.objects.exists()
 
 
+@told
 def test_all_processes_count_together_to_a_hundredth_of_the_limit(agency, caller_for, settings):
     from tests.factories import make_key
 
@@ -113,6 +118,7 @@ def test_all_processes_count_together_to_a_hundredth_of_the_limit(agency, caller
     assert Spending.objects.get().requests <= done
 
 
+@told
 def test_what_all_have_spent_is_kept_for_an_hour(api, counter, settings, clock):
     settings.API_REQUESTS_PER_MINUTE = 50
     api.get("counters/")
@@ -124,6 +130,7 @@ def test_what_all_have_spent_is_kept_for_an_hour(api, counter, settings, clock):
     assert timezone.now()
 
 
+@told
 def test_counting_costs_next_to_nothing(agency, settings, django_assert_num_queries):
     from tests.factories import make_key
 

@@ -161,3 +161,27 @@ def test_a_key_that_was_rolled_back_is_forgotten() -> None:
     second = blind.key()
     assert second != first and blind.key() == second
     assert IndexKey.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("unreadable", [False, True], ids=["none there", "one of other ENCRYPTION_KEYS"])
+def test_the_transaction_that_makes_the_key_reads_it_once(
+    settings: Any, django_assert_num_queries: Any, unreadable: bool
+) -> None:
+    IndexKey.objects.all().delete()
+    blind.forget()
+    if unreadable:
+        blind.key()
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        blind.forget()
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            lost = blind.key()
+            raise ZeroDivisionError
+        first = blind.key()
+        with django_assert_num_queries(0):
+            assert blind.key() == first != lost
+    with django_assert_num_queries(0):
+        assert blind.key() == first
+    blind.forget()
+    assert blind.key() == first, "and it is what lies in the database"
