@@ -175,7 +175,7 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewareto
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has who came in
 AXES_ENABLE_ADMIN = False
 AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
-AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.address_of"
+AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.counted_address_of"
 AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
 OTP_TOTP_ISSUER = "Goalpost"
 # Who may not work here without a second step of logging in; agencies can ask more of their own people.
