@@ -407,10 +407,7 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk
 
-    # Local variables and bodies hold tokens and what people bought: they stay here.
-    sentry_sdk.init(
-        dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
-    )
+    sentry_sdk.init(dsn=SENTRY_DSN, **logs.SENTRY)
 
 UNFOLD = navigation.UNFOLD
 SILENCED_SYSTEM_CHECKS: list[str] = []
