@@ -175,7 +175,7 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewareto
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has who came in
 AXES_ENABLE_ADMIN = False
 AXES_USERNAME_CALLABLE = "apps.agencies.logins.login_name"
-AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.address_of"
+AXES_CLIENT_IP_CALLABLE = "apps.agencies.callers.counted_address_of"
 AXES_LOCKOUT_CALLABLE = "apps.agencies.logins.locked_out"
 OTP_TOTP_ISSUER = "Goalpost"
 # Who may not work here without a second step of logging in; agencies can ask more of their own people.
@@ -409,10 +409,7 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk
 
-    # Local variables and bodies hold tokens and what people bought: they stay here.
-    sentry_sdk.init(
-        dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
-    )
+    sentry_sdk.init(dsn=SENTRY_DSN, **logs.SENTRY)
 
 UNFOLD = navigation.UNFOLD
 SILENCED_SYSTEM_CHECKS: list[str] = []

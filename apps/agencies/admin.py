@@ -211,7 +211,7 @@ class AgencyAdmin(PlatformAdmin):
         if change:
             become(obj, services.update_agency(actor=actor, agency=obj, **facts))
         else:
-            become(obj, services.create_agency(actor=actor, slug=facts["slug"], name=facts["name"]))
+            become(obj, services.create_agency(actor=actor, **facts))
 
 
 @admin.register(User)

@@ -4,6 +4,8 @@ Nothing that a caller writes is believed unless a proxy of ours stands in betwee
 that proxy wrote: each appends the address that it was called from to X-Forwarded-For, so that is read from its end.
 """
 
+from ipaddress import IPv6Address, ip_network
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -31,6 +33,14 @@ def address_of(request: HttpRequest) -> str | None:
         if not (trusted and _is_ours(address)):
             return str(address)
     return _text(near)
+
+
+def counted_address_of(request: HttpRequest) -> str | None:
+    """The caller's address for counting: of IPv6 its network of 64 bits, of which every home has at least one."""
+    address = read_address(address_of(request))
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False).network_address)
+    return _text(address)
 
 
 def _is_ours(address: Address) -> bool:

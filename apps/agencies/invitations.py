@@ -83,7 +83,7 @@ def find(secret: str) -> Invitation | None:
 
 def person_of(invitation: Invitation) -> User | None:
     """Who has a login by this e-mail already."""
-    return User.objects.filter(email__iexact=invitation.email).first()
+    return User.objects.by_email(invitation.email)
 
 
 @transaction.atomic
@@ -146,7 +146,7 @@ def _open(actor: Actor, invitation: Invitation) -> Invitation:
 
 def _check_email(agency: Agency, email: str) -> None:
     validate_email(email)
-    if Membership.objects.filter(agency=agency, user__email__iexact=email).exists():
+    if Membership.objects.filter(agency=agency, user=User.objects.by_email(email)).exists():
         raise ValidationError(_("This person is in the agency already."), code="duplicate")
     if Invitation.objects.open().filter(agency=agency, email=email).exists():
         raise _invited_already()

@@ -165,9 +165,9 @@ class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["administer"])
     def revoke_selected(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        for key in keys:
-            services.revoke_api_key(actor=actor_of(request), key=key)
+        older = [old for key in keys for old in services.revoke_api_key(actor=actor_of(request), key=key)]
         messages.success(request, _("Revoked. These keys open nothing any more."))
+        _tell_older(request, older)
 
     @action(description=_("New secret"), url_path="rotate", permissions=["administer"], icon="autorenew")
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -202,21 +202,25 @@ class ApiKeyAdmin(LimitColumnMixin, OwnersAdmin):
         icon="block",
         dialog={
             "title": _("Revoke this key?"),
-            "description": _("Whoever uses it is refused from now on. This cannot be undone."),
+            "description": _(
+                "Whoever uses it is refused from now on, and so is whoever still uses a secret that it took the place "
+                "of. This cannot be undone."
+            ),
             **_ASK,
         },
     )
     def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         key = self.get_or_404(request, object_id)
-        services.revoke_api_key(actor=actor_of(request), key=key)
+        older = services.revoke_api_key(actor=actor_of(request), key=key)
         messages.success(request, _("Revoked. The key opens nothing any more."))
-        now = timezone.now()
-        for old in key.predecessors.filter(revoked_at=None, expires_at__gt=now):
-            told = _now(
-                "The key that it took the place of (%(prefix)s…) goes on until its end: revoke that one as well."
-            )
-            messages.warning(request, told % {"prefix": old.prefix})
+        _tell_older(request, older)
         return done(request, reverse("admin:agencies_apikey_change", args=[key.pk]))
+
+
+def _tell_older(request: HttpRequest, older: list[ApiKey]) -> None:
+    if older:
+        told = _now("What was still open of what it took the place of is revoked as well: %(keys)s.")
+        messages.warning(request, told % {"keys": ", ".join(f"{old.prefix}…" for old in older)})
 
 
 def _is_in_force(key: ApiKey) -> bool:

@@ -25,6 +25,11 @@ class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
         """Those that carry their name: neither revoked nor replaced by a newer one."""
         return self.filter(revoked_at=None, replaced_by=None)
 
+    def still_open_before(self, key: "ApiKey") -> "ApiKeyQuerySet":
+        """Those that this one took the place of, at once or by way of others, and that open still."""
+        replaced = self.filter(agency=key.agency_id, name=key.name, pk__lt=key.pk).exclude(replaced_by=None)
+        return replaced.filter(revoked_at=None, expires_at__gt=timezone.now()).order_by("pk")
+
 
 class ApiKey(models.Model):
     """A CRM's key to the API: what it may do, for which counters, from where, and until when."""

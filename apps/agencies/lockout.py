@@ -1,4 +1,5 @@
 """The lock-out of guessing (django-axes): of a login from an address, of a login from anywhere, of an address anywhere.
+Of IPv6 an address is its network of 64 bits: whoever has one has all of them.
 
 Whoever guesses from many addresses would by that keep the person out for as long as they go on. So a browser in which
 somebody was let in before is known by a signed cookie: there the second and the third count do not close their own
@@ -17,7 +18,7 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from apps.agencies.models import User
+from apps.agencies.models import User, folded
 
 KNOWN_FOR = 180 * 86_400
 _SALT = "apps.agencies.lockout"
@@ -64,8 +65,10 @@ def is_known(request: HttpRequest, name: str) -> bool:
         return False
     if not isinstance(told, dict):
         return False
-    user = User.objects.filter(email__iexact=name, is_active=True).first()
-    return user is not None and constant_time_compare(str(told.get(str(user.pk), "")), _mark_of(user))
+    user = User.objects.by_email(name)
+    if user is None or not user.is_active:
+        return False
+    return constant_time_compare(str(told.get(str(user.pk), "")), _mark_of(user))
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
@@ -88,7 +91,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
 
 def open_again(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """For who has chosen a new password by a link: what others guessed does not keep them out."""
-    AxesProxyHandler.reset_attempts(username=user.email)
+    AxesProxyHandler.reset_attempts(username=folded(user.email))
     remember(request, response, user)
 
 

@@ -67,6 +67,7 @@ def code_step(request: HttpRequest) -> HttpResponse:
         else:
             second_step.stop_waiting(request)
             login(request, user)
+            second_step.note_passed(request, user)
             return HttpResponseRedirect(safe_next(request))
     context = {**admin.site.each_context(request), "title": _("One more step"), "form": form}
     context["next"] = safe_next(request)

@@ -1,5 +1,6 @@
 """Agencies (the tenants) and the people in them with their roles. API keys are in `key_models`."""
 
+import unicodedata
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -27,9 +28,19 @@ __all__ = [
 ]
 
 
+def folded(email: str) -> str:
+    """An e-mail in the one form in which logins are kept, compared and counted. Databases fold in ways of their own:
+    by upper case, some take a Turkish dotless i for the common one."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
+
+
 class UserManager(BaseUserManager["User"]):
+    def by_email(self, email: str | None) -> "User | None":
+        """Whose login this e-mail is, in whatever capitals; None where it is nobody's."""
+        return self.alias(folded=Lower("email")).filter(folded=folded(email or "")).first()
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=folded(email), **fields)
         user.set_password(password)
         user.save()
         return user
@@ -38,7 +49,10 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        found = self.by_email(username)
+        if found is None:
+            raise self.model.DoesNotExist
+        return found
 
 
 class User(AbstractBaseUser, PermissionsMixin):

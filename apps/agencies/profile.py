@@ -62,6 +62,7 @@ def second_step_page(request: HttpRequest) -> HttpResponse:
         except ValidationError as refusal:
             form.add_error("code", refusal)
         else:
+            second_step.note_passed(request, user)
             return _codes_page(request, codes, title=_("The second step is on"))
     device = second_step.begin(user)
     context = {

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import segno
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, logout
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -36,6 +37,7 @@ BACKUP_CODES = 10
 PATIENCE = 600
 _WAITING = "password_step"
 _PASSED = "second_step"
+_SALT = "apps.agencies.second_step"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for something else
 
 
@@ -62,13 +64,24 @@ def _wants(place: Membership) -> bool:
 
 
 def is_lacking(request: HttpRequest, user: User) -> bool:
-    """Whether this login is let in by the password alone where more is wanted. A query at most once a session."""
-    if request.session.get(_PASSED) or not is_required(user, getattr(request, "memberships", [])):
+    """Whether this login is let in by less than is wanted: by the password alone, or by a code of a device that the
+    person has no more, or before the password was changed. One query where it is wanted."""
+    if not is_required(user, getattr(request, "memberships", [])):
         return False
-    if not is_on(user):
-        return True
-    request.session[_PASSED] = True  # whoever has it on has come in by it: others were logged out when it was
-    return False
+    mark = _mark_of(user)
+    return not mark or not constant_time_compare(str(request.session.get(_PASSED, "")), mark)
+
+
+def note_passed(request: HttpRequest, user: User) -> None:
+    """A code was right: this login is let in by it for as long as the person has this device and this password."""
+    request.session[_PASSED] = _mark_of(user)
+
+
+def ask_again(request: HttpRequest, user: User) -> None:
+    """The code that let this login in is good no more: log out, and await one as after the password."""
+    user.backend = request.session[BACKEND_SESSION_KEY]
+    logout(request)
+    await_code(request, user)
 
 
 def is_on(user: User) -> bool:
@@ -225,6 +238,15 @@ def _new_codes(user: User) -> list[str]:
 def _hash_of(code: str) -> str:
     """As much of it as the column holds. A fast hash is enough: a code is random and long."""
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _mark_of(user: User) -> str:
+    """Another one with each device and each password; empty where there is no device."""
+    device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk").first()
+    if device is None:
+        return ""
+    what = f"{device.pk} {device.key} {user.get_session_auth_hash()}"
+    return salted_hmac(_SALT, what, algorithm="sha256").hexdigest()[:32]
 
 
 def _forget(user: User) -> None:

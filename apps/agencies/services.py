@@ -20,17 +20,20 @@ from apps.agencies.access import RIGHT_OF_SCOPE, require
 from apps.agencies.actor import Actor, Right
 from apps.agencies.checking import check_fields, check_limit, check_role, checked_counters, limit_of
 from apps.agencies.events import Snapshot, tell
-from apps.agencies.models import Agency, ApiKey, Membership, Role, SecondStepFor, User
+from apps.agencies.models import Agency, ApiKey, Membership, Role, SecondStepFor, User, folded
 from apps.agencies.networks import checked_networks
 
 LONGEST_OVERLAP = timedelta(days=30)
 
 
 @transaction.atomic
-def create_agency(*, actor: Actor, slug: str, name: str) -> Agency:
-    """A new tenant. The platform's own staff only; raises ValidationError by field."""
+def create_agency(*, actor: Actor, slug: str, name: str, is_active: bool = True, second_step_for: str = "") -> Agency:
+    """A new tenant. `second_step_for`: of SecondStepFor. The platform's own staff only.
+
+    Raises ValidationError by field.
+    """
     _require_platform(actor)
-    agency = Agency(slug=slug.strip(), name=name.strip())
+    agency = Agency(slug=slug.strip(), name=name.strip(), is_active=is_active, second_step_for=second_step_for)
     agency.full_clean()
     agency.save()
     tell("agency.created", actor, agency, agency, after=_agency_facts(agency))
@@ -79,14 +82,14 @@ def add_member(
     person gets `password`, or none: then give them `password_link`. Raises ValidationError by field.
     """
     require(actor=actor, right=Right.ADMINISTER, agency_id=agency.pk)
-    email = email.strip().lower()
+    email = folded(email)
     limit = limit_of(counter_ids)
     check_fields(
         email=lambda: validate_email(email),
         role=lambda: check_role(role),
         counter_ids=lambda: check_limit(role, limit),
     )
-    user = User.objects.filter(email__iexact=email).first()
+    user = User.objects.by_email(email)
     if user is None:
         user = User(email=email, name=name.strip())
         if password:
@@ -161,7 +164,7 @@ def update_person(*, actor: Actor, user: User, **fields: Any) -> User:
     before = _person_facts(user)
     for name, value in fields.items():
         setattr(user, name, value)
-    user.email = user.email.lower()
+    user.email = folded(user.email)
     user.full_clean(exclude=["password"])
     if (after := _person_facts(user)) != before:
         user.save(update_fields=list(fields))
@@ -222,7 +225,10 @@ def create_api_key(
 @transaction.atomic
 def change_api_key(*, actor: Actor, key: ApiKey, networks: Iterable[str] | None, expires_at: datetime | None) -> ApiKey:
     """Limit a key to other networks (None: none), or let it end at another time. What it may do stays: that takes
-    another key. Raises ValidationError by field."""
+    another key. Raises ValidationError by field.
+
+    Those that it took the place of and that open still are limited along with it, and end with it at the latest.
+    """
     key = _locked_key(actor, key)
     before = _key_facts(key)
     check_fields(
@@ -230,10 +236,15 @@ def change_api_key(*, actor: Actor, key: ApiKey, networks: Iterable[str] | None,
         expires_at=lambda: _check_expiry(expires_at if expires_at != key.expires_at else None),
     )
     key.expires_at = expires_at
-    if (after := _key_facts(key)) != before:
+    if _key_facts(key) != before:
         _check_in_force(key)
-        key.save(update_fields=["networks", "expires_at"])
-        tell("api_key.changed", actor, key.agency, key, before=before, after=after)
+        _save_limits(actor, key, before)
+    for old in _open_before(key):
+        before = _key_facts(old)
+        old.networks = key.networks
+        old.expires_at = min(old.expires_at, expires_at) if old.expires_at and expires_at else old.expires_at
+        if _key_facts(old) != before:
+            _save_limits(actor, old, before)
     return key
 
 
@@ -276,14 +287,18 @@ def rotate_api_key(
 
 
 @transaction.atomic
-def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
-    """From now on the key opens nothing. It stays in the list, so that one sees what it was."""
+def revoke_api_key(*, actor: Actor, key: ApiKey) -> list[ApiKey]:
+    """From now on the key opens nothing, and neither do those that it took the place of, which are returned. It stays
+    in the list, so that one sees what it was."""
     key = _locked_key(actor, key)
-    if key.revoked_at is None:
-        before = _key_facts(key)
-        key.revoked_at = timezone.now()
-        key.save(update_fields=["revoked_at"])
-        tell("api_key.revoked", actor, key.agency, key, before=before, after=_key_facts(key))
+    older = _open_before(key)
+    for one in [key, *older]:
+        if one.revoked_at is None:
+            before = _key_facts(one)
+            one.revoked_at = timezone.now()
+            one.save(update_fields=["revoked_at"])
+            tell("api_key.revoked", actor, key.agency, one, before=before, after=_key_facts(one))
+    return older
 
 
 def choose_language(*, user: User, language: str) -> None:
@@ -345,6 +360,16 @@ def _locked(actor: Actor, member: Membership) -> Membership:
 def _locked_key(actor: Actor, key: ApiKey) -> ApiKey:
     require(actor=actor, right=Right.ADMINISTER, agency_id=key.agency_id)
     return ApiKey.objects.select_for_update(of=("self",)).select_related("agency").get(pk=key.pk)
+
+
+def _open_before(key: ApiKey) -> list[ApiKey]:
+    rows = ApiKey.objects.select_for_update(of=("self",)).select_related("agency")
+    return list(rows.still_open_before(key))
+
+
+def _save_limits(actor: Actor, key: ApiKey, before: Snapshot) -> None:
+    key.save(update_fields=["networks", "expires_at"])
+    tell("api_key.changed", actor, key.agency, key, before=before, after=_key_facts(key))
 
 
 def _check_in_force(key: ApiKey) -> None:

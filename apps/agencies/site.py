@@ -15,6 +15,7 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.cache import patch_cache_control
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from unfold.sites import UnfoldAdminSite
 
@@ -61,7 +62,7 @@ class GoalpostAdminSite(UnfoldAdminSite):
                     return self.logout(request)
                 return self.no_agency(request)
             if self._must_go_to_second_step(request):
-                return HttpResponseRedirect(reverse("admin:second-step"))
+                return self._second_step(request)
             return guarded(request, *args, **kwargs)
 
         inner.__dict__.update(getattr(guarded, "__dict__", {}))
@@ -75,6 +76,17 @@ class GoalpostAdminSite(UnfoldAdminSite):
             return False
         open_ways = {reverse(f"admin:{name}") for name in ("second-step", "logout", "jsi18n")}
         return request.path not in open_ways and second_step.is_lacking(request, request.user)
+
+    def _second_step(self, request: HttpRequest) -> HttpResponse:
+        """To switch it on; whoever has it on already writes a code."""
+        from apps.agencies import second_step
+
+        user = request.user
+        if not isinstance(user, User) or not second_step.is_on(user):
+            return HttpResponseRedirect(reverse("admin:second-step"))
+        second_step.ask_again(request, user)
+        onward = {"next": request.get_full_path() if request.method == "GET" else reverse("admin:index")}
+        return HttpResponseRedirect(f"{reverse('admin:login-code')}?{urlencode(onward)}")
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and not self.has_permission(request):

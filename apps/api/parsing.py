@@ -4,7 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
@@ -109,7 +109,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _decimal(text: str) -> Decimal:
     _check_length(text)
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        message = _("%(text)s is larger or smaller than any number that can be read.") % {"text": text}
+        raise _Refused(bad_request("not_a_number", message, _("Leave the field out or send null."))) from None
 
 
 def _integer(text: str) -> int:

@@ -28,7 +28,7 @@ def logged_out(*, user: User | None, **_: Any) -> None:
 
 def locked_out(*, username: str, **_: Any) -> None:
     """Somebody guessed passwords: told to the agencies whose door it was, once an hour however long they go on."""
-    user = User.objects.filter(email__iexact=username).first()
+    user = User.objects.by_email(username)
     if user is None:
         return
     told = AuditEntry.objects.filter(action="person.locked_out", object_type="agencies.user", object_id=str(user.pk))

@@ -23,6 +23,9 @@ from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
 from apps.counters.sealed_fields import SEALED, SealedJSONField, reader
 
 BATCH: Final = 500
+READ_AT_ONCE: Final = 10
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""After so much was read, a batch is short: what a CRM posted is kept as a secret as well, and may be megabytes."""
 
 sealed_bytes: list[tuple[type[models.Model], str]] = []
 """Columns of bytes that are sealed by whoever writes them; each app names its own in its AppConfig."""
@@ -99,7 +102,7 @@ def left(column: Column) -> bool:
         return _texts(column).filter(_not_as_wanted()).exists()
     wrong = _is_wrong if column.step is _bytes else _is_old
     rows = column.model._base_manager.order_by().values_list(column.name, flat=True)
-    return any(wrong(value) for value in rows.iterator(chunk_size=100) if value)
+    return any(wrong(value) for value in rows.iterator(chunk_size=READ_AT_ONCE) if value)
 
 
 def _identifiers(column: Column, last: Any, size: int) -> Step:
@@ -117,7 +120,7 @@ def _identifiers(column: Column, last: Any, size: int) -> Step:
 
 
 def _secrets(column: Column, last: Any, size: int) -> Step:
-    found: list[Row] = list(_locked(column.model._base_manager.all(), last).values_list("pk", column.name)[:size])
+    found = _read(column, list(_locked(column.model._base_manager.all(), last).values_list("pk", flat=True)[:size]))
     good: list[Row] = []
     unreadable = 0
     for pk, text in found:
@@ -128,6 +131,19 @@ def _secrets(column: Column, last: Any, size: int) -> Step:
                 unreadable += 1
     update_rows(column.model, (column.model._meta.pk.attname, column.name), good)
     return Step(found[-1][0] if found else None, len(good), unreadable)
+
+
+def _read(column: Column, keys: list[Any]) -> list[Row]:
+    """The first of these rows, all of them where they are small."""
+    found: list[Row] = []
+    held = 0
+    for at in range(0, len(keys), READ_AT_ONCE):
+        some = column.model._base_manager.filter(pk__in=keys[at : at + READ_AT_ONCE])
+        found += some.order_by("pk").values_list("pk", column.name)
+        held += sum(len(text or "") for _pk, text in found[at:])
+        if held >= MOST_BYTES:
+            break
+    return found
 
 
 def _bytes(column: Column, last: Any, size: int) -> Step:

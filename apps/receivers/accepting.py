@@ -70,7 +70,7 @@ def _event_key(receiver: Receiver, body: bytes, document: Any) -> str | None:
     if receiver.kind == Kind.AMOCRM:
         return hashlib.sha256(body).hexdigest()
     name = mapping.event_id(receiver.mapping, document)
-    return hashlib.sha256(f"event {name}".encode()).hexdigest() if name else None
+    return hashlib.sha256(f"event {name}".encode("utf-8", "surrogatepass")).hexdigest() if name else None
 
 
 def _repeated(receiver: Receiver, post: Post) -> Post | None:

@@ -47,7 +47,7 @@ def read(body: bytes, *, content_type: str) -> Any:
         raise BadBody("empty_body", _("The body is empty."))
     document = _json(text) if kind_of(content_type, body) == JSON else _form(text)
     if _depth(document) > DEEPEST:
-        raise BadBody("too_deep", _("The post is nested too deeply."))
+        raise _too_deep()
     return document
 
 
@@ -65,6 +65,10 @@ def clean(document: Any) -> Any:
 
 def dumped(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _too_deep() -> BadBody:
+    return BadBody("too_deep", _("The post is nested too deeply."))
 
 
 def _is_text(value: Any) -> bool:
@@ -96,8 +100,9 @@ def _json(text: str) -> Any:
 
 
 def _number(text: str) -> str:
-    """As plain text: `1e3` is 1000."""
-    return format(Decimal(text), "f") if len(text) < 40 else text
+    """As plain text: `1e3` is 1000. One of hundreds of digits stays as it is written: it may mean gigabytes of them."""
+    exponent = text.lower().partition("e")[2].lstrip("+-0")
+    return format(Decimal(text), "f") if len(text) < 40 and len(exponent) < 3 else text
 
 
 def _integer(text: str) -> int | str:
@@ -113,7 +118,10 @@ def _form(text: str) -> Any:
         raise BadBody("malformed_form", _("The body is neither JSON nor a form."))
     root: dict[str, Any] = {}
     for name, value in pairs:
-        _put(root, _names(name), value)
+        names = _names(name)
+        if len(names) > DEEPEST:
+            raise _too_deep()
+        _put(root, names, value)
     return _lists(root)
 
 
@@ -137,8 +145,9 @@ def _put(root: dict[str, Any], names: list[str], value: str) -> None:
     last = names[-1] or str(len(here))
     if len(names) == 1 and last in here and not isinstance(here[last], dict):
         # The same plain name once more: several values.
-        before = here[last]
-        here[last] = [*(before if isinstance(before, list) else [before]), value]
+        if not isinstance(here[last], list):
+            here[last] = [here[last]]
+        here[last].append(value)
     elif not isinstance(here.get(last), dict):
         here[last] = value
 

@@ -87,7 +87,6 @@ class MappedRow:
 
     row: dict[str, Any]
     modified: str | None = None
-    timeless: bool = False  # without a time of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +99,6 @@ class FieldMapping:
     client_attributes: Mapping[str, Path]
     statuses: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
-
-    @property
-    def is_usable(self) -> bool:
-        return all(name in self.fields for name in REQUIRED)
 
     def rows(self, documents: Iterable[Any], *, received_at: datetime) -> list[MappedRow]:
         """`received_at`: aware, when the post came."""
@@ -138,10 +133,9 @@ class FieldMapping:
             if self.prefix and name in row:
                 row[name] = f"{self.prefix}{row[name]}"
         modified = row.pop(MODIFIED, None)
-        timeless = "status_date_time" not in row
-        if timeless:
+        if "status_date_time" not in row:
             row["status_date_time"] = modified or received_at.astimezone(UTC).isoformat()
-        return MappedRow(row, modified, timeless and modified is None)
+        return MappedRow(row, modified)
 
     def _products(self, document: Any) -> Any:
         if "products" not in self.fields:

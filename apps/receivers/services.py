@@ -18,7 +18,7 @@ from apps.counters.models import Counter
 from apps.hooks import door
 from apps.hooks.door import DoorClosed
 from apps.receivers import addresses, mapping, paths, rounds
-from apps.receivers.crm import amocrm, bitrix24
+from apps.receivers.crm import amocrm
 from apps.receivers.crm.calls import CrmRefused, CrmTrouble
 from apps.receivers.models import Check, Kind, Post, PostState, Receiver
 from apps.receivers.paths import PathError
@@ -178,14 +178,14 @@ def process_held_again(*, receiver: Receiver) -> int:
 
 
 def read_statuses(*, receiver: Receiver) -> dict[str, str]:
-    """The names of statuses as the CRM has them; its own ones are kept, others are added. Asks the CRM: not within a
-    transaction. Raises ValidationError with what is wrong and what to do."""
+    """The names of statuses as amoCRM has them; in posts there are codes alone. Asks the CRM: not within a transaction.
+    Raises ValidationError with what is wrong and what to do."""
     try:
         url = decrypt(receiver.crm_url_encrypted) if receiver.crm_url_encrypted else ""
         token = decrypt(receiver.crm_token_encrypted) if receiver.crm_token_encrypted else ""
-        if not url or (receiver.kind == Kind.AMOCRM and not token):
+        if not (url and token):
             raise CrmRefused("not_set_up")
-        found = bitrix24.stages(url) if receiver.kind == Kind.BITRIX24 else amocrm.stages(url, token)
+        found = amocrm.stages(url, token)
     except UnreadableSecret:
         raise _as_error("unreadable_secret") from None
     except CrmTrouble as trouble:
@@ -246,12 +246,29 @@ def _fill(receiver: Receiver, fields: Mapping[str, Any]) -> None:
         if (value := fields.get(name)) is not None:
             setattr(receiver, name, value.strip() if isinstance(value, str) else value)
     errors: dict[str, list[ValidationError]] = {}
+    address, had_token = _kept_url(receiver), bool(receiver.crm_token_encrypted)
     for name in SECRETS:
         if (value := fields.get(name)) is not None:
             _take_secret(receiver, name, value.strip(), errors)
+    if had_token and _kept_url(receiver) != address and not fields.get("crm_token"):
+        # It was given for the address that was there: nobody gets it sent to another one.
+        receiver.crm_token_encrypted = ""
+        if receiver.crm_url_encrypted and fields.get("crm_token") is None:
+            message = _(
+                "The address is another one: write its token as well. The kept one is sent to the old one only."
+            )
+            errors["crm_token"] = [ValidationError(message, code="other_address")]
     _check(receiver, errors)
     if errors:
         raise ValidationError(errors)
+
+
+def _kept_url(receiver: Receiver) -> str | None:
+    """None where no key opens it any more: then it is the same as no other."""
+    try:
+        return decrypt(receiver.crm_url_encrypted) if receiver.crm_url_encrypted else ""
+    except UnreadableSecret:
+        return None
 
 
 def _take_secret(receiver: Receiver, name: str, text: str, errors: dict[str, list[ValidationError]]) -> None:

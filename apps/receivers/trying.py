@@ -19,6 +19,7 @@ from apps.orders.results import RowResult
 from apps.orders.rows import OrderRow, RowError, RowReader
 from apps.orders.showing import column_labels, stored
 from apps.receivers import working
+from apps.receivers.crm import amocrm
 from apps.receivers.models import Kind, Post, Receiver
 
 SHOWN: Final = 20
@@ -75,18 +76,16 @@ def documents_of(receiver: Receiver, post: Post) -> list[Any]:
     if receiver.kind == Kind.BITRIX24:
         return []
     if receiver.kind == Kind.AMOCRM:
-        from apps.receivers.crm import amocrm
-
         return list(amocrm.documents(document))
     return [document]
 
 
-def tried(receiver: Receiver, post: Post, kept: Mapping[str, Any]) -> Trial:
-    """`kept`: a mapping, saved or not. A fixed number of queries."""
+def tried(receiver: Receiver, post: Post, documents: Sequence[Any], kept: Mapping[str, Any]) -> Trial:
+    """`documents`: of the post, by `documents_of`; `kept`: a mapping, saved or not. A fixed number of queries."""
     draft = Receiver(counter=receiver.counter, kind=receiver.kind, mapping=dict(kept))
     draft.statuses, draft.prefix = receiver.statuses, receiver.prefix
     counter = receiver.counter
-    rows = working.mapped(draft, documents_of(receiver, post), received_at=post.received_at)
+    rows = working.mapped(draft, documents, received_at=post.received_at)
     shown = rows[:SHOWN]
     results = intake.accept_all(counter=counter, rows=shown, source=Source.WEBHOOK, dry_run=True).results
     declared = Declared.of(counter) if counter.is_detailed else None

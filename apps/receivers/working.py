@@ -88,8 +88,6 @@ def documents_of(receiver: Receiver, document: Any) -> list[Any]:
             raise CrmRefused("not_set_up")
         return [bitrix24.read(document, url=url)]
     if receiver.kind == Kind.AMOCRM:
-        if not amocrm.leads_of(document):
-            return []
         token = decrypt(receiver.crm_token_encrypted) if receiver.crm_token_encrypted else ""
         return list(amocrm.documents(document, url=url, token=token))
     return [document]

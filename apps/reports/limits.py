@@ -6,7 +6,7 @@ from typing import Final
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from apps.agencies.callers import address_of
+from apps.agencies.callers import counted_address_of
 
 A_MINUTE: Final = 120
 """Of each web process; with REDIS_URL of all together. A secret has 256 bits, so this keeps load away, not luck."""
@@ -14,7 +14,7 @@ A_MINUTE: Final = 120
 
 def too_many(request: HttpRequest) -> bool:
     """Counts this request."""
-    key = f"reports:asked:{address_of(request)}:{int(time.time() // 60)}"
+    key = f"reports:asked:{counted_address_of(request)}:{int(time.time() // 60)}"
     cache.add(key, 0, timeout=120)
     try:
         return int(cache.incr(key)) > A_MINUTE

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apps.agencies.actor import Actor
 from apps.agencies.keys import find as find_key
-from apps.agencies.models import Agency, ApiKey, Membership, Role
+from apps.agencies.models import Agency, ApiKey, Membership, Role, User
 from apps.agencies.networks import checked_networks
 from apps.agencies.services import (
     add_member,
@@ -103,7 +103,7 @@ def _agency(entry: AgencyEntry) -> Iterator[Difference]:
 def _person(agency: Agency, person: Person) -> Iterator[Difference]:
     place = f"{agency.slug}: person {person.email}"
     with _at(place):
-        membership = Membership.objects.filter(agency=agency, user__email__iexact=person.email).first()
+        membership = Membership.objects.filter(agency=agency, user=User.objects.by_email(person.email)).first()
         if membership is None:
             add_member(
                 actor=_actor(),
@@ -194,12 +194,10 @@ def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
         known = ApiKey.objects.current().filter(agency=agency, name=entry.name).first()
         networks = checked_networks(entry.networks)
         if known is not None:
-            same = entry.secret is None or find_key(entry.secret) == known
+            same = entry.secret is None or _is_of(known, entry.secret)
             limits = None if entry.counters is None else sorted(entry.counters)
             if same and set(known.scopes) == set(entry.scopes) and _sorted(known.counter_ids) == limits:
-                if known.networks != networks:
-                    change_api_key(actor=_actor(), key=known, networks=networks, expires_at=known.expires_at)
-                    yield Difference("~", f"{place}: networks {_told(known.networks)} → {_told(networks)}")
+                yield from _limited(known, networks, place)
                 return
             if same and entry.secret is not None:
                 problem = "its rights differ, and the same secret cannot be given to another key. Set a new secret."
@@ -218,6 +216,26 @@ def _key(agency: Agency, entry: Key) -> Iterator[Difference]:
         )
         what = f"{place}: replaced" if known else place
         yield Difference("~" if known else "+", what, secret="" if entry.secret else secret)
+
+
+def _is_of(known: ApiKey, secret: str) -> bool:
+    """Whether this is the key's secret, or one that it took the place of: what was rotated since stays rotated."""
+    found = find_key(secret)
+    if found is None or found == known:
+        return found is not None
+    is_before = found.replaced_by_id is not None and found.pk < known.pk and found.revoked_at is None
+    return is_before and (found.agency_id, found.name) == (known.agency_id, known.name)
+
+
+def _limited(known: ApiKey, networks: list[str] | None, place: str) -> Iterator[Difference]:
+    older = ApiKey.objects.still_open_before(known)
+    if known.networks != networks:
+        yield Difference("~", f"{place}: networks {_told(known.networks)} → {_told(networks)}")
+    elif any(one.networks != networks for one in older):
+        yield Difference("~", f"{place}: networks of an older secret → {_told(networks)}")
+    else:
+        return
+    change_api_key(actor=_actor(), key=known, networks=networks, expires_at=known.expires_at)
 
 
 def _webhook(agency: Agency, entry: Webhook) -> Iterator[Difference]:

@@ -75,6 +75,38 @@ def test_a_name_has_one_secret_to_be_replaced():
         services.rotate_api_key(actor=SYSTEM, key=third, overlap=DAY)
 
 
+def test_revoking_a_key_revokes_those_that_it_took_the_place_of():
+    first, first_text = make_key(name="crm")
+    second, second_text = services.rotate_api_key(actor=SYSTEM, key=first, overlap=DAY)
+    third, third_text = services.rotate_api_key(actor=SYSTEM, key=second, overlap=timedelta(0))
+    _other, other_text = make_key(first.agency, name="shop")
+    assert [one.pk for one in services.revoke_api_key(actor=SYSTEM, key=third)] == [first.pk]
+    assert [opened(text) for text in (first_text, second_text, third_text)] == [None] * 3
+    assert opened(other_text)
+    told = AuditEntry.objects.filter(action="api_key.revoked").values_list("object_id", flat=True)
+    assert set(told) == {str(first.pk), str(third.pk)}
+    # Of a replaced one as well; its successor goes on.
+    first, first_text = make_key(first.agency, name="crm")
+    second, second_text = services.rotate_api_key(actor=SYSTEM, key=first, overlap=DAY)
+    third, third_text = services.rotate_api_key(actor=SYSTEM, key=second, overlap=DAY)
+    services.revoke_api_key(actor=SYSTEM, key=second)
+    assert [bool(opened(text)) for text in (first_text, second_text, third_text)] == [False, False, True]
+
+
+def test_limits_hold_for_those_that_it_took_the_place_of():
+    first, first_text = make_key(name="crm")
+    second, second_text = services.rotate_api_key(actor=SYSTEM, key=first, overlap=DAY)
+    end = timezone.now() + timedelta(hours=1)
+    services.change_api_key(actor=SYSTEM, key=second, networks=["192.0.2.0/24"], expires_at=end)
+    for text in (first_text, second_text):
+        assert opened(text, address="127.0.0.1") is None
+        assert opened(text, address="192.0.2.7")
+    assert ApiKey.objects.get(pk=first.pk).expires_at == end
+    services.change_api_key(actor=SYSTEM, key=second, networks=None, expires_at=None)
+    assert ApiKey.objects.get(pk=first.pk).expires_at == end  # none lives longer by it
+    assert AuditEntry.objects.filter(action="api_key.changed", object_id=str(first.pk)).count() == 2
+
+
 @pytest.mark.parametrize("overlap", [timedelta(days=31), timedelta(seconds=-1)])
 def test_overlaps_that_make_no_sense(overlap: timedelta):
     key, _text = make_key()
@@ -125,10 +157,9 @@ def test_the_page_shows_the_new_secret_once_and_both_keys(client: Client):
     assert new.prefix in client.get(f"{KEYS}{key.pk}/change/").content.decode()  # the one leads to the other
     assert key.prefix in client.get(f"{KEYS}{new.pk}/change/").content.decode()
     assert client.get(url).status_code == 302
-    assert (
-        "goes on until its end"
-        in client.post(f"{KEYS}{new.pk}/revoke/", {"_form_submitted": "on"}, follow=True).content.decode()
-    )
+    told = client.post(f"{KEYS}{new.pk}/revoke/", {"_form_submitted": "on"}, follow=True).content.decode()
+    assert f"revoked as well: {key.prefix}…" in told
+    assert opened(old_text) is None
 
 
 def test_an_owner_limits_a_key_anew_on_its_page(client: Client):

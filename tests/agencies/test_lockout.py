@@ -89,6 +89,31 @@ def test_a_known_browser_is_forgotten_with_the_password(anna: User):
     assert knock(at("192.0.2.1", like=hers), anna.email, "another good battery") == 429
 
 
+def test_one_login_is_counted_under_one_name_however_it_is_written(anna: User):
+    """A database that folds more than we count by would let each spelling guess anew."""
+    for number, name in enumerate(
+        ("ANNA@NORTH.EXAMPLE", " Anna@north.example ", "\uff41nna@north.example", anna.email)
+    ):
+        knock(at(f"198.51.100.{number}"), name)
+    assert set(AccessAttempt.objects.values_list("username", flat=True)) == {anna.email}
+    max_is = make_member(make_agency("south"), email="maxis@north.example")
+    # Upper case makes S of \u017f and, in some databases, I of \u0131: neither is this login.
+    for name in ("max\u0131s@north.example", "maxi\u017f@nor\u0442h.example"):
+        assert User.objects.by_email(name) is None
+        assert knock(at("203.0.113.7"), name, PASSWORD) == 200
+    assert User.objects.by_email("MAXIS@north.example") == max_is
+    assert knock(at("203.0.113.8"), "\u0130" * 254, PASSWORD) == 200  # twice as long once it is folded
+
+
+def test_addresses_of_ipv6_are_counted_by_their_network(north: Agency):
+    """Whoever has one has 2^64 of them."""
+    people = [make_member(north) for _number in range(9)]
+    answers = [knock(at(f"2001:db8:1:2:{number:x}::7"), people[number].email) for number in range(8)]
+    assert answers == [200] * 7 + [429]
+    assert knock(at("2001:db8:1:2:ffff::1"), people[8].email, PASSWORD) == 429
+    assert knock(at("2001:db8:1:3::1"), people[8].email, PASSWORD) == 302
+
+
 @pytest.mark.parametrize("text", ["", "x", "a:b:c", "eyJ9:1tXXXX:xxxx", "\x00"])
 def test_a_forged_cookie_opens_nothing(anna: User, settings: Any, text: str):
     from_everywhere(anna.email, 6)

@@ -41,6 +41,19 @@ def errors_of(answer: Any) -> dict[str, list[str]]:
     return dict(answer.context["adminform"].form.errors)
 
 
+# Agencies
+
+
+def test_a_new_agency_is_kept_as_the_form_says(client: Client):
+    client.force_login(make_staff())
+    form = {"name": "West", "slug": "west", "second_step_for": "owners"}
+    assert client.post("/admin/agencies/agency/add/", form).status_code == 302
+    west = Agency.objects.get(slug="west")
+    assert (west.is_active, west.second_step_for) == (False, "owners")
+    told = AuditEntry.objects.get(action="agency.created").after
+    assert (told["is_active"], told["second_step_for"]) == (False, "owners")
+
+
 # People
 
 

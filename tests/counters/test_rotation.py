@@ -17,11 +17,13 @@ from django.db import connection
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters import rotation, sealing
-from apps.counters.encryption import UnreadableSecret, decrypt
+from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
 from apps.counters.models import Counter, MetricaAccount
 from apps.imports.models import ImportJob
 from apps.orders.intake import accept_all
 from apps.orders.models import Order
+from apps.receivers.models import Post
+from apps.receivers.services import create_receiver
 from tests.factories import make_counter
 
 KNOWN_BY = {"emails": ["anna@example.com"], "phones": ["79031234567"], "client_ids": ["17000000001234"]}
@@ -197,3 +199,21 @@ def _read_anew() -> Iterator[None]:
 
     yield
     blind.forget()
+
+
+def test_what_is_large_is_read_a_little_at_a_time(counter: Counter, settings: Any, monkeypatch: Any) -> None:
+    """A post of a CRM may be megabytes: memory stays flat whatever the batch."""
+    receiver, _secret = create_receiver(counter=counter, name="Shop", kind="generic")
+    for number in range(25):
+        Post.objects.create(receiver=receiver, body_encrypted=encrypt(f"{number:03}" * 1000), digest=str(number))
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.ENCRYPTION_KEYS]
+    monkeypatch.setattr(rotation, "MOST_BYTES", 30_000)
+    column = next(one for one in rotation.columns() if str(one) == "receivers.Post.body_encrypted")
+    keys = list(Post.objects.order_by("pk").values_list("pk", flat=True))
+    last, steps = None, []
+    while (step := column.step(column, last, rotation.BATCH)).last is not None:
+        last = step.last
+        steps.append((step.rewritten, keys.index(last)))
+    assert steps == [(10, 9), (10, 19), (5, 24)]
+    settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
+    assert [decrypt(post.body_encrypted)[:3] for post in Post.objects.order_by("pk")] == [f"{n:03}" for n in range(25)]

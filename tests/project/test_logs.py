@@ -1,13 +1,17 @@
 """What stands in the log."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sentry_sdk
 import structlog
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.transport import Transport
 
 from project import logs
 
@@ -84,3 +88,41 @@ def test_what_was_searched_for_is_not_written_down(
 def test_questions_stay_as_they_are() -> None:
     event = {"event": "Who asks for /reports/17/? Nobody, or a/b? c?", "url": "/reports/17/?"}
     assert logs.hide_secrets(None, "warning", dict(event)) == event
+
+
+def test_what_leaves_for_sentry_is_masked_as_the_log_is() -> None:
+    sent: list[str] = []
+
+    class Kept(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            sent.append(json.dumps([item.get_event() for item in envelope.items], ensure_ascii=False))
+
+    place = f"/in/abc/{SECRET}/"
+    scope_headers = {"HTTP_X_SECRET": SECRET, "HTTP_USER_AGENT": "CRM/1", "HTTP_REFERER": f"http://testserver{place}"}
+    request = RequestFactory().post(f"{place}?q={PERSONAL[0]}", **scope_headers)
+    with sentry_sdk.isolation_scope() as scope:
+        # Without the integrations that would go on watching this process after the test.
+        few: dict[str, Any] = {"default_integrations": False, "auto_enabling_integrations": False}
+        few["integrations"] = [LoggingIntegration()]
+        scope.set_client(sentry_sdk.Client("https://key@sentry.example/1", transport=Kept, **few, **logs.SENTRY))
+        scope.add_breadcrumb(category="httplib", data={"url": f"https://p.bitrix24.ru/rest/1/{SECRET}/x.json"})
+        scope.add_breadcrumb(category="httplib", data={"url": "https://shop.example/", "http.query": f"key={SECRET}"})
+        scope.add_breadcrumb(message=f"GET https://api.telegram.org/bot123:{SECRET}/sendMessage")
+
+        def with_request(event: Any, hint: Any) -> Any:
+            # As the integration with Django writes it.
+            told = {"url": request.build_absolute_uri(), "query_string": request.META["QUERY_STRING"]}
+            return event | {"request": {**told, "method": "POST", "headers": dict(request.headers)}}
+
+        scope.add_event_processor(with_request)
+        try:
+            raise ValueError(f"no answer from {place}?q={PERSONAL[0]}")
+        except ValueError:
+            logging.getLogger("django.request").exception("broke: %s", place, extra={"request": request})
+            sentry_sdk.capture_exception()
+        sentry_sdk.flush()
+    told = "".join(sent)
+    assert "no answer from /in/abc/…" in told
+    assert SECRET not in told
+    assert PERSONAL[0] not in told
+    assert "CRM/1" in told

@@ -1,18 +1,20 @@
 """`provision`: makes what a file says, changes only what differs, and names everything that is wrong at once."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from apps.agencies.models import Agency, ApiKey, Membership, User
+from apps.agencies.services import rotate_api_key
 from apps.audit.models import AuditEntry
 from apps.counters.encryption import decrypt
 from apps.counters.models import Counter, MetricaAccount
 from apps.counters.services import Consent, connect_account, disconnect_account
 from apps.goals.models import Goal, StatusMapping
 from apps.hooks.models import Endpoint
-from tests.factories import opened
+from tests.factories import SYSTEM, opened
 
 FILE = """
 [[agencies]]
@@ -132,6 +134,30 @@ def test_another_secret_replaces_the_key(provision, monkeypatch):
     assert provision() == ["~ north: API key crm: replaced"]
     assert opened(SECRETS["CRM_KEY"]) is None
     assert opened("another-key-of-the-crm-987654") is not None
+
+
+@pytest.mark.django_db
+def test_a_key_that_was_rotated_since_keeps_its_new_secret(provision, monkeypatch):
+    provision()
+    old = ApiKey.objects.get()
+    new, text = rotate_api_key(actor=SYSTEM, key=old, overlap=timedelta(days=1))
+    third, last = rotate_api_key(actor=SYSTEM, key=new, overlap=timedelta(0))
+    assert provision() == ["Nothing differs."]
+    assert opened(last) == third
+    # What the file narrows is narrow for all that still opens; and it is so when an older state left them wide.
+    narrow = FILE.replace('secret_env = "CRM_KEY"', 'secret_env = "CRM_KEY"\n  networks = ["192.0.2.0/24"]')
+    assert provision(narrow) == ["~ north: API key crm: networks anywhere → 192.0.2.0/24"]
+    assert opened(SECRETS["CRM_KEY"], address="127.0.0.1") is None
+    assert opened(SECRETS["CRM_KEY"], address="192.0.2.1") == old
+    ApiKey.objects.filter(pk=old.pk).update(networks=None)
+    assert provision(narrow) == ["~ north: API key crm: networks of an older secret → 192.0.2.0/24"]
+    assert provision(narrow) == ["Nothing differs."]
+    assert opened(SECRETS["CRM_KEY"], address="127.0.0.1") is None
+    with pytest.raises(CommandError, match="Set a new secret"):
+        provision(FILE.replace('["read", "write"]', '["read"]'))
+    monkeypatch.setenv("CRM_KEY", SECRETS["NEW"])
+    assert provision() == ["~ north: API key crm: replaced"]
+    assert [bool(opened(one)) for one in (SECRETS["CRM_KEY"], text, last, SECRETS["NEW"])] == [False] * 3 + [True]
 
 
 @pytest.mark.django_db

@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from apps.receivers import services
+import pytest
+from django.core.exceptions import ValidationError
+
+from apps.counters.encryption import decrypt
+from apps.receivers import services, trying
 from apps.receivers.mapping import USUAL
-from tests.receivers.conftest import JSON, Way, work
+from apps.receivers.models import Receiver
+from tests.receivers.conftest import FORM, JSON, Way, work
 from tests.receivers.crm import Crm, sample
 
 ADD, STATUS, UPDATE = (
@@ -98,11 +103,42 @@ def test_a_token_that_is_over_is_for_a_person(make_way: Any, account: Crm) -> No
     assert way.last().state == "done"
 
 
+def test_a_token_is_kept_for_the_address_that_it_was_given_for(make_way: Any, account: Crm) -> None:
+    """Whoever may change the address would else get the token sent to a host of their own."""
+    way: Way = make_way("amocrm", crm_url="https://northclinics.amocrm.ru", crm_token="invented.long.lived")
+    with pytest.raises(ValidationError) as refusal:
+        way.change(crm_url=account.address)
+    assert refusal.value.error_dict["crm_token"][0].code == "other_address"
+    receiver = Receiver.objects.get()
+    assert decrypt(receiver.crm_url_encrypted) == "https://northclinics.amocrm.ru"
+    assert decrypt(receiver.crm_token_encrypted) == "invented.long.lived"
+    way.change(crm_url="https://northclinics.amocrm.ru/leads/")  # the same one
+    assert decrypt(Receiver.objects.get().crm_token_encrypted) == "invented.long.lived"
+    with pytest.raises(ValidationError):
+        way.change(crm_url="http://northclinics.amocrm.ru")
+    way.change(crm_url=account.address, crm_token="")
+    assert not Receiver.objects.get().crm_token_encrypted
+    way.change(crm_token="invented.second")
+    way.change(crm_url="")
+    assert not Receiver.objects.get().crm_token_encrypted  # nothing is left for the address that comes next
+    way.change(crm_url=account.address, crm_token="invented.third")
+    way.send(STATUS)
+    work()
+    assert {asked.headers["authorization"] for asked in account.asked} == {"Bearer invented.third"}
+
+
 def test_contacts_alone_are_nothing_to_take_in(make_way: Any) -> None:
     way: Way = make_way("amocrm")
     assert way.send(sample("amocrm_contact_add.form")).status_code == 200
     work()
     assert (way.last().state, way.last().error_code) == ("ignored", "other_event")
+
+
+def test_a_mapping_is_tried_on_what_holds_no_deals(make_way: Any) -> None:
+    way: Way = make_way("amocrm")
+    for body, kind in ((sample("amocrm_contact_add.form"), FORM), (b"[1, 2]", JSON)):
+        way.send(body, content_type=kind)
+        assert trying.documents_of(way.receiver, way.last()) == []
 
 
 def test_another_account_is_told_from_this_one(make_way: Any) -> None:

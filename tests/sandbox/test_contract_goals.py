@@ -140,6 +140,12 @@ BODIES: list[tuple[str, dict[str, str], tuple[int, str], str]] = [
     ("", {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
     ("{goal}", {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
     ('{"goal": NaN}', {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
+    (
+        '{"goal": 1e99999999999999999999}',
+        {"Content-Type": "application/json"},
+        (400, "invalid_json"),
+        "errors: body is not valid JSON",
+    ),
     ("[" * 100_000, {"Content-Type": "application/json"}, (400, "invalid_json"), "errors: body is not valid JSON"),
     ("[]", {"Content-Type": "application/json"}, (400, "invalid_json"), "goals: body {goal: …}"),
     ("{}", {"Content-Type": "application/json"}, (400, "missing_parameter"), "goals: body {goal: …}"),

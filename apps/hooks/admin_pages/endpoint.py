@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import OuterRef
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -26,13 +26,13 @@ from apps.agencies.tenant_admin import TenantAdmin, become
 from apps.counters.templatetags.goalpost import ago, badge, number, since
 from apps.counters.ui.acts import Act, ActForm, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.long_logs import MOST_COUNTED, LongLogMixin, at_most
 from apps.hooks import door, sending, services
 from apps.hooks.admin_pages.addresses import AddressMixin
 from apps.hooks.models import SUBSCRIBABLE, Delivery, DeliveryState, DisabledFor, Endpoint, EventType
 from apps.orders.numbers import CappedCount
 
 SHOWN_DELIVERIES = 10
-MOST_COUNTED = 1000
 SETTINGS = ("name", "url", "events", "counters", "active")
 
 
@@ -159,7 +159,7 @@ offer(
 )
 
 
-class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
+class EndpointAdmin(LongLogMixin, AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     form = EndpointForm
     add_right = change_right = delete_right = Right.ADMINISTER
     list_display = ("show_name", "show_state", "show_events", "show_counters", "show_waiting", "show_last_ok")
@@ -200,13 +200,8 @@ class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
         become(obj, endpoint)
         request.secret = secret  # type: ignore[attr-defined]
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Its log goes with it, which may be long: it is counted only so far, and asks for no right of its own."""
-        endpoints = list(objs)
-        count = _at_most(Delivery.objects.filter(endpoint__in=endpoints))
-        more = "+" if count == MOST_COUNTED else ""
-        counts = {Endpoint._meta.verbose_name: len(endpoints), Delivery._meta.verbose_name_plural: f"{count}{more}"}
-        return [str(endpoint) for endpoint in endpoints], counts, set(), []
+    def log_of(self, objs: list[Any]) -> QuerySet[Any]:
+        return Delivery.objects.filter(endpoint__in=objs)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.delete_endpoint(endpoint=obj)
@@ -224,7 +219,7 @@ class EndpointAdmin(AddressMixin, PreparedListMixin, ActingMixin, TenantAdmin):
             deliveries = Delivery.objects.filter(endpoint=endpoint)
             context.update(
                 look=look(endpoint),
-                waiting=_at_most(deliveries.open()),
+                waiting=at_most(deliveries.open()),
                 most_counted=MOST_COUNTED,
                 deliveries=[
                     (one, state_look(one), why_not(one))
@@ -315,7 +310,3 @@ def why_not(delivery: Delivery) -> str:
         text = _now("It was not taken: the answer was HTTP %(status)s, and 2xx was expected.")
         return text % {"status": delivery.http_status}
     return _now(delivery.error_message) if delivery.error_message else ""
-
-
-def _at_most(rows: Any) -> int:
-    return len(rows.order_by().values_list("pk")[:MOST_COUNTED])

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -57,7 +57,7 @@ def read_object(call: Call, *, most: int = _MAX_BYTES, strict: bool = True) -> t
         raise ApiError("invalid_json", "The body ended before its end.")
     try:
         body = json.loads(raw.decode(), parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, InvalidOperation, RecursionError):
         raise ApiError("invalid_json", "The body is not valid JSON in UTF-8.") from None
     if not isinstance(body, dict):
         raise ApiError("invalid_json", "The body must be a JSON object.")

@@ -27,6 +27,7 @@ from apps.counters.templatetags.goalpost import number, since
 from apps.counters.ui import exports
 from apps.counters.ui.acts import Act, ActingMixin, offer
 from apps.counters.ui.lists import PreparedListMixin
+from apps.counters.ui.long_logs import MOST_COUNTED, LongLogMixin, at_most
 from apps.hooks import door
 from apps.hooks.door import DoorClosed, NotReached
 from apps.orders.numbers import CappedCount
@@ -37,7 +38,6 @@ from apps.receivers.models import Kind, Post, Receiver
 from apps.receivers.problems import REFUSALS
 
 SHOWN_POSTS = 10
-MOST_COUNTED = 1000
 _OF_KIND = {
     Kind.BITRIX24: ("crm_url", "check_secret"),
     Kind.AMOCRM: ("crm_url", "crm_token"),
@@ -133,7 +133,7 @@ offer(
 )
 
 
-class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
+class ReceiverAdmin(LongLogMixin, PreparedListMixin, ActingMixin, TenantAdmin):
     delete_right = Right.ADMINISTER
     list_display = ("show_name", "show_counter", "show_state", "show_held", "show_last")
     list_filter = ("counter", "kind", "active")
@@ -204,13 +204,8 @@ class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         secret = request.secret  # type: ignore[attr-defined]
         return _address_page(request, obj, secret, _now("The address of “%(name)s”"))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Its log goes with it, which may be long: it is counted only so far, and asks for no right of its own."""
-        receivers = list(objs)
-        count = _at_most(Post.objects.filter(receiver__in=receivers))
-        more = "+" if count == MOST_COUNTED else ""
-        counts = {Receiver._meta.verbose_name: len(receivers), Post._meta.verbose_name_plural: f"{count}{more}"}
-        return [str(receiver) for receiver in receivers], counts, set(), []
+    def log_of(self, objs: list[Any]) -> QuerySet[Any]:
+        return Post.objects.filter(receiver__in=objs)
 
     def delete_model(self, request: HttpRequest, obj: Receiver) -> None:
         services.delete_receiver(receiver=obj)
@@ -220,7 +215,7 @@ class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
         if receiver is not None:
             posts = Post.objects.filter(receiver=receiver)
             shown = list(posts.order_by("-pk")[:SHOWN_POSTS])
-            held = _at_most(posts.held())
+            held = at_most(posts.held())
             context.update(
                 look=looks.look(receiver, held=bool(held), last=shown[0] if shown else None),
                 held=held,
@@ -265,7 +260,7 @@ class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
                 refused = True
                 for name, errors in refusal.error_dict.items():
                     form.add_error(name if name in form.fields else None, errors)
-        usable = bool(kept.get("fields")) and not refused and not form.errors
+        usable = bool(documents and kept.get("fields")) and not refused and not form.errors
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -274,7 +269,7 @@ class ReceiverAdmin(PreparedListMixin, ActingMixin, TenantAdmin):
             "form": form,
             "sample": sample,
             "body": _shown_body(documents),
-            "trial": trying.tried(receiver, sample, kept) if usable and documents and sample is not None else None,
+            "trial": trying.tried(receiver, sample, documents, kept) if usable and sample is not None else None,
             "refused": refused or bool(form.errors),
             "reads_crm": receiver.kind == Kind.BITRIX24,
             "may_operate": self.has_operate_permission(request),
@@ -386,7 +381,3 @@ def _last_posts(keys: Sequence[int]) -> dict[int, Post]:
 def _held_counts(keys: Sequence[int]) -> dict[int, int]:
     held = Post.objects.held().filter(receiver=OuterRef("pk")).order_by().values("pk")[:MOST_COUNTED]
     return dict(Receiver.objects.filter(pk__in=keys).order_by().values_list("pk", CappedCount(held)))
-
-
-def _at_most(rows: Any) -> int:
-    return len(rows.order_by().values_list("pk")[:MOST_COUNTED])

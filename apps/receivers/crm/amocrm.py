@@ -35,15 +35,19 @@ def leads_of(document: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def documents(document: Any, *, url: str = "", token: str = "") -> list[dict[str, Any]]:
-    """One of each deal. `url` and `token`: of the account; without them nothing is read and no contacts are known.
+    """One of each deal; empty where the post is about something else. `url` and `token`: of the account; without them
+    nothing is read and no contacts are known.
 
     Raises CrmSilent, CrmRefused. Not within a transaction.
     """
+    leads = leads_of(document)
+    if not leads:
+        return []
     account = document.get("account") if isinstance(document.get("account"), Mapping) else {}
     _check_account(account, url)
     contacts: dict[str, list[Any]] = {}
     made = []
-    for action, lead in leads_of(document):
+    for action, lead in leads:
         key = str(lead["id"])
         if url and token and key not in contacts:
             contacts[key] = _contacts(url, token, key)

@@ -57,20 +57,6 @@ def read(document: Any, *, url: str) -> dict[str, Any]:
     }
 
 
-def stages(url: str) -> dict[str, str]:
-    """All stages of all funnels of deals: code and name. One call for each fifty of them."""
-    found: dict[str, str] = {}
-    start: Any = 0
-    while start is not None and len(found) < 2000:
-        answer = calls.post(_method(url, "crm.status.list"), {"order": {"SORT": "ASC"}, "start": start})
-        items = answer.get("result") or []
-        for item in items:
-            if str(item.get("ENTITY_ID", "")).startswith("DEAL_STAGE"):
-                found[str(item["STATUS_ID"])] = str(item.get("NAME") or "")
-        start = answer.get("next")
-    return found
-
-
 def _contact_ids(url: str, deal_id: str) -> list[str]:
     items = _if_there(url, "crm.deal.contact.items.get", {"id": deal_id})
     links = [item for item in items or [] if isinstance(item, Mapping) and item.get("CONTACT_ID")]
