@@ -191,7 +191,7 @@ class Chunk:
         newly_known = clients.save()
         used = [standing for standing in self._standings.values() if standing.dirty]
         if clients.changed and self._counter.is_detailed:
-            announce_accepted(self._counter.pk)
+            announce_accepted(self._counter.pk, self._counter)
         if not used and not newly_known:
             self._note_contacts(now)
             return
@@ -211,7 +211,7 @@ class Chunk:
         if lost:
             self._hold(lost)
         if any(change.result.hold is None for change in self._changes):
-            announce_accepted(self._counter.pk)
+            announce_accepted(self._counter.pk, self._counter)
 
     def _judge(self, judge: HoldJudge) -> None:
         """With what is known of the orders after all rows: a later one may have brought what an earlier one lacked."""

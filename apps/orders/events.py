@@ -1,9 +1,12 @@
 """What this app tells whoever listens; apps below subscribe in their AppConfig."""
 
+from typing import Any
+
 from django.db import transaction
 from django.dispatch import Signal
 
-# After the commit of changes that may go now. Sent with: counter_id (primary key).
+# After the commit of changes that may go now. Sent with: counter_id (primary key), counter (as their transaction read
+# it, or None where it did not).
 changes_accepted = Signal()
 
 # Status changes were delivered, rejected or held: sent in the transaction that does so, once for each call. Sent with:
@@ -17,7 +20,9 @@ changes_settled = Signal()
 creations_moved = Signal()
 
 
-def announce_accepted(counter_id: int) -> None:
+def announce_accepted(counter_id: int, counter: Any = None) -> None:
     """Tell it once this transaction has committed."""
     # No partial: where the hook fails, Django asks for its name.
-    transaction.on_commit(lambda: changes_accepted.send(sender=None, counter_id=counter_id), robust=True)
+    transaction.on_commit(
+        lambda: changes_accepted.send(sender=None, counter_id=counter_id, counter=counter), robust=True
+    )

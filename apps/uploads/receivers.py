@@ -7,9 +7,11 @@ from apps.counters.models import Counter
 from apps.uploads.services import request_if_wanted
 
 
-def changes_were_accepted(*, counter_id: int, **_details: Any) -> None:
-    """Counters whose orders go out as they come get their job at once. One query for all others."""
-    counters = Counter.objects.filter(pk=counter_id, schedule=schedule.AS_THEY_COME)
-    if counters.exists():  # of most there is nothing to do, and this is asked for each order
-        for counter in counters.select_related("account"):
-            request_if_wanted(counter)
+def changes_were_accepted(*, counter_id: int, counter: Counter | None = None, **_details: Any) -> None:
+    """Counters whose orders go out as they come get their job at once. No query for all others, where who tells it has
+    read the counter."""
+    if counter is not None and counter.schedule != schedule.AS_THEY_COME:
+        return
+    counters = Counter.objects.filter(pk=counter_id, schedule=schedule.AS_THEY_COME).select_related("account")
+    for found in counters:
+        request_if_wanted(found)
