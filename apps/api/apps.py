@@ -7,7 +7,10 @@ class ApiConfig(AppConfig):
     verbose_name = _("API")
 
     def ready(self) -> None:
+        from apps.api.repeating import forget_answers
         from apps.api.tick import on_tick
+        from apps.orders import erasing
         from apps.uploads.events import ticked
 
+        erasing.parts["answers"] = forget_answers
         ticked.connect(on_tick, dispatch_uid="api")

@@ -25,6 +25,10 @@ from apps.api import bodies
 from apps.api.models import KeptAnswer
 from apps.api.problems import Problem, bad_request, conflict
 from apps.counters import encryption
+from apps.counters.models import Counter
+from apps.orders.erasing import Place
+from apps.orders.marks import Marks
+from apps.orders.models import Erasure
 
 if TYPE_CHECKING:
     from apps.api.base import ApiView
@@ -39,6 +43,7 @@ server busy."""
 RETRY_AFTER: Final = 2
 KEPT_HEADERS: Final = ("Location", "ETag")
 _TRIES: Final = 5
+ANSWERS_AT_ONCE: Final = 1000
 
 Act = Callable[[], HttpResponseBase]
 """Gives an answer that is rendered, if it does not stream."""
@@ -63,6 +68,16 @@ def once(view: "ApiView", request: Request, act: Act) -> HttpResponseBase:
 def prune(now: datetime) -> int:
     """Forget answers whose time is over. Returns how many."""
     return delete_rows(KeptAnswer.objects.filter(created_at__lt=_oldest(now)).order_by("created_at"))
+
+
+def forget_answers(counter: Counter, _marks: Marks, _erasure: Erasure, place: Place, end: float) -> None:
+    """The part of an erasure that is about kept answers; see `orders.erasing`. What they say of whom is not searched:
+    all that the agency got so far go, and a request that is sent again acts again."""
+    answers = KeptAnswer.objects.filter(agency_id=counter.agency_id).order_by("pk")
+    while time.monotonic() < end:
+        if not delete_rows(answers, most=ANSWERS_AT_ONCE):
+            place.done = True
+            return
 
 
 class _Wanted:

@@ -5,87 +5,46 @@ and whoever keeps files (apps below) says here how they are gone through. What m
 until it is through. In the end what the client was known by is forgotten here as well.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import structlog
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.agencies.models import SavedFilter
 from apps.audit.services import record
 from apps.clients.models import Client
+from apps.counters.encryption import UnreadableSecret
 from apps.counters.models import Counter
 from apps.metrica.identifiers import md5_of
+from apps.orders.marks import Marks
 from apps.orders.models import Erasure
 
 log = structlog.get_logger(__name__)
 
 LEASE: Final = timedelta(minutes=10)
 SECONDS_A_TICK: Final = 20.0
-_SHORTEST: Final = 4
-"""A mark of fewer characters, as an id may be, is looked for as a whole cell only."""
-
-_NOT_A_DIGIT: Final = re.compile(r"\D+")
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What a client was known by. `orders`, `clients`: their ids in the CRM; the rest: values of a person."""
-
-    orders: frozenset[str]
-    clients: frozenset[str]
-    names: frozenset[str]
-    emails: frozenset[str]
-    numbers: frozenset[str]  # phones by their last ten digits, and ClientIDs
-    hashes: frozenset[str]
-
-    @classmethod
-    def of(cls, kept: Mapping[str, Sequence[str]]) -> "Marks":
-        phones = [value[-10:] for value in kept.get("phones", ())]
-        return cls(
-            orders=frozenset(kept.get("orders", ())),
-            clients=frozenset(kept.get("clients", ())),
-            names=frozenset(name.casefold() for name in kept.get("names", ())),
-            emails=frozenset(kept.get("emails", ())),
-            numbers=frozenset([*phones, *kept.get("client_ids", ())]),
-            hashes=frozenset(kept.get("hashes", ())),
-        )
-
-    def within(self, text: str) -> bool:
-        """Whether a cell, or any other short text, says who the client is. Ids of orders do not."""
-        if not text:
-            return False
-        if text in self.clients:
-            return True
-        folded = text.casefold()
-        if any(mark in folded for mark in (*self.emails, *self.hashes)):
-            return True
-        if any(mark == folded or (len(mark) > _SHORTEST and mark in folded) for mark in self.names):
-            return True
-        if any(len(mark) > _SHORTEST and mark in text for mark in self.clients):
-            return True
-        digits = _NOT_A_DIGIT.sub("", text)
-        return bool(digits) and any(mark in digits for mark in self.numbers)
-
-    def within_any(self, texts: Iterable[str]) -> bool:
-        return any(self.within(text) for text in texts)
+LONGEST_WAIT: Final = timedelta(hours=1)
+"""After an attempt that broke off; the first wait is a minute."""
 
 
 @dataclass(slots=True)
 class Place:
-    """How far a part is. `rest`: what the part itself wants to know of that, as JSON."""
+    """How far a part is. `rest`: what the part itself wants to know of that, as JSON. `save` commits it; it is saved
+    after each turn of the part anyway."""
 
-    done: bool
-    files: int
-    rows: int
-    rest: dict[str, Any]
+    done: bool = False
+    files: int = 0
+    rows: int = 0
+    rest: dict[str, Any] = field(default_factory=dict)
+    save: Callable[[], None] = lambda: None
 
 
 Part = Callable[[Counter, Marks, Erasure, Place, float], None]
@@ -96,9 +55,16 @@ parts: dict[str, Part] = {}
 
 
 def begin(
-    *, client: Client, orders: Iterable[str], clients: Iterable[str], names: Iterable[str], known_by: Mapping[str, Any]
+    *,
+    client: Client,
+    orders: Iterable[str],
+    clients: Iterable[str],
+    names: Iterable[str],
+    known_by: Mapping[str, Any],
+    since: datetime,
 ) -> Erasure:
-    """Within the erasure's transaction. `known_by`: identifiers by kind, of the client and of its orders."""
+    """Within the erasure's transaction. `known_by`: identifiers by kind, of the client and of its orders; `since`: when
+    the first trace of any of it came (aware)."""
     plain = [value for kind in ("emails", "phones") for value in known_by.get(kind, ())]
     hashes = {md5_of(value) for value in plain}.union(known_by.get("emails_md5", ()), known_by.get("phones_md5", ()))
     marks = {
@@ -109,6 +75,7 @@ def begin(
         "phones": sorted(known_by.get("phones", ())),
         "client_ids": sorted(known_by.get("client_ids", ())),
         "hashes": sorted(hashes),
+        "since": [since.isoformat()],
     }
     return Erasure.objects.create(client=client, marks=marks)
 
@@ -116,42 +83,77 @@ def begin(
 def forget_searches(*, agency_id: int, marks: Marks) -> int:
     """Saved filters that look for the client are deleted. Returns how many."""
     saved = SavedFilter.objects.filter(Q(agency=agency_id) | Q(agency=None))
-    found = [one.pk for one in saved.iterator() if marks.within_any([one.name, *_words(one.query)])]
+    found = [one.pk for one in saved.iterator() if _looks_for(marks, one)]
     SavedFilter.objects.filter(pk__in=found).delete()
     return len(found)
 
 
 def go_on(*, seconds: float = SECONDS_A_TICK) -> int:
-    """Work on what is open, the oldest first, for so long. Returns how many erasures came to their end."""
+    """Work on what is open for so long, each in its turn: who waited longest comes first, so that one which cannot come
+    to its end keeps nobody else waiting. Returns how many erasures came to their end."""
     end = time.monotonic() + seconds
+    began = timezone.now()
     ended = 0
-    last = 0
-    while time.monotonic() < end:
-        now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        erasure = Erasure.objects.filter(free, finished_at=None, pk__gt=last).order_by("pk").first()
-        if erasure is None:
-            return ended
-        last = erasure.pk
-        if Erasure.objects.filter(free, pk=last, finished_at=None).update(lease_until=now + LEASE):
-            try:
-                ended += _go_on_with(erasure, end)
-            finally:
-                Erasure.objects.filter(pk=last).update(lease_until=None)
+    while time.monotonic() < end and (key := _taken(began)) is not None:
+        ended += _in_its_turn(key, end)
     return ended
 
 
+def _taken(began: datetime) -> int | None:
+    """The next one that is due and had no turn since then."""
+    while True:
+        now = timezone.now()
+        due = Erasure.objects.filter(
+            Q(lease_until=None) | Q(lease_until__lt=now),
+            Q(not_before=None) | Q(not_before__lte=now),
+            Q(tried_at=None) | Q(tried_at__lt=began),
+            finished_at=None,
+        )
+        # Its key alone: one whose marks cannot be opened is no reason to stop here.
+        key = due.order_by(F("tried_at").asc(nulls_first=True), "pk").values_list("pk", flat=True).first()
+        if key is None or due.filter(pk=key).update(lease_until=now + LEASE, tried_at=now):
+            return key
+
+
+def _in_its_turn(key: int, end: float) -> bool:
+    rows = Erasure.objects.filter(pk=key)
+    told: dict[str, Any] = {"failures": 0, "error_code": "", "not_before": None}
+    try:
+        return _go_on_with(rows.select_related("client").get(), end)
+    except Exception as error:
+        log.exception("erasure broke off", erasure=key)
+        failures = rows.values_list("failures", flat=True).get()
+        wait = min(timedelta(minutes=2 ** min(failures, 10)), LONGEST_WAIT)
+        code = "unreadable_secret" if isinstance(error, UnreadableSecret) else "internal_error"
+        told = {"failures": failures + 1, "error_code": code, "not_before": timezone.now() + wait}
+        return False
+    finally:
+        rows.update(lease_until=None, **told)
+
+
 def _go_on_with(erasure: Erasure, end: float) -> bool:
+    """Each part has its turn, whatever becomes of the others; the first cause is raised after all of them."""
     counter = Counter.objects.select_related("agency").get(pk=erasure.client.counter_id)
     marks = Marks.of(erasure.marks)
-    places = {
-        name: Place(**erasure.places.get(name, {"done": False, "files": 0, "rows": 0, "rest": {}})) for name in parts
-    }
+    places = {name: Place(**erasure.places.get(name, {})) for name in parts}
+
+    def save() -> None:
+        erasure.places = {name: _plain(place) for name, place in places.items()}
+        Erasure.objects.filter(pk=erasure.pk).update(places=erasure.places)
+
+    broken: Exception | None = None
     for name, place in places.items():
-        if not place.done:
+        place.save = save
+        if place.done:
+            continue
+        try:
             parts[name](counter, marks, erasure, place, end)
-            erasure.places = {name: _plain(place) for name, place in places.items()}
-            Erasure.objects.filter(pk=erasure.pk).update(places=erasure.places)
+        except Exception as error:
+            log.exception("a part of an erasure broke off", erasure=erasure.pk, part=name)
+            broken = broken or error
+        save()
+    if broken is not None:
+        raise broken
     if not all(place.done for place in places.values()):
         return False
     with transaction.atomic():
@@ -169,5 +171,7 @@ def _plain(place: Place) -> dict[str, Any]:
     return {"done": place.done, "files": place.files, "rows": place.rows, "rest": place.rest}
 
 
-def _words(query: str) -> list[str]:
-    return [value for _name, value in parse_qsl(query)]
+def _looks_for(marks: Marks, saved: SavedFilter) -> bool:
+    given = parse_qsl(saved.query)
+    searched = any(name == SEARCH_VAR and value.strip() in marks.clients for name, value in given)
+    return searched or marks.within_any([saved.name, *(value for _name, value in given)])

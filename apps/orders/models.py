@@ -290,6 +290,11 @@ class Erasure(models.Model):
     begun_at = models.DateTimeField(_("begun"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Attempts that broke off, one after the other: why the last one did, and when it is tried again.
+    failures = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    error_code = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
+    not_before = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = tenant_manager(agency_path="client__counter__agency_id", counter_path="client__counter__metrica_id")
 

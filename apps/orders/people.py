@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +20,7 @@ from apps.counters.models import Counter
 from apps.orders import delivery, erasing
 from apps.orders.events import announce_accepted
 from apps.orders.holds import HoldJudge, reassess
+from apps.orders.marks import Marks
 from apps.orders.models import Delivery, Erasure, HoldReason, Order, StatusChange
 
 ERASED = "erased-"
@@ -103,8 +106,8 @@ def erase_client(*, client: Client) -> Erased:
     held = delivery.hold(change_ids=waiting, reason=HoldReason.NO_IDENTIFIERS)
     files = changes.filter(upload_id__isnull=False).order_by().values("upload_id").distinct().count()
     agency_id = Counter.objects.values_list("agency_id", flat=True).get(pk=client.counter_id)
-    erasure = _what_it_was_known_by(client, orders)
-    searches = erasing.forget_searches(agency_id=agency_id, marks=erasing.Marks.of(erasure.marks))
+    erasure = _what_it_was_known_by(client, orders, changes)
+    searches = erasing.forget_searches(agency_id=agency_id, marks=Marks.of(erasure.marks))
     changes.exclude(attributes={}).update(attributes={})
     changes.exclude(reject_message="").update(reject_message="")
     orders.update(identifiers={}, client_revision=0, resend_due=False)
@@ -117,9 +120,10 @@ def erase_client(*, client: Client) -> Erased:
     return erased
 
 
-def _what_it_was_known_by(client: Client, orders: QuerySet[Order]) -> Erasure:
+def _what_it_was_known_by(client: Client, orders: QuerySet[Order], changes: QuerySet[StatusChange]) -> Erasure:
     """Written down until the files are gone through."""
-    merged = list(Client.objects.filter(merged_into=client).values_list("uniq_id", "name", "identifiers"))
+    duplicates = Client.objects.filter(merged_into=client)
+    merged = list(duplicates.values_list("uniq_id", "name", "identifiers"))
     known: dict[str, set[str]] = defaultdict(set)
     ids = []
     for order_id, identifiers in orders.values_list("order_id", "identifiers").iterator():
@@ -133,7 +137,21 @@ def _what_it_was_known_by(client: Client, orders: QuerySet[Order]) -> Erasure:
         clients=[client.uniq_id, *(uniq_id for uniq_id, _name, _known in merged)],
         names=[client.name, *(name for _id, name, _known in merged)],
         known_by=known,
+        since=_first_trace(client, duplicates, orders, changes),
     )
+
+
+def _first_trace(
+    client: Client, duplicates: QuerySet[Client], orders: QuerySet[Order], changes: QuerySet[StatusChange]
+) -> datetime:
+    """An order may well be older than its client, as when it came without one first."""
+    told: tuple[tuple[QuerySet[Any], str], ...] = (
+        (duplicates, "created_at"),
+        (orders, "created_at"),
+        (changes, "received_at"),
+    )
+    found = [rows.order_by().aggregate(first=Min(name))["first"] for rows, name in told]
+    return min([client.created_at, *(one for one in found if one is not None)])
 
 
 def _unite(known: dict[str, set[str]], identifiers: Mapping[str, Sequence[str]]) -> None:

@@ -8,9 +8,12 @@ class ReceiversConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.alerts.causes import CAUSES
+        from apps.orders import erasing
         from apps.receivers import rounds
         from apps.receivers.alerts import ReceiverHeld
+        from apps.receivers.blanking import blank
         from apps.uploads.events import ticked
 
+        erasing.parts["posts"] = blank
         ticked.connect(rounds.on_tick, dispatch_uid="receivers")
         CAUSES.setdefault(ReceiverHeld.code, ReceiverHeld())

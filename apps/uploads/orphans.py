@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from django.core.files.storage import default_storage
 
 from apps.counters.models import Counter
 from apps.metrica.vocabulary import CONTACT_COLUMNS, ORDER_COLUMNS, SIMPLE_COLUMNS
+from apps.metrica.wire.json_reading import FieldError
 from apps.metrica.wire.orders import OrdersWriter, read_orders, read_orders_json
 from apps.metrica.wire.simple_orders import SimpleOrdersWriter, read_simple_orders
 from apps.uploads import files
@@ -45,7 +46,8 @@ class Unreadable(Exception):
 @dataclass(slots=True)
 class Orphan:
     """`pk`: its upload's key; `rows`, `kind` and the like once it was read. `contents`: see `contents_of`.
-    `settled`: it has its upload back already, from an attempt to recover that did not come to its end."""
+    `settled`: it has its upload back already, from an attempt to recover that did not come to its end. `older`: names
+    of files that it took the place of, where a worker died over that (see `blanking`)."""
 
     name: str
     pk: UUID
@@ -56,6 +58,7 @@ class Orphan:
     bytes: int = 0
     sha256: str = ""
     settled: bool = False
+    older: tuple[str, ...] = ()
 
     @property
     def made_at(self) -> datetime:
@@ -70,7 +73,7 @@ def made_at(key: UUID) -> datetime:
 def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
     """The counter's files between the two times (aware) of which the backup knows nothing, in the order in which they
     were made."""
-    found = [orphan for month in _months(since - _ROOMY, until) for orphan in _listed(counter, month)]
+    found = _newest([orphan for month in _months(since - _ROOMY, until) for orphan in _listed(counter, month)])
     keys = [orphan.pk for orphan in found]
     known: set[UUID] = set()
     for start in range(0, len(keys), 500):
@@ -78,6 +81,18 @@ def find(*, counter: Counter, since: datetime, until: datetime) -> list[Orphan]:
     for orphan in found:
         orphan.settled = orphan.pk in known
     return sorted((one for one in found if not one.settled or one.made_at >= since), key=lambda one: one.pk)
+
+
+def _newest(found: list[Orphan]) -> list[Orphan]:
+    """One file for each upload."""
+    of_upload: dict[UUID, list[Orphan]] = {}
+    for orphan in found:
+        of_upload.setdefault(orphan.pk, []).append(orphan)
+    for several in of_upload.values():
+        if len(several) > 1:
+            several.sort(key=lambda one: (default_storage.get_modified_time(one.name), len(one.name)))
+            several[-1].older = tuple(one.name for one in several[:-1])
+    return [several[-1] for several in of_upload.values()]
 
 
 @contextmanager
@@ -130,12 +145,26 @@ def rows_of(orphan: Orphan, *, zone: ZoneInfo, attributes: dict[str, bool]) -> I
         try:
             for row in _records(file, orphan, zone, attributes):
                 if row.record is None:
-                    if all(error.code == "no_identifiers" for error in row.errors):
-                        continue  # a row of an erased client: see `blanking`
+                    if _was_blanked(row.errors):
+                        continue
                     raise Unreadable(str(row.errors))
                 yield row.record.id, digests.of(row.record)
         except ValueError as error:
             raise Unreadable(str(error)) from error
+
+
+def _was_blanked(errors: Iterable[Any]) -> bool:
+    """Whether all that is wrong with a row is that nothing says whose it is: it is of an erased client, see
+    `blanking`."""
+    return all(
+        error.code == "no_identifiers"
+        or (error.code == "required" and _field_of(error).rpartition(".")[2] == "client_uniq_id")
+        for error in errors
+    )
+
+
+def _field_of(error: Any) -> str:
+    return str(error.location if isinstance(error, FieldError) else error.column)
 
 
 class Digests:

@@ -8,6 +8,7 @@ under SAVE.
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
@@ -20,7 +21,7 @@ from apps.counters.models import AttributeEntity, Counter
 from apps.metrica.client import Uploading
 from apps.metrica.errors import AuthorizationError, MetricaError, TransientError, UnknownOutcome
 from apps.orders.models import StatusChange
-from apps.uploads import orphans, reconciler, sender, settle
+from apps.uploads import files, orphans, reconciler, sender, settle
 from apps.uploads.course import course_of
 from apps.uploads.lease import Lease
 from apps.uploads.models import CarriedRow, Recovery, SentAgain, Upload, UploadJob, UploadKind, UploadState
@@ -152,16 +153,9 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, ar
         finished_at=came,
     )
     attributes = Declared.of(counter).names(AttributeEntity.ORDER) if counter.is_detailed else {}
-    rows = orphans.rows_of(orphan, zone=zone, attributes=attributes)
     with lease.step(seconds=seconds_for(orphan.bytes)):
         upload.save(force_insert=True)
-        CarriedRow.objects.bulk_create(
-            (
-                CarriedRow(counter_id=counter.pk, upload_id=upload.pk, order_id=order_id, digest=digest)
-                for order_id, digest in rows
-            ),
-            batch_size=_TOGETHER,
-        )
+        CarriedRow.objects.bulk_create(_carried(orphan, counter, zone, attributes), batch_size=_TOGETHER)
         record(
             action="upload.recovered",
             agency=counter.agency_id,
@@ -173,6 +167,20 @@ def _adopt(*, lease: Lease, job: UploadJob, counter: Counter, orphan: Orphan, ar
                 "uploading_id": upload.uploading_id,
             },
         )
+    for name in orphan.older:
+        files.forget(name)
+
+
+def _carried(orphan: Orphan, counter: Counter, zone: ZoneInfo, attributes: dict[str, bool]) -> list[CarriedRow]:
+    """The rows of a file, as far as they can be read. What is behind that goes once more, which changes nothing."""
+    found: list[CarriedRow] = []
+    try:
+        for order_id, digest in orphans.rows_of(orphan, zone=zone, attributes=attributes):
+            row = CarriedRow(counter_id=counter.pk, upload_id=orphan.pk, order_id=order_id, digest=digest)
+            found.append(row)
+    except orphans.Unreadable as error:
+        log.warning("a kept file cannot be read to its end", file=orphan.name, rows=len(found), error=str(error))
+    return found
 
 
 def _finish(

@@ -82,7 +82,7 @@ class JsonScissors:
         rows = [element for place, element in coming if place not in without]
         body = ",".join(text for _row, text in rows)
         data = f"{{{json.dumps(self._name)}:[{body}]}}".encode()
-        yield Piece(data, [str(row[self._key]) for row, _text in rows])
+        yield Piece(data, [str(row.get(self._key, "")) for row, _text in rows])
 
 
 def elements(text: str) -> Iterator[tuple[dict[str, Any], str]]:

@@ -8,8 +8,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
-from apps.orders.models import Order
+from apps.orders.models import Erasure, Order
 from apps.uploads.models import Upload
 from tests.admin.conftest import Place, keep
 from tests.admin.pages import messages, words
@@ -293,3 +294,7 @@ def test_a_person_is_erased_after_reading_what_that_means(place: Place, browser:
     assert "Who it was is not kept any more" in text
     assert "Anna" not in text and "mine@mail.example" not in text
     assert "A-1" in text
+    page = answer.request["PATH_INFO"]
+    for code, said in (("internal_error", "broke off"), ("unreadable_secret", "ENCRYPTION_KEYS")):
+        Erasure.objects.update(failures=1, error_code=code, not_before=timezone.now())
+        assert said in words(browser.get(page))

@@ -35,7 +35,7 @@ from apps.metrica.identifiers import md5_of
 from apps.orders import erasing
 from apps.orders.models import Erasure, Order
 from apps.orders.people import erase_client, merge_clients
-from apps.uploads import files, scheduler
+from apps.uploads import blanking, files, scheduler
 from apps.uploads.models import Upload
 from tests.factories import make_member
 from tests.uploads.conftest import Shop
@@ -184,6 +184,75 @@ def test_it_goes_on_where_it_stopped_and_two_do_no_harm(full: Shop, monkeypatch:
     assert not _found()
 
 
+def test_a_worker_that_dies_over_a_file_leaves_none_behind(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the new file and the row that is to point to it, and between that and the old file's end."""
+    shop.push("D-1", "IN_PROGRESS", **{**PERSON, "attributes": {}})
+    shop.upload()
+    keep, tidy_up = files.Draft.keep, blanking._tidy_up
+
+    def kept_and_dead(draft: files.Draft, name: str) -> str:
+        keep(draft, name)
+        raise RuntimeError
+
+    def swapped_and_dead(place: erasing.Place) -> None:
+        if Upload.objects.filter(blanked_at=None).exists():
+            tidy_up(place)
+        else:
+            raise RuntimeError
+
+    erase_client(client=_client(UNIQ_ID))
+    with monkeypatch.context() as patched:
+        patched.setattr(files.Draft, "keep", kept_and_dead)
+        assert erasing.go_on() == 0
+    assert len(_kept_files()) == 2
+    Erasure.objects.update(not_before=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(blanking, "_tidy_up", swapped_and_dead)
+        assert erasing.go_on() == 0
+    assert len(_kept_files()) == 2
+    Erasure.objects.update(not_before=None)
+    assert erasing.go_on() == 1
+    [upload] = shop.uploads()
+    assert [path.name for path in _kept_files()] == [Path(upload.file).name]
+    assert upload.blanked_rows == 1
+    assert not [where for where in _found() if where.startswith("a file")]
+
+
+def test_an_order_that_is_older_than_its_client_is_found_as_well(shop: Shop) -> None:
+    shop.push("D-1", "IN_PROGRESS", emails=[EMAIL])
+    shop.upload()
+    shop.push("D-1", "PAID", at=5, **{**PERSON, "attributes": {}})
+    Client.objects.update(created_at=timezone.now() + timedelta(hours=1))
+    erase_client(client=_client(UNIQ_ID))
+    assert erasing.go_on() == 1
+    assert [upload.blanked_rows for upload in shop.uploads()] == [1]
+    assert not _found()
+
+
+def test_a_file_that_somebody_else_rewrote_meanwhile_is_gone_through_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.push("D-1", "IN_PROGRESS", **{**PERSON, "attributes": {}})
+    shop.push("O-1", "IN_PROGRESS", **SOMEBODY)
+    shop.upload()
+    look = blanking._any
+
+    def others_first(*args: Any) -> bool:
+        monkeypatch.setattr(blanking, "_any", look)
+        erase_client(client=_client("CRM-OTHER"))
+        Erasure.objects.filter(lease_until=None).update(tried_at=None)
+        erasing.go_on()
+        return look(*args)
+
+    monkeypatch.setattr(blanking, "_any", others_first)
+    erase_client(client=_client(UNIQ_ID))
+    erasing.go_on()
+    assert not Erasure.objects.filter(finished_at=None).exists()
+    [upload] = shop.uploads()
+    assert upload.blanked_rows == 2 and len(_kept_files()) == 1
+    assert not [row for row in _rows(upload) if row["emails"]]
+
+
 def test_it_is_erased_once(full: Shop) -> None:
     one = _client(UNIQ_ID)
     erase_client(client=one)
@@ -199,6 +268,10 @@ def _import(shop: Shop, rows: str) -> None:
     job = imports.receive(counter=shop.counter, name="people.csv", content=io.BytesIO(rows.encode()))
     imports.start(job=job)
     take_in(str(job.pk))
+
+
+def _kept_files() -> list[Path]:
+    return [path for path in Path(django_settings.MEDIA_ROOT).glob("uploads/**/*") if path.is_file()]
 
 
 def _rows(upload: Upload) -> list[Any]:

@@ -9,21 +9,26 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from apps.agencies.ids import uuid7
 from apps.clients.models import Client
 from apps.counters.models import Counter
 from apps.metrica.wire.orders import DetailedOrder
 from apps.metrica.wire.simple_orders import SimpleOrder
-from apps.orders.models import Order, StatusChange
-from apps.uploads import files, recovering
+from apps.orders import erasing
+from apps.orders.models import Erasure, Order, StatusChange
+from apps.orders.people import erase_client
+from apps.uploads import files, orphans, recovering
 from apps.uploads.making import FileInMaking
 from apps.uploads.models import CarriedRow, JobState, Recovery, Resend, Upload, UploadJob, UploadKind, UploadState
 from apps.uploads.orphans import Digests
 from apps.uploads.restored import mark_restored
 from apps.uploads.runner import run_job
+from tests.factories import make_counter
 from tests.uploads.conftest import Shop
 
 
@@ -406,6 +411,66 @@ def test_orders_of_the_detailed_format_are_known_in_json_and_in_csv(
     shop.upload()
     assert {number: shop.arrived(f"D-{number}") for number in numbers[:3]} == went
     assert shop.all_delivered() and not CarriedRow.objects.exists()
+
+
+@pytest.mark.parametrize("others", [1, 320])
+def test_files_with_rows_of_an_erased_client_are_read_like_all_others(
+    make_shop: Callable[..., Shop], others: int
+) -> None:
+    """A person was erased after the backup was taken: in its files, JSON or CSV, the blanked rows are passed over."""
+    shop = make_shop(mode="detailed")
+    shop.push("OLD", "IN_PROGRESS")
+    shop.upload()
+    backup = Backup()
+
+    def tell() -> None:
+        shop.take([row for number in range(others) for row in _rows(shop, f"D-{number}", "IN_PROGRESS", "PAID")])
+
+    shop.take(_rows(shop, "GONE", "IN_PROGRESS", "PAID", client_uniq_id="P-1", emails=["gone@marked.example"]))
+    tell()
+    shop.upload()
+    went = shop.arrived("D-0")
+    assert went == ["IN_PROGRESS", "PAID"]
+    erase_client(client=Client.objects.get(uniq_id="P-1"))
+    erasing.go_on()
+    assert Erasure.objects.get().finished_at is not None
+    Erasure.objects.all().delete()
+    backup.restore()
+    tell()
+    shop.upload()
+    assert shop.arrived("D-0") == went
+    assert shop.all_delivered() and not CarriedRow.objects.exclude(order_id="GONE").exists()
+
+
+def test_a_file_of_which_a_row_says_nothing_to_us_is_taken_as_far_as_it_can_be_read(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = before(shop)
+    shop.push("H-1", "a1")
+    shop.push("H-2", "a1")
+    shop.upload()
+    backup.restore()
+    read = orphans.rows_of
+
+    def breaks_off(*args: Any, **named: Any) -> Any:
+        yield next(iter(read(*args, **named)))
+        raise orphans.Unreadable("a row of no make of ours")
+
+    monkeypatch.setattr(orphans, "rows_of", breaks_off)
+    shop.push("OLD", "a2", at=5)
+    shop.upload()
+    assert shop.arrived("OLD") == ["a1", "a2"]
+    assert CarriedRow.objects.count() == 1
+    assert Recovery.objects.get(counter=shop.counter).done_at is not None
+
+
+def test_of_a_file_that_was_being_rewritten_the_newer_one_is_found(db: None) -> None:
+    counter, key, now = make_counter(), uuid7(), timezone.now()
+    folder = files.folder_of(counter, f"{now:%Y-%m}")
+    for name in (f"{key}.csv.gz", f"{key}.0badcafe.csv.gz"):
+        default_storage.save(f"{folder}/{name}", ContentFile(b""))
+    [found] = orphans.find(counter=counter, since=now - timedelta(hours=1), until=now + timedelta(hours=1))
+    assert found.name.endswith(".0badcafe.csv.gz") and found.older == (f"{folder}/{key}.csv.gz",)
 
 
 def test_a_row_is_the_same_whichever_database_gave_it() -> None:

@@ -71,8 +71,9 @@ def _ask_erase(request: HttpRequest, client: Client) -> str:
             % {"orders": orders},
             _now("What of them still waits to be sent is held: nobody can be found by it any more."),
             _now(
-                "In kept files of uploads the client's rows are blanked, and files of imports that name it are "
-                "deleted; that may take some minutes, and the client's page tells when it is done."
+                "In kept files of uploads the client's rows are blanked; files of imports and posts of CRMs that name "
+                "it are deleted, and so are all answers that the API keeps for requests sent again. That may take some "
+                "minutes, and the client's page tells when it is done."
             ),
             _now(
                 "Not erased: the orders with their ids, statuses and money; what the audit log said of the client "
