@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.counters.middleware.UnreadableSecretMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"

@@ -104,6 +104,14 @@ def rows_of(model_admin: Any, request: HttpRequest, query: str) -> Listed:
     return Listed(rows, model_admin.parts_of(asked), cut=bool(asked.list_cuts))
 
 
+def without_words(parameters: QueryDict) -> str:
+    """A list's parameters for the log. What was searched for is somebody's phone or name, and the log stays."""
+    shown = parameters.copy()
+    if shown.get(SEARCH_VAR):
+        shown[SEARCH_VAR] = "(hidden)"
+    return shown.urlencode(safe="()")[:1000]
+
+
 def known_parameters(model_admin: Any, request: HttpRequest, query: str) -> str:
     """What of the parameters this list knows, in one spelling: search, order, and those of its own filters."""
     if len(query) > MOST_CHARACTERS:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_GET
 
 from apps.agencies import events
 from apps.agencies.access import actor_of
-from apps.agencies.changelists import rows_of
+from apps.agencies.changelists import rows_of, without_words
 from apps.agencies.exporting import SHEET_ROWS, Cell, Export, cells_of, csv_of, within, xlsx_of
 
 CSV, XLSX = "csv", "xlsx"
@@ -85,7 +84,7 @@ class ExportMixin:
             self._export_noted(request, CSV, export, rows=export.written, complete=complete)
 
     def _export_noted(self, request: HttpRequest, kind: str, export: Export, **ended: Any) -> None:
-        details = {"list": self.opts.label_lower, "format": kind, "parameters": _without_words(request), **ended}
+        details = {"list": self.opts.label_lower, "format": kind, "parameters": without_words(request.GET), **ended}
         if export.cut:
             details["cut"] = True
         actor = actor_of(request)
@@ -97,11 +96,3 @@ class ExportMixin:
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         patch_cache_control(response, no_store=True, private=True)
         return response
-
-
-def _without_words(request: HttpRequest) -> str:
-    """The list's parameters for the log. What was searched for is somebody's phone or name, and the log stays."""
-    parameters = request.GET.copy()
-    if parameters.get(SEARCH_VAR):
-        parameters[SEARCH_VAR] = "(hidden)"
-    return parameters.urlencode(safe="()")[:1000]

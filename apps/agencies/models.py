@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.agencies.actor import Actor
 from apps.agencies.key_models import ApiKey, ApiKeyDay
 from apps.agencies.tenancy import TenantQuerySet, tenant_manager
+from apps.metrica.redact import mask_personal
 
 __all__ = [
     "Agency",
@@ -250,3 +251,8 @@ class SavedFilter(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_label(self) -> str:
+        """In the audit log, which outlives an erasure: a filter is often called what it looks for."""
+        return mask_personal(self.name)

@@ -4,9 +4,11 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from apps.agencies.actor import Actor, Right
+from apps.agencies.changelists import without_words
 from apps.agencies.events import Snapshot, tell
 from apps.agencies.models import SavedFilter, User
 
@@ -48,10 +50,10 @@ def save_filter(*, actor: Actor, list_name: str, name: str, query: str, shared: 
 def rename_filter(*, actor: Actor, saved: SavedFilter, name: str) -> None:
     """Raises ValidationError by field."""
     _require(actor, saved)
-    before = _facts(saved)
+    before, was = _facts(saved), saved.name
     _name(saved, name)
     saved.save(update_fields=["name"])
-    if before != _facts(saved):
+    if was != saved.name:
         _tell("saved_filter.renamed", actor, saved, before=before, after=_facts(saved))
 
 
@@ -91,7 +93,12 @@ def _name(saved: SavedFilter, name: str) -> None:
 
 
 def _facts(saved: SavedFilter) -> Snapshot:
-    return {"name": saved.name, "list": saved.list_name, "parameters": saved.query}
+    """For the log, which stays: a name may be somebody's phone as well as what is searched for."""
+    return {
+        "name": saved.audit_label,
+        "list": saved.list_name,
+        "parameters": without_words(QueryDict(saved.query)),
+    }
 
 
 def _tell(action: str, actor: Actor, saved: SavedFilter, **facts: Any) -> None:

@@ -15,6 +15,8 @@ COUNTER: dict[str, Any] = {
     "schedule": "1h",
     "currency": "RUB",
     "hash_identifiers": False,
+    "keep_files_days": 365,
+    "keep_people_days": None,
     "wave_pause_seconds": 0,
     "paused": False,
     "pause_reason": "",

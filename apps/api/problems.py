@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+import structlog
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
@@ -12,11 +13,14 @@ from django.views import defaults
 from rest_framework import exceptions
 
 from apps.audit import trace
+from apps.counters.encryption import UnreadableSecret
 from apps.metrica.errors import MetricaError, TransientError
 from apps.metrica.text import Text
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
+
+log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -147,7 +151,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(fault())
 
 
-def fault() -> Problem:
+def fault(error: Exception | None = None) -> Problem:
+    """What is our side's alone: that no key opens what is kept, or anything else."""
+    if isinstance(error, UnreadableSecret):
+        return Problem(status=error.status, code=error.code, message=error.message, next_step=error.next_step)
     return Problem(
         status=500,
         code="server_error",
@@ -206,6 +213,9 @@ def _as_problem(error: Exception) -> Problem | None:
         return error
     if isinstance(error, ValidationError):
         return invalid(list(_fields_of(error)))
+    if isinstance(error, UnreadableSecret):
+        log.error("no key opens what is kept", exc_info=error)
+        return fault(error)
     if isinstance(error, MetricaError):
         return _of_metrica(error)
     if isinstance(error, Http404):

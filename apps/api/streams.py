@@ -93,10 +93,10 @@ class Stream:
                         told.clear()
             if self._lines.broken is not None:
                 error = self._broke_off(self._lines.broken, self._lines.ended + 1)
-        except Exception:
+        except Exception as broken:
             log.exception("a stream of orders broke off", counter=self._counter.metrica_id)
             first = self._untold[0][0] if self._untold else self._lines.ended + 1
-            error = self._broke_off(problems.fault(), first)
+            error = self._broke_off(problems.fault(broken), first)
         yield b"".join(told) + self._last(error)
 
     def _rows(self) -> Iterator[Any]:

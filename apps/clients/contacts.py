@@ -11,8 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
-
 from apps.agencies.bulk import insert_rows
 from apps.clients.blind import all_keyed, keyed
 from apps.clients.models import Client, Contact
@@ -123,21 +121,16 @@ def alike(client: Client) -> list[Client]:
     return list(Client.objects.present().filter(pk__in=others, counter=client.counter_id).order_by("pk")[:10])
 
 
-def hand_over(*, source: Client, target: Client, order_keys: Collection[int]) -> None:
-    """What was told of `source` is told of `target` from now on."""
-    _told_of(source, order_keys).update(client=target)
+def hand_over(*, source: Client, target: Client) -> None:
+    """What was told of `source` is told of `target` from now on, and what it does not have any more as well."""
+    Contact.objects.filter(client=source).update(client=target)
 
 
 def forget(*, client: Client, order_keys: Collection[int]) -> int:
-    """Erase what was told of a client and by its orders. Returns how many lines."""
+    """Erase what was told of a client, whether it has it still or not, and by its orders. Returns how many lines."""
     of_orders, _by_model = Contact.objects.filter(order_key__among=order_keys).delete()
-    of_client, _by_model = _told_of(client, ()).delete()
+    of_client, _by_model = Contact.objects.filter(client=client).delete()
     return of_orders + of_client
-
-
-def _told_of(client: Client, order_keys: Collection[int]) -> QuerySet[Contact]:
-    known = Q(digest__in=list(digests_of(client.identifiers)), counter=client.counter_id)
-    return Contact.objects.filter(known | Q(order_key__among=order_keys) if order_keys else known, client=client)
 
 
 def _spellings(kind: str, term: str) -> Iterable[str]:

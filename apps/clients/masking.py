@@ -1,4 +1,5 @@
-"""Identifiers for those who only read: enough to recognise a value that one knows, not enough to write to a person.
+"""Identifiers for those who only read: that there is one, and enough to tell two of them apart on one page. What stays
+of a value is so little that nobody is found by it, in whatever list one tries.
 
 Who acts is known to the trace of each request, so pages, exports and the API all ask here, and nobody passes it along.
 Analysts see masks, and so do API keys that may only read; commands and workers see everything, as they have to send it.
@@ -15,6 +16,7 @@ from apps.metrica.redact import HIDDEN, mask_personal
 from apps.metrica.vocabulary import IDENTIFIER_KINDS
 
 _KINDS: Final = frozenset(IDENTIFIER_KINDS)
+_SHORT: Final = 7
 
 
 def may_see_identifiers(actor: Actor) -> bool:
@@ -23,15 +25,14 @@ def may_see_identifiers(actor: Actor) -> bool:
 
 
 def masked(kind: str, value: str) -> str:
-    """`a•••@example.com`, `+7 903 •••-••-67`, `1700•••6789`, `5f4d•••`; `kind`: one of IDENTIFIER_KINDS."""
+    """`a•••@•••.com`, a phone or a ClientID `•••67`, a hash `•••`; `kind`: one of IDENTIFIER_KINDS."""
     if kind == "emails":
         name, at, host = value.rpartition("@")
-        return f"{name[:1]}{HIDDEN}{at}{host}" if name else HIDDEN
-    if kind == "phones":
-        return _masked_phone(value)
-    if kind == "client_ids":
-        return f"{value[:4]}{HIDDEN}{value[-4:]}" if len(value) > 12 else f"{value[:2]}{HIDDEN}"
-    return f"{value[:4]}{HIDDEN}"
+        _rest, dot, last = host.rpartition(".")
+        return f"{name[:1]}{HIDDEN}@{HIDDEN}{dot}{last if dot else ''}" if at else HIDDEN
+    if kind in ("phones", "client_ids"):
+        return f"{HIDDEN}{value[-2:]}" if len(value) > _SHORT else HIDDEN
+    return HIDDEN  # its first characters would tell it from all others
 
 
 def shown(kind: str, value: str) -> str:
@@ -70,12 +71,6 @@ def _masked_cell(column: str, cell: str) -> str:
         return mask_personal(cell) if column == "name" else cell
     values = [part.strip(' "[]') for part in cell.split(",")]
     return ", ".join(masked(column, value) for value in values if value)
-
-
-def _masked_phone(value: str) -> str:
-    if len(value) == 11 and value.startswith("7"):
-        return f"+7 {value[1:4]} •••-••-{value[-2:]}"
-    return f"+{value[:3]}{HIDDEN}{value[-2:]}" if len(value) > 7 else HIDDEN
 
 
 def _all_is_seen() -> bool:

@@ -110,7 +110,10 @@ class Contact(models.Model):
     class Meta:
         verbose_name = _("told identifier")
         verbose_name_plural = _("told identifiers")
-        indexes = [models.Index(fields=["digest", "counter"], name="contact_by_digest")]
+        indexes = [
+            models.Index(fields=["digest", "counter"], name="contact_by_digest"),
+            models.Index(fields=["client"], name="contact_by_client", condition=Q(client__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.digest:x}"

@@ -105,6 +105,7 @@ class CounterQuerySet(TenantQuerySet["Counter"]):
 
 FEWEST_PEOPLE_DAYS = 21
 """As long as Metrica binds an order to a visit, what it is found by is needed."""
+MOST_DAYS = 36_500
 
 
 def files_kept_by_default() -> int | None:
@@ -157,14 +158,14 @@ class Counter(models.Model):
         null=True,
         blank=True,
         default=files_kept_by_default,
-        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_DAYS)],
     )
     keep_people_days = models.PositiveIntegerField(
         _("identifiers are kept for, days"),
         null=True,
         blank=True,
         default=people_kept_by_default,
-        validators=[MinValueValidator(FEWEST_PEOPLE_DAYS), MaxValueValidator(36_500)],
+        validators=[MinValueValidator(FEWEST_PEOPLE_DAYS), MaxValueValidator(MOST_DAYS)],
     )
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
     pause_reason = models.CharField(_("reason of the pause"), max_length=255, blank=True, editable=False)

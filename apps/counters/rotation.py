@@ -19,7 +19,7 @@ from django.db.models.functions import Cast
 
 from apps.agencies.bulk import update_rows
 from apps.counters import sealing
-from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
+from apps.counters.encryption import UnreadableSecret, decrypt, encrypt, open_bytes, seal_bytes
 from apps.counters.sealed_fields import SEALED, SealedJSONField, reader
 
 BATCH: Final = 500
@@ -29,6 +29,9 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 sealed_bytes: list[tuple[type[models.Model], str]] = []
 """Columns of bytes that are sealed by whoever writes them; each app names its own in its AppConfig."""
+
+encrypted_bytes: list[tuple[type[models.Model], str]] = []
+"""The same of bytes that are a secret: encrypted whatever is said of identifiers (`encryption.seal_bytes`)."""
 
 Row = tuple[Any, Any]
 
@@ -75,6 +78,7 @@ def columns() -> list[Column]:
                 found.append(Column(model, field.attname, _identifiers))
             elif field.attname.endswith("_encrypted"):
                 found.append(Column(model, field.attname, _secrets))
+    found += [Column(model, name, _secret_bytes) for model, name in encrypted_bytes]
     return found + [Column(model, name, _bytes) for model, name in sealed_bytes]
 
 
@@ -146,6 +150,24 @@ def _read(column: Column, keys: list[Any]) -> list[Row]:
     return found
 
 
+def _secret_bytes(column: Column, last: Any, size: int) -> Step:
+    size = max(size // 20, 1)
+    found: list[Row] = list(_locked(column.model._base_manager.all(), last).values_list("pk", column.name)[:size])
+    rewritten = unreadable = 0
+    for pk, value in found:
+        data = bytes(value or b"")
+        if not data or not _is_old(data):
+            continue
+        try:
+            anew = seal_bytes(open_bytes(data))
+        except UnreadableSecret:
+            unreadable += 1
+            continue
+        column.model._base_manager.filter(pk=pk).update(**{column.name: anew})
+        rewritten += 1
+    return Step(found[-1][0] if found else None, rewritten, unreadable)
+
+
 def _bytes(column: Column, last: Any, size: int) -> Step:
     size = max(size // 20, 1)  # each may be half a megabyte
     found: list[Row] = list(_locked(column.model._base_manager.all(), last).values_list("pk", column.name)[:size])
@@ -192,10 +214,10 @@ def _locked(rows: models.QuerySet[Any], last: Any) -> models.QuerySet[Any]:
     return rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
 
 
-def _is_old(text: str) -> bool:
+def _is_old(secret: str | bytes) -> bool:
     """Whether the present key did not encrypt this."""
     try:
-        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(text.encode())
+        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(secret if isinstance(secret, str) else bytes(secret))
     except InvalidToken:
         return True
     return False

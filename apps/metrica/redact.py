@@ -10,8 +10,10 @@ HIDDEN = "•••"
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
-_EMAIL = re.compile(r"[^\s@,;:\"'<>()\[\]|]{1,64}@(?=[^\s@,;:\"'<>()\[\]|]+)")
-_HASH = re.compile(r"(?<![0-9A-Za-z-])([0-9A-Fa-f]{4})[0-9A-Fa-f]{28}(?![0-9A-Za-z-])")
+_EMAIL = re.compile(
+    r"[^\s@,;:\"'<>()\[\]|]{1,64}@(?:[^\s@,;:\"'<>()\[\]|]+(\.[^\s@,;:\"'<>()\[\]|.\\]+)|[^\s@,;:\"'<>()\[\]|]+)"
+)
+_HASH = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Fa-f]{32}(?![0-9A-Za-z-])")
 # Bare digits: 10 as Russian mobiles are written, or 11 to 20 as phones with a code and ClientIDs are. A hyphen
 # before or after belongs to a UUID or to an order's number, which must stay readable.
 _DIGITS = re.compile(r"(?<![0-9A-Za-z.-])(?:9\d{2}|\d{4})\d{5,14}(\d{2})(?![0-9A-Za-z.-])", re.ASCII)
@@ -24,10 +26,11 @@ _COLON = re.compile(r"\s*:")
 
 
 def mask_personal(text: str) -> str:
-    """`text` with e-mails, phones, ClientIDs and hashes masked; enough stays to recognise a value one knows."""
+    """`text` with e-mails, phones, ClientIDs and hashes masked: of an address its last part stays, of a number its last
+    two digits, of a hash nothing."""
     if "@" in text:
-        text = _EMAIL.sub(f"{HIDDEN}@", text)
-    text = _HASH.sub(rf"\1{HIDDEN}", text)
+        text = _EMAIL.sub(lambda found: f"{HIDDEN}@{HIDDEN}{found[1] or ''}", text)
+    text = _HASH.sub(HIDDEN, text)
     text = _SPELLED_PHONE.sub(rf"{HIDDEN}\1", text)
     return _DIGITS.sub(rf"{HIDDEN}\1", text)
 

@@ -71,6 +71,8 @@ class Applier:
         at = standing.place(row, now=self._now, zone=self._zone)
         late = standing.current is not None and at < standing.current.at
         state, changed = self._next(row, standing, at=at, late=late)
+        if standing.forgotten and not changed and not corrected and not self._names_another(row, standing):
+            return result, None  # who it was has been kept for long enough: the same once more brings nobody back
         known, client = standing.identifiers, standing.client
         identifiers = standing.identifiers_with(row, late=late)
         if identifiers is not known and identifiers != known:
@@ -127,6 +129,10 @@ class Applier:
         standing.created, standing.created_date_only = created.at, created.date_only
         standing.corrected = True
         return True
+
+    def _names_another(self, row: OrderRow, standing: Standing) -> bool:
+        """True if the row says that the order is somebody else's."""
+        return row.client_uniq_id is not None and self._clients.named(row.client_uniq_id) is not standing.client
 
     def _take_client(self, row: OrderRow, standing: Standing, *, late: bool) -> bool:
         """The order's client as the row says, and what the row says of the client. True if the order has another one.

@@ -24,7 +24,7 @@ from apps.orders.standing import Point, Standing, State
 
 _ORDER_READ = (
     *("pk", "order_id", "create_date_time", "create_date_only", "identifiers", "client_id"),
-    *("changes_count", "current_change_id", "client_revision"),
+    *("changes_count", "current_change_id", "client_revision", "forgotten_at", "updated_at"),
 )
 _POINT_READ = (
     *("order_id", "status_date_time", "seq", "id"),
@@ -99,9 +99,8 @@ class Chunk:
             Order.objects.select_for_update().filter(pk__among=keys).order_by("pk") if keys else Order.objects.none()
         )
         current: dict[UUID, Standing] = {}
-        for key, order_id, created, day_only, identifiers, client, count, change, revision in found.values_list(
-            *_ORDER_READ
-        ):
+        for row in found.values_list(*_ORDER_READ):
+            key, order_id, created, day_only, identifiers, client, count, change, revision, forgotten, updated = row
             standing = self._standings[order_id] = Standing(
                 order_id=order_id,
                 pk=key,
@@ -113,6 +112,7 @@ class Chunk:
                 changes_count=count,
                 whole=count <= 1,
                 had_identifiers=any(identifiers.values()),
+                forgotten=forgotten is not None and forgotten > updated,
             )
             current[change] = standing
         if current:

@@ -103,6 +103,8 @@ class Order(models.Model):
     finish_date_time = models.DateTimeField(_("paid since"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("last received"), default=timezone.now, editable=False)
+    # When what it was found by had been kept for long enough. It counts until the order gets something new.
+    forgotten_at = models.DateTimeField(_("identifiers forgotten"), null=True, blank=True, editable=False)
 
     objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id", base=OrderQuerySet)
 

@@ -58,7 +58,7 @@ def merge_clients(*, kept: Client, duplicate: Client) -> int:
         identifiers=duplicate.identifiers,
         attributes={key: value for key, value in duplicate.attributes.items() if key not in kept.attributes},
     )
-    contacts.hand_over(source=duplicate, target=kept, order_keys=order_keys)
+    contacts.hand_over(source=duplicate, target=kept)
     Order.objects.filter(pk__among=order_keys).update(client=kept, client_revision=0)
     kept.name, kept.identifiers, kept.attributes = united.name, united.identifiers, united.attributes
     kept.revision += 1

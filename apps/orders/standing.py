@@ -63,6 +63,7 @@ class Standing:
     had_identifiers: bool = False
     was_identified: bool = False  # by its own identifiers or its client's, when it was read
     frozen: bool = False  # something of it was sent
+    forgotten: bool = False  # its identifiers were kept for long enough, and nothing new came since
     corrected: bool = False  # a row gave it another creation time
     other_client: bool = False  # in detailed mode: than when it was read
     dirty: bool = False
@@ -129,6 +130,7 @@ class Standing:
         if self.current is None or point.at >= self.current.at:
             self.current = point
         self.changes_count = point.seq
+        self.forgotten = False
         self.dirty = True
 
     def identifiers_with(self, row: OrderRow, *, late: bool) -> dict[str, list[str]]:

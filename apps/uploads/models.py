@@ -279,13 +279,15 @@ class Recovery(models.Model):
 
 
 class Retention(models.Model):
-    """How far the orders of a counter have been gone through whose identifiers are kept for long enough, see
-    `retention`: up to which last change, and since when."""
+    """How far the orders of a counter, and its clients without any, have been gone through whose identifiers are kept
+    for long enough, see `retention`: up to which last change, and since when."""
 
     counter = models.OneToOneField(Counter, models.CASCADE, primary_key=True, related_name="+")
     began_at = models.DateTimeField()
     up_to = models.DateTimeField(null=True)
     last_key = models.BigIntegerField(default=0)
+    clients_up_to = models.DateTimeField(null=True)
+    last_client = models.BigIntegerField(default=0, db_default=0)
 
     objects = tenant_manager(agency_path="counter__agency_id", counter_path="counter__metrica_id")
 

@@ -7,11 +7,11 @@ came to, and the digest of every file, stays. The tick does it in batches; each 
 
 import time
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.audit.services import record
@@ -31,6 +31,7 @@ FILES: Final = 100
 _KINDS: Final = [*IDENTIFIER_KINDS, SEALED]
 ANEW_AFTER: Final = timedelta(days=7)
 """So often a counter's orders are gone through from the beginning: some could not be forgotten when their time came."""
+_OF_CLIENT: Final = Order.objects.filter(client=OuterRef("pk"))
 
 
 def prune(*, now: datetime | None = None, seconds: float = SECONDS_A_TICK) -> dict[str, int]:
@@ -71,28 +72,47 @@ def _files(counter: Counter, *, before: datetime, end: float) -> int:
 
 
 def _people(counter: Counter, *, before: datetime, now: datetime, end: float) -> tuple[int, int]:
-    """Orders in the order of their last change, from where the last run stood. Returns orders and clients."""
+    """Orders in the order of their last change, from where the last run stood; then clients who have none in the same
+    way. Returns orders and clients."""
     walk, _made = Retention.objects.get_or_create(counter=counter, defaults={"began_at": now})
     if now - walk.began_at > ANEW_AFTER:
         walk.up_to, walk.last_key, walk.began_at = None, 0, now
+        walk.clients_up_to, walk.last_client = None, 0
     orders = clients = 0
     while time.monotonic() < end:
-        rows = Order.objects.filter(counter=counter, updated_at__lt=before)
-        if walk.up_to is not None:
-            rows = rows.filter(Q(updated_at__gt=walk.up_to) | Q(updated_at=walk.up_to, pk__gt=walk.last_key))
-        found = list(rows.order_by("updated_at", "pk").values_list("pk", "updated_at")[:ORDERS])
+        rows = Order.objects.filter(counter=counter)
+        found = _next(rows, after=(walk.up_to, walk.last_key), before=before)
         if found:
-            of_orders, of_clients = _forget(counter, [pk for pk, _at in found], before=before)
+            of_orders, of_clients = _forget(counter, [pk for pk, _at in found], before=before, now=now)
             orders, clients = orders + of_orders, clients + of_clients
             walk.last_key, walk.up_to = found[-1]
+        walk.save()
+        if len(found) < ORDERS:
+            break
+    while time.monotonic() < end:
+        some = Client.objects.filter(counter=counter)
+        found = _next(some, after=(walk.clients_up_to, walk.last_client), before=before)
+        if found:
+            alone = some.filter(pk__among=[pk for pk, _at in found]).exclude(Exists(_OF_CLIENT))
+            clients += _forget_clients(counter, set(alone.values_list("pk", flat=True)), before=before)
+            walk.last_client, walk.clients_up_to = found[-1]
         walk.save()
         if len(found) < ORDERS:
             break
     return orders, clients
 
 
+def _next(rows: QuerySet[Any], *, after: tuple[datetime | None, int], before: datetime) -> list[tuple[int, datetime]]:
+    """The next batch of a walk by the last change, from an index."""
+    up_to, last = after
+    rows = rows.filter(updated_at__lt=before)
+    if up_to is not None:
+        rows = rows.filter(updated_at__gte=up_to).filter(Q(updated_at__gt=up_to) | Q(pk__gt=last))
+    return list(rows.order_by("updated_at", "pk").values_list("pk", "updated_at")[:ORDERS])
+
+
 @transaction.atomic
-def _forget(counter: Counter, order_keys: list[int], *, before: datetime) -> tuple[int, int]:
+def _forget(counter: Counter, order_keys: list[int], *, before: datetime, now: datetime) -> tuple[int, int]:
     """Orders are locked before clients, and both in the order of their keys, as intake does."""
     changes = StatusChange.objects.filter(order=OuterRef("pk"))
     going = changes.filter(delivery__in=[Delivery.WAITING, Delivery.SENDING, Delivery.HELD])
@@ -104,19 +124,23 @@ def _forget(counter: Counter, order_keys: list[int], *, before: datetime) -> tup
     if not locked:
         return 0, 0
     keys = list(locked)
-    known = Order.objects.filter(pk__among=keys, identifiers__has_any_keys=_KINDS)
-    number = known.update(identifiers={})
+    told = Order.objects.filter(pk__among=keys)
+    number = told.filter(identifiers__has_any_keys=_KINDS).update(identifiers={}, forgotten_at=now)
+    # Of these the client alone is known: what comes again must not bring it back either.
+    told.filter(Q(forgotten_at=None) | Q(forgotten_at__lt=F("updated_at"))).update(forgotten_at=now)
     Contact.objects.filter(order_key__among=keys, client=None).delete()
     return number, _forget_clients(counter, {key for key in locked.values() if key is not None}, before=before)
 
 
+@transaction.atomic
 def _forget_clients(counter: Counter, keys: set[int], *, before: datetime) -> int:
     """Those of whom no order is newer, or still under way."""
-    orders = Order.objects.filter(client=OuterRef("pk"))
+    if not keys:
+        return 0
     going = StatusChange.objects.filter(
         order__client=OuterRef("pk"), delivery__in=[Delivery.WAITING, Delivery.SENDING, Delivery.HELD]
     )
-    live = orders.filter(Q(updated_at__gte=before) | Q(resend_due=True))
+    live = _OF_CLIENT.filter(Q(updated_at__gte=before) | Q(resend_due=True))
     old = Client.objects.filter(pk__among=list(keys), updated_at__lt=before, sending_revision=0)
     if counter.is_detailed:
         old = old.filter(revision__lte=F("settled_revision"))
@@ -124,6 +148,8 @@ def _forget_clients(counter: Counter, keys: set[int], *, before: datetime) -> in
     old = old.filter(Q(identifiers__has_any_keys=_KINDS) | ~Q(name="") | ~Q(attributes={}))
     no_key = connection.features.has_select_for_no_key_update
     locked = list(old.order_by("pk").select_for_update(no_key=no_key).values_list("pk", flat=True))
+    # Once more under the lock: an order that came while it was waited for was not seen by the first look.
+    locked = list(old.filter(pk__among=locked).values_list("pk", flat=True)) if locked else []
     Client.objects.filter(pk__among=locked).update(name="", identifiers={}, attributes={}, reject_message="")
     Contact.objects.filter(client__in=locked).delete()
     return len(locked)

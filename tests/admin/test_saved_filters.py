@@ -249,6 +249,18 @@ def test_what_is_for_all_leaves_a_trace_and_ones_own_none(place: Place, browser:
     assert (deleted.action, deleted.agency) == ("saved_filter.deleted", place.agency)
 
 
+def test_whom_a_shared_one_looks_for_is_not_in_the_log(place: Place, browser: Browser):
+    looked_for = ["79031234567", "anna@plain.example", "Anna Petrova"]
+    for term in looked_for:
+        save(browser, term if term != "Anna Petrova" else "VIP", f"delivery=held&q={term}", shared=True)
+    act(browser, "79031234567", "rename", name="+7 903 123-45-67")
+    act(browser, "anna@plain.example", "delete")
+    entries = AuditEntry.objects.filter(action__startswith="saved_filter")
+    told = repr(list(entries.values_list("object_label", "before", "after", "details")))
+    assert entries.count() == 5 and "delivery=held&q=(hidden)" in told
+    assert not [word for word in (*looked_for, "Anna", "plain", "123-45", "1234567") if word in told]
+
+
 def test_posting_takes_a_token(place: Place):
     strict = Browser(enforce_csrf_checks=True)
     strict.force_login(place.owner)

@@ -28,6 +28,11 @@ def test_the_mode_is_switched_with_the_trace_of_what_it_brings(api, counter):
         ({"name": 5}, "name", "not_a_text"),
         ({"name": ""}, "name", "blank"),
         ({"hash_identifiers": "yes"}, "hash_identifiers", "not_a_boolean"),
+        ({"keep_files_days": 0}, "keep_files_days", "out_of_range"),
+        ({"keep_people_days": 20}, "keep_people_days", "out_of_range"),
+        ({"keep_people_days": 36_501}, "keep_people_days", "out_of_range"),
+        ({"keep_files_days": True}, "keep_files_days", "not_a_number"),
+        ({"keep_people_days": "30"}, "keep_people_days", "not_a_number"),
         ({"wave_pause_seconds": -1}, "wave_pause_seconds", "not_a_number"),
         ({"metrica_id": 5}, "metrica_id", "unknown_field"),
     ],
@@ -38,6 +43,17 @@ def test_what_does_not_fit_is_told_by_field_and_changes_nothing(api, counter, bo
     assert [(error["field"], error["code"]) for error in answer.body["errors"]] == [(field, code)]
     counter.refresh_from_db()
     assert counter.mode == "simple"
+
+
+def test_for_how_long_people_are_kept_is_said_with_its_trace(api, counter):
+    body = api.patch(COUNTER, {"keep_files_days": 90, "keep_people_days": 21, "hash_identifiers": True}).body
+    assert (body["keep_files_days"], body["keep_people_days"], body["hash_identifiers"]) == (90, 21, True)
+    entry = AuditEntry.objects.get(action="counter.changed")
+    said = ("keep_files_days", "keep_people_days", "hash_identifiers")
+    assert [entry.before[name] for name in said] == [None, None, False]
+    assert [entry.after[name] for name in said] == [90, 21, True]
+    assert api.patch(COUNTER, {"keep_files_days": None}).body["keep_files_days"] is None
+    assert api.get(COUNTER).body["keep_people_days"] == 21
 
 
 def test_attributes_are_replaced_as_a_list(api, counter):

@@ -1,9 +1,14 @@
 """Errors: RFC 9457, each with a code, a sentence, a next step and the request id, in the caller's language."""
 
+import json
+
 import pytest
+from cryptography.fernet import Fernet
 
 from apps.audit.models import AuditEntry
 from tests.factories import make_member
+
+NDJSON = "application/x-ndjson"
 
 
 def test_a_problem_says_what_where_and_what_next(api, counter):
@@ -200,3 +205,17 @@ def test_every_answer_has_its_request_id(api, counter, client, settings):
 
     assert Client().get("/api/v1/counters/").status_code == 301
     assert Client().get("/api/v1/counters/", headers={"X-Request-ID": "crm-8"}).headers["X-Request-ID"] == "crm-8"
+
+
+def test_what_no_key_opens_is_told_with_its_next_step(api, counter, settings):
+    settings.ENCRYPT_IDENTIFIERS = True
+    order = {"id": "D-1", "create_date_time": "2026-11-20 10:00", "order_status": "x", "phones": ["79031234567"]}
+    assert api.post("counters/40000001/orders/", order).status < 300
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    again = {**order, "order_status": "y"}
+    for answer in (api.get("counters/40000001/orders/D-1/"), api.post("counters/40000001/orders/", again)):
+        assert (answer.status, answer.body["code"], answer.codes) == (503, "unreadable_secret", {"unreadable_secret"})
+        assert "ENCRYPTION_KEYS" in answer.body["next_step"]
+    stream = api("POST", "counters/40000001/orders/", raw=json.dumps(again).encode(), content_type=NDJSON)
+    last = json.loads(stream.body.splitlines()[-1])
+    assert (last["complete"], last["error"]["code"]) == (False, "unreadable_secret")

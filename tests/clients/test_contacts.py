@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from apps.agencies.actor import Actor
 from apps.clients import contacts
@@ -73,6 +74,27 @@ def test_where_each_identifier_came_from(send: Send) -> None:
     came = {value: order for (_kind, value), (order, _at) in contacts.origins(Client.objects.get()).items()}
     assert came[PHONE] == the_order("D-1").pk
     assert came["anna@example.com"] == the_order("D-2").pk
+
+
+def test_what_a_client_does_not_have_any_more_goes_and_moves_with_it_as_well(send: Send) -> None:
+    send(row(client_uniq_id="C-1", phones=[PHONE]), row(id="D-2", client_uniq_id="C-2", emails=["a@b.example"]))
+    had, other = Client.objects.get(uniq_id="C-1"), Client.objects.get(uniq_id="C-2")
+    Client.objects.update(identifiers={})
+    had.refresh_from_db()
+    contacts.hand_over(source=had, target=other)
+    assert found(PHONE) >= {"D-2"}
+    other.refresh_from_db()
+    contacts.forget(client=other, order_keys=())
+    assert not Contact.objects.filter(client__isnull=False).exists()
+
+
+def test_lines_of_a_client_come_from_an_index(send: Send) -> None:
+    plan = Contact.objects.filter(client=1).explain()
+    if connection.vendor == "postgresql":  # which would rather read the few lines of this test one by one
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = Contact.objects.filter(client=1).explain()
+    assert "contact_by_client" in plan
 
 
 def test_nobody_finds_people_of_counters_that_are_not_theirs(send: Send, counter: Any) -> None:

@@ -185,3 +185,22 @@ def test_the_transaction_that_makes_the_key_reads_it_once(
         assert blind.key() == first
     blind.forget()
     assert blind.key() == first, "and it is what lies in the database"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_took_another_s_place_and_was_rolled_back_is_forgotten(settings: Any) -> None:
+    """It was made with ENCRYPTION_KEYS that are gone, so a new one takes its place: remembered once it stays."""
+    IndexKey.objects.all().delete()
+    blind.forget()
+    blind.key()
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    blind.forget()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        first = blind.key()
+        assert blind.key() == first
+        raise ZeroDivisionError
+    second = blind.key()
+    assert second != first and blind.key() == second
+    blind.forget()
+    assert blind.key() == second, "as it lies in the database"
+    blind.forget()

@@ -14,10 +14,11 @@ from django.core.exceptions import FieldError
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from apps.api.models import KeptAnswer
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client
 from apps.counters import rotation, sealing
-from apps.counters.encryption import UnreadableSecret, decrypt, encrypt
+from apps.counters.encryption import UnreadableSecret, decrypt, encrypt, open_bytes, seal_bytes
 from apps.counters.models import Counter, MetricaAccount
 from apps.imports.models import ImportJob
 from apps.orders.intake import accept_all
@@ -177,6 +178,23 @@ class TestRotation:
         job.refresh_from_db()
         assert bytes(job.sample).startswith(b"\x00gp1.")
         assert files.sample_of(job) == head
+
+    def test_answers_that_are_kept_for_the_api_go_along(self, counter: Counter, settings: Any) -> None:
+        settings.ENCRYPT_IDENTIFIERS = False  # which they do not ask
+        old, new = settings.ENCRYPTION_KEYS, Fernet.generate_key().decode()
+        sealed = seal_bytes(zlib.compress(b'{"id": "D-1"}'))
+        kept = KeptAnswer.objects.create(pk="k", agency=counter.agency, request="r", status=200, answer=sealed)
+        KeptAnswer.objects.create(pk="begun", agency=counter.agency, request="r")
+        settings.ENCRYPTION_KEYS = [new, *old]
+        with pytest.raises(CommandError, match=r"KeptAnswer\.answer"):
+            rotate(check=True)
+        assert "api.KeptAnswer.answer: 1 rewritten" in rotate()
+        settings.ENCRYPTION_KEYS = [new]
+        kept.refresh_from_db()
+        assert zlib.decompress(open_bytes(bytes(kept.answer))) == b'{"id": "D-1"}'
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        with pytest.raises(CommandError, match=r"api\.KeptAnswer\.answer 1"):
+            rotate()
 
     def test_the_doctor_tells(self, counter: Counter, settings: Any) -> None:
         settings.ENCRYPT_IDENTIFIERS = True

@@ -303,12 +303,12 @@ def test_personal_data_is_masked_in_the_ledger() -> None:
     (exchange,) = ledger.done
     said = everything_said(exchange) + caught.value.detail + str(caught.value)
     for secret in (
-        "anna", "b@x", "79031234567", "1234567", "123-45-67", "765-43-21", "9031112233", "261b44f92b75",
+        "anna", "b@x", "79031234567", "1234567", "123-45-67", "765-43-21", "9031112233", "261b", "shop.example",
         "1700000000123456789",
     ):  # fmt: skip
         assert secret not in said, secret
     assert "D-1,2026-03-04 14:05:00,C-7," in exchange.request_excerpt
-    assert "@shop.example" in exchange.request_excerpt
+    assert "•••@•••.example" in exchange.request_excerpt
     assert "Line 2" in caught.value.detail
 
 

@@ -63,7 +63,7 @@ def test_customers_in_csv(delimiter: Delimiter, count: int) -> None:
     excerpt = kept("upload_contacts", data, delimiter=delimiter)
     assert not [secret for secret in SECRETS if secret in excerpt]
     assert excerpt.startswith(f"uniq_id{delimiter.char}•••{delimiter.char}•••{delimiter.char}create_date_time")
-    for open_ in ("C-77", "2026-03-04 12:00:00", "2026-03-05 09:30:00", "•••@shop.example", "•••67", "•••89"):
+    for open_ in ("C-77", "2026-03-04 12:00:00", "2026-03-05 09:30:00", "•••@•••.example", "•••67", "•••89"):
         assert open_ in excerpt
 
 
@@ -76,7 +76,7 @@ def test_customers_in_json(count: int) -> None:
         '"name": "•••"',
         '"birth_date": "•••"',
         "2026-03-04 12:00:00",
-        "•••@shop.example",
+        "•••@•••.example",
     ):
         assert open_ in excerpt
     assert '"attribute_values": {"notes": ["•••", "•••"]}' in excerpt
@@ -100,7 +100,7 @@ def test_columns_are_told_by_the_titles_of_the_mapping() -> None:
     data = b"No;Mail;name;Born\nC-1;anna.k@shop.example;uniq_id;1990-01-02\n"
     mapping = {"uniq_id": "No", "emails": "Mail", "birth_date": "Born"}
     excerpt = kept("upload_contacts", data, delimiter=Delimiter.SEMICOLON, columns_mapping=mapping)
-    assert excerpt == "No;Mail;•••;•••\nC-1;•••@shop.example;•••;•••\n"
+    assert excerpt == "No;Mail;•••;•••\nC-1;•••@•••.example;•••;•••\n"
     crossed = {"name": "uniq_id", "uniq_id": "Kundennummer"}
     excerpt = kept("upload_contacts", b"uniq_id,Kundennummer\nAnna,C-1\n", columns_mapping=crossed)
     assert excerpt == "•••,Kundennummer\n•••,C-1\n"
@@ -197,7 +197,7 @@ def test_small_bodies_are_kept_with_the_masks_alone() -> None:
     with answering(200, {"success": True}) as server, client_for(server, ledger) as client:
         client.map_order_statuses(7, [OrderStatus("call", "OTHER", "Позвонить 79031234567 или anna.k@shop.example")])
     excerpt = ledger.done[0].request_excerpt
-    assert '"id": "call", "humanized": "Позвонить •••67 или •••@shop.example", "type": "OTHER"' in excerpt
+    assert '"id": "call", "humanized": "Позвонить •••67 или •••@•••.example", "type": "OTHER"' in excerpt
 
 
 def test_the_token_is_hidden_in_every_body() -> None:

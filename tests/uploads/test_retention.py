@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,10 +13,12 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.clients.models import Client, Contact
 from apps.counters.services import create_counter, update_counter
+from apps.orders.clients_in import accept_all as accept_clients
+from apps.orders.intake import accept_all
 from apps.orders.models import Order, StatusChange
 from apps.uploads import files, retention, scheduler
 from apps.uploads.models import Recovery, Retention, Upload
-from tests.factories import make_agency
+from tests.factories import make_agency, make_counter
 from tests.uploads.conftest import Shop
 
 PERSON = {"client_uniq_id": "C-1", "client_name": "Anna K.", "phones": ["79031234567"], "emails": ["a@b.example"]}
@@ -150,6 +152,71 @@ class TestPeople:
         [entry] = AuditEntry.objects.filter(action="retention.applied")
         assert (entry.details["orders"], entry.details["clients"]) == (11, 1)
         assert entry.details["keep_people_days"] == 30
+
+
+@pytest.fixture
+def told(db: None) -> Shop:
+    """As `kept`, without a Metrica: what was delivered is only said to have been."""
+    shop = Shop(make_counter(keep_people_days=30), site=cast(Any, None))
+    shop.push("D-1", "IN_PROGRESS", "PAID", revenue="500", **PERSON)
+    StatusChange.objects.update(delivery="delivered", delivered_at=timezone.now())
+    return shop
+
+
+class TestPeopleWhoComeAgain:
+    def test_the_same_row_again_is_unchanged_and_brings_nobody_back(self, told: Shop) -> None:
+        def again(**more: Any) -> tuple[str, list[str]]:
+            """What each of these three rows made: what was told last, that without a time, and an older one."""
+            row = {"id": "D-1", "create_date_time": told.began.isoformat(), "revenue": "500", **PERSON, **more}
+            rows = [
+                {**row, "order_status": "PAID", "status_date_time": (told.began + timedelta(hours=1)).isoformat()},
+                {**row, "order_status": "PAID"},
+                {**row, "order_status": "IN_PROGRESS", "status_date_time": told.began.isoformat()},
+            ]
+            report = accept_all(counter=told.counter, rows=rows, source="api")
+            return told.states("D-1")[-1][0], [result.result for result in report.results]
+
+        pass_days(31)
+        scheduler.forget_in_time()
+        assert again() == ("PAID", ["unchanged"] * 3)
+        client = Client.objects.get()
+        assert (Order.objects.get().identifiers, client.identifiers, client.name, client.revision) == ({}, {}, "", 1)
+        assert not Contact.objects.exists()
+        assert again(client_uniq_id="C-2")[1][0] == "updated", "somebody else is new"
+
+    def test_a_new_status_brings_its_identifiers_along(self, told: Shop) -> None:
+        pass_days(31)
+        scheduler.forget_in_time()
+        told.push("D-1", "CANCELLED", at=2)
+        told.push("D-1", "CANCELLED", at=2, phones=["79031234567"])
+        assert told.order("D-1").identifiers.keys() == {"client_ids", "phones"}
+        assert [change.changed for change in told.order("D-1").changes.order_by("seq")][2:] == [
+            ["order_status", "identifiers"],
+            ["identifiers"],
+        ]
+
+    def test_what_came_without_identifiers_after_they_went_gets_them_with_the_next_row(self, told: Shop) -> None:
+        pass_days(31)
+        scheduler.forget_in_time()
+        nobody: dict[str, Any] = {"client_ids": [], "client_uniq_id": "C-1"}
+        told.push("D-1", "CANCELLED", at=2, **nobody)
+        assert told.states("D-1")[-1] == ("CANCELLED", "held")
+        told.push("D-1", "CANCELLED", at=2)
+        assert {state for _status, state in told.states("D-1")[2:]} == {"waiting"}
+
+    def test_clients_without_orders_go_as_well(self, told: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(retention, "ORDERS", 2)
+        people = [{"uniq_id": f"A-{n}", "name": "Boris", "phones": [f"7903123450{n}"]} for n in range(5)]
+        assert not accept_clients(counter=told.counter, rows=people, source="api").rejected
+        alone = Client.objects.filter(uniq_id__startswith="A-")
+        pass_days(31)
+        alone.filter(uniq_id="A-4").update(updated_at=timezone.now())
+        assert retention.prune(seconds=0)["clients"] == 0, "no longer than a tick may take"
+        assert retention.prune()["clients"] == 5
+        assert list(alone.exclude(name="").values_list("uniq_id", flat=True)) == ["A-4"]
+        assert [client.identifiers for client in alone.exclude(uniq_id="A-4")] == [{}] * 4
+        assert Contact.objects.count() == 1, "that of the one who is known still"
+        assert retention.prune()["clients"] == 0
 
 
 def test_new_counters_begin_with_what_the_installation_says(db: None, settings: Any) -> None:

@@ -20,7 +20,7 @@ from apps.agencies.actor import Actor, Right
 from apps.agencies.models import ApiKey
 from apps.api import limits
 from apps.api.authentication import NotAdmitted, admitted
-from apps.api.problems import Problem
+from apps.api.problems import Problem, fault
 from apps.audit import trace
 from apps.counters.models import Counter
 from apps.metrica.serving.body import BodyReader
@@ -69,9 +69,9 @@ def endpoint(*, method: str = "GET") -> Callable[[View], Callable[..., HttpRespo
                 response = JsonResponse(view(call), json_dumps_params={"ensure_ascii": False})
             except ApiError as error:
                 response = error.response(readable=True)
-            except Exception:
+            except Exception as error:
                 log.exception("a call of the gateway failed")
-                response = failed().response(readable=True)
+                response = failed(error).response(readable=True)
             body.drain(limit=_READ_IN_VAIN)
             return response
 
@@ -87,10 +87,9 @@ def told(message: Text, *, code: str, next_step: Text = "") -> Text:
     return filled("%(message)s [%(code)s]", message=message, code=code)
 
 
-def failed() -> ApiError:
-    message = _("Something went wrong on our side; whether the request took effect is not certain.")
-    next_step = _("Send it again: a repetition does no harm. If it stays so, tell us the request id.")
-    return ApiError("backend_error", told(message, code="server_error", next_step=next_step))
+def failed(error: Exception | None = None) -> ApiError:
+    problem = fault(error)
+    return ApiError("backend_error", told(problem.message, code=problem.code, next_step=problem.next_step))
 
 
 @csrf_exempt

@@ -13,7 +13,7 @@ from apps.api.formats import clock_or_none
 from apps.api.openapi import PAGE_PARAMETERS, SHORT_TEXT, Schema, described, example, of, page_of
 from apps.api.paging import PARAMETERS, page
 from apps.api.problems import FieldError, field_error, invalid
-from apps.counters.models import Counter, DeliveryPolicy, Mode
+from apps.counters.models import FEWEST_PEOPLE_DAYS, MOST_DAYS, Counter, DeliveryPolicy, Mode
 from apps.counters.services import block_reason, pause, resume, update_counter
 from apps.metrica.vocabulary import CURRENCIES
 from apps.uploads.modes import switch_mode
@@ -26,7 +26,7 @@ class AccountShape(TypedDict):
 
 class CounterShape(TypedDict):
     """`blocked`: the hold reason that everything of this counter has now, or null. `first_clients_at`: in detailed
-    mode, orders are bound only to visits after it."""
+    mode, orders are bound only to visits after it. `keep_files_days`, `keep_people_days`: null means always."""
 
     metrica_id: int
     name: str
@@ -38,6 +38,8 @@ class CounterShape(TypedDict):
     schedule: str
     currency: str
     hash_identifiers: bool
+    keep_files_days: int | None
+    keep_people_days: int | None
     wave_pause_seconds: int
     paused: bool
     pause_reason: str
@@ -61,6 +63,8 @@ def counter_shape(counter: Counter) -> CounterShape:
         "schedule": counter.schedule,
         "currency": counter.currency,
         "hash_identifiers": counter.hash_identifiers,
+        "keep_files_days": counter.keep_files_days,
+        "keep_people_days": counter.keep_people_days,
         "wave_pause_seconds": counter.wave_pause_seconds,
         "paused": counter.paused_at is not None,
         "pause_reason": counter.pause_reason,
@@ -86,7 +90,25 @@ PATCH_BODY: Schema = {
         "currency": {"type": "string", "enum": sorted(CURRENCIES)},
         "mode": {"type": "string", "enum": Mode.values},
         "delivery": {"type": "string", "enum": DeliveryPolicy.values},
-        "hash_identifiers": {"type": "boolean"},
+        "hash_identifiers": {
+            "type": "boolean",
+            "description": "E-mails and phones leave for Metrica as MD5 hashes; visits are found by them as well.",
+        },
+        "keep_files_days": {
+            "type": "integer",
+            "nullable": True,
+            "minimum": 1,
+            "maximum": MOST_DAYS,
+            "description": "Files of uploads are deleted so many days after their end. null: kept always.",
+        },
+        "keep_people_days": {
+            "type": "integer",
+            "nullable": True,
+            "minimum": FEWEST_PEOPLE_DAYS,
+            "maximum": MOST_DAYS,
+            "description": "Identifiers are forgotten so many days after an order's last change, and do not come back. "
+            "null: kept always.",
+        },
         "paused": {"type": "boolean", "description": "While it is, nothing leaves for Metrica; what comes in is held."},
         "pause_reason": {**SHORT_TEXT, "description": "Why, for people; with paused: true."},
         "wave_pause_seconds": {"type": "integer", "minimum": 0, "maximum": 2147483647},
@@ -174,6 +196,15 @@ def _read(values: dict[str, Any]) -> dict[str, Any]:
         errors.append(field_error("pause_reason", "not_paused", message))
     elif len(found.get("pause_reason", "")) > 255:
         errors.append(field_error("pause_reason", "max_length", _("Write at most 255 characters.")))
+    for name, fewest in (("keep_files_days", 1), ("keep_people_days", FEWEST_PEOPLE_DAYS)):
+        if name in values:
+            days = found[name] = values[name]
+            if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+                message = _("Write a whole number of days, or null for always.")
+                errors.append(field_error(name, "not_a_number", message))
+            elif days is not None and not fewest <= days <= MOST_DAYS:
+                message = _("Write from %(fewest)s to %(most)s days, or null for always.")
+                errors.append(field_error(name, "out_of_range", message % {"fewest": fewest, "most": MOST_DAYS}))
     if "wave_pause_seconds" in values:
         seconds = found["wave_pause_seconds"] = values["wave_pause_seconds"]
         if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds < 2**31:

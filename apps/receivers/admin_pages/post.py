@@ -17,6 +17,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.changelists import is_few
 from apps.agencies.exporting import Cell
 from apps.agencies.merging import Parts
+from apps.clients.masking import may_see_identifiers, shown_text
 from apps.counters.admin_pages.ledger import readable
 from apps.counters.encryption import UnreadableSecret, decrypt
 from apps.counters.templatetags.goalpost import moment, number
@@ -126,14 +127,17 @@ class PostAdmin(PreparedListMixin, PageAdmin):
 
     def page_context(self, request: HttpRequest, obj: Post) -> dict[str, Any]:
         receiver = obj.receiver
-        body = readable(_body(obj))
-        documents = _documents(obj) if receiver.kind != Kind.GENERIC else ""
+        sees = may_see_identifiers(actor_of(request))
+        body = readable(_body(obj)) if sees else ""
+        documents = _documents(obj) if sees and receiver.kind != Kind.GENERIC else ""
         return {
             "title": f"{receiver} · {obj}",
             "zone": receiver.counter.zone,
             "look": looks.state_look(obj),
             "why": looks.why(obj),
             "step": looks.step(obj),
+            "detail": shown_text(obj.error_detail),
+            "hidden": not sees,
             "body": body[:SHOWN_CHARACTERS],
             "body_cut": len(body) > SHOWN_CHARACTERS,
             "documents": documents[:SHOWN_CHARACTERS],
@@ -200,7 +204,7 @@ def _lines(request: HttpRequest, post: Post) -> list[dict[str, Any]]:
             "url": reverse("admin:orders_order_change", args=[keys[row["id"]]]) if row["id"] in keys else "",
             "hold_label": HoldReason(row["hold"]).label if row.get("hold") in HoldReason.values else "",
             # Kept in English by the worker, read in the reader's own language.
-            "notes": [(field, _now(text)) for field, _code, text in (*row["errors"], *row["warnings"])],
+            "notes": [(field, shown_text(_now(text))) for field, _code, text in (*row["errors"], *row["warnings"])],
         }
         for row in post.results
     ]

@@ -23,6 +23,7 @@ from apps.agencies.access import actor_of
 from apps.agencies.actor import Right
 from apps.agencies.exporting import Cell
 from apps.agencies.tenant_admin import TenantAdmin, become
+from apps.clients.masking import may_see_identifiers
 from apps.counters.templatetags.goalpost import number, since
 from apps.counters.ui import exports
 from apps.counters.ui.acts import Act, ActingMixin, offer
@@ -245,7 +246,8 @@ class ReceiverAdmin(LongLogMixin, PreparedListMixin, ActingMixin, TenantAdmin):
         receiver: Receiver = self.get_or_404(request, object_id)
         if request.method == "POST" and not self.has_operate_permission(request):
             raise PermissionDenied
-        sample = _sample(request, receiver)
+        sees = may_see_identifiers(actor_of(request))
+        sample = _sample(request, receiver) if sees else None
         documents = trying.documents_of(receiver, sample) if sample is not None else []
         known = _known(receiver, documents)
         form = MappingForm(request.POST if request.method == "POST" else None, receiver=receiver, known=known)
@@ -268,6 +270,7 @@ class ReceiverAdmin(LongLogMixin, PreparedListMixin, ActingMixin, TenantAdmin):
             "title": _now("Fields of “%(name)s”") % {"name": receiver.name},
             "form": form,
             "sample": sample,
+            "hidden": not sees,
             "body": _shown_body(documents),
             "trial": trying.tried(receiver, sample, documents, kept) if usable and sample is not None else None,
             "refused": refused or bool(form.errors),
