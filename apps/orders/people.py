@@ -110,7 +110,8 @@ def erase_client(*, client: Client) -> Erased:
     searches = erasing.forget_searches(agency_id=agency_id, marks=Marks.of(erasure.marks))
     changes.exclude(attributes={}).update(attributes={})
     changes.exclude(reject_message="").update(reject_message="")
-    orders.update(identifiers={}, client_revision=0, resend_due=False)
+    # The same row once more changes nothing; one that names the client anew brings a new client.
+    orders.update(identifiers={}, client_revision=0, resend_due=False, forgotten_at=timezone.now())
     lines = contacts.forget(client=client, order_keys=order_keys)
     Client.objects.filter(merged_into=client).delete()
     _empty(client, uniq_id=f"{ERASED}{client.pk}", erased_at=timezone.now())

@@ -83,11 +83,12 @@ def request_if_wanted(counter: Counter) -> UploadJob | None:
     After a job that failed or was cancelled there is a pause that grows with each further failure, unless the cause was
     removed since: Metrica is not asked the same in vain every second.
     """
-    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter) or everything_refused(counter):
+    if counter.schedule != schedule.AS_THEY_COME or block_reason(counter):
         return None
+    # First what is so most of the time: it is asked for each order that comes in.
     if UploadJob.objects.unfinished().filter(counter=counter, only_orders__isnull=True).exists():
         return None
-    if not _something_to_send(counter):
+    if everything_refused(counter) or not _something_to_send(counter):
         return None
     not_before = _not_before(counter)
     if not_before is not None and timezone.now() < not_before:

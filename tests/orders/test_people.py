@@ -129,6 +129,14 @@ def test_who_is_erased_is_nowhere(two: None, send: Send, counter: Counter) -> No
     chain.seal(thorough=True)
 
 
+def test_the_same_row_without_a_client_brings_nobody_back(two: None, send: Send) -> None:
+    erase_client(client=client("C-1"))
+    report = send(row(id="D-1", emails=["anna@example.com"], client_ids=...))
+    assert (report.unchanged, report.results[0].result) == (1, "unchanged")
+    assert Order.objects.get(order_id="D-1").identifiers == {} and found("anna@example.com") == set()
+    assert not Client.objects.filter(name="Anna").exists()
+
+
 def test_nothing_of_who_was_erased_is_due(two: None, counter: Counter) -> None:
     Counter.objects.filter(pk=counter.pk).update(mode="detailed")
     erase_client(client=client("C-1"))
