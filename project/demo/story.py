@@ -1,4 +1,5 @@
-"""The input of the demo: the article's two worked cases over REST, and a shop's fortnight as a CSV file."""
+"""The input of the demo: the article's two worked cases over REST, a shop's fortnight as a CSV file, and what a script
+written for Metrica uploads."""
 
 import time
 from dataclasses import dataclass
@@ -157,6 +158,32 @@ class Story:
         if done.returncode != 0:
             raise DemoFailed(f"import_orders ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return path
+
+    def run_script(self) -> None:
+        """A script that was written for Metrica, with another host and token: one file is taken, and one refused."""
+        began = self._now - timedelta(days=2)
+        deals = [
+            ("D-1002", "1700000000222333444", "PAID", "7400.00"),
+            ("D-1003", "1700000000333444555", "CANCELLED", ""),
+        ]
+        visit = (began - timedelta(minutes=9)).replace(tzinfo=ZONE).isoformat()
+        for deal in deals:
+            self._control("visits", counter=WINDOWS, started_at=visit, client_id=deal[1])
+        head = "id,create_date_time,client_ids,order_status,revenue"
+        rows = [",".join((deal[0], local(began), *deal[1:])) for deal in deals]
+        self._upload("deals.csv", "\n".join([head, *rows]), expected=200)
+        self._upload("without-dates.csv", f"{head}\nD-1004,,1700000000444555666,PAID,900.00", expected=400)
+
+    def _upload(self, name: str, text: str, *, expected: int) -> None:
+        answer = httpx.post(
+            f"{self._processes.url}/cdp/api/v1/counter/{WINDOWS}/data/simple_orders",
+            params={"merge_mode": "SAVE", "delimiter_type": "COMMA"},
+            headers={"Authorization": f"OAuth {self.key_of(WINDOWS)}"},
+            files={"file": (name, text.encode(), "text/csv")},
+            timeout=60,
+        )
+        if answer.status_code != expected:
+            raise DemoFailed(f"{name} by the gateway: {answer.status_code} {answer.text[:500]}")
 
     def upload_all(self, *, seconds: float = 300) -> None:
         """Ask for an upload of every counter and wait until nothing is due any more."""

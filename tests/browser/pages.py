@@ -164,6 +164,8 @@ PAGES: dict[str, View] = {
     "fields": View("Fields mapped on what a CRM posted", fields),
     "posts": View("What CRMs posted", at("/admin/receivers/post/")),
     "post": View("A post that needs a person", first("/admin/receivers/post/?state__exact=held")),
+    "scripts": View("What scripts written for Metrica uploaded", at("/admin/api/receivedupload/")),
+    "script": View("A file of a script that was refused", first("/admin/api/receivedupload/?state__exact=FAILED")),
     "uploads": View("Upload jobs", at("/admin/uploads/uploadjob/")),
     "upload": View("An upload job", upload),
     "progress": View("An upload on its way", progress),

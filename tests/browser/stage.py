@@ -4,6 +4,8 @@ import io
 import json
 from datetime import timedelta
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 
 from apps.agencies.invitation_mail import path_of
@@ -43,6 +45,7 @@ def build(place: Place, url: str) -> Scene:
     orders(place)
     files(place)
     posts(place)
+    scripts(place)
     make_counter(place.agency, account=account, name="Fresh", metrica_id=FRESH, time_zone="")
     moving = make_counter(place.agency, account=account, name="Moving", metrica_id=MOVING)
     UploadJob.objects.create(
@@ -99,6 +102,18 @@ def posts(place: Place) -> None:
         body = json.dumps(came).encode()
         accepting.keep(receiver, body=body, content_type="application/json", document=came)
         work_next(receiver.pk)
+
+
+def scripts(place: Place) -> None:
+    """One file that was taken in, and one that was refused."""
+    _key, text = make_key(place.agency, name="script")
+    head, row = "id,create_date_time,client_ids,order_status", "S-1,{},1700000000222333444,PAID"
+    for name, when in (("deals.csv", f"{place.began:%Y-%m-%d %H:%M:%S}"), ("without-dates.csv", "")):
+        Client().post(
+            f"/cdp/api/v1/counter/{place.counter.metrica_id}/data/simple_orders?merge_mode=SAVE",
+            {"file": SimpleUploadedFile(name, f"{head}\n{row.format(when)}".encode())},
+            headers={"authorization": f"OAuth {text}"},
+        )
 
 
 def alerts(place: Place) -> None:
