@@ -163,8 +163,8 @@ class Story:
         """A script that was written for Metrica, with another host and token: one file is taken, and one refused."""
         began = self._now - timedelta(days=2)
         deals = [
-            ("D-1002", "1700000000222333444", "PAID", "7400.00"),
-            ("D-1003", "1700000000333444555", "CANCELLED", ""),
+            ("W-301", "1700000000222333444", "PAID", "7400.00"),
+            ("W-302", "1700000000333444555", "CANCELLED", ""),
         ]
         visit = (began - timedelta(minutes=9)).replace(tzinfo=ZONE).isoformat()
         for deal in deals:
@@ -172,7 +172,7 @@ class Story:
         head = "id,create_date_time,client_ids,order_status,revenue"
         rows = [",".join((deal[0], local(began), *deal[1:])) for deal in deals]
         self._upload("deals.csv", "\n".join([head, *rows]), expected=200)
-        self._upload("without-dates.csv", f"{head}\nD-1004,,1700000000444555666,PAID,900.00", expected=400)
+        self._upload("without-dates.csv", f"{head}\nW-303,,1700000000444555666,PAID,900.00", expected=400)
 
     def _upload(self, name: str, text: str, *, expected: int) -> None:
         answer = httpx.post(
