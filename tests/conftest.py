@@ -1,7 +1,7 @@
 """What every test shares: a real database file, and append-only tables that can still be emptied between tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +53,33 @@ HEAVY = (
 """Modules that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
 
 
+ONCE = (
+    "browser",
+    *(f"sandbox/test_contract_{of}.py" for of in ("contacts", "goals", "management", "orders", "reports", "schema")),
+    "sandbox/test_oauth.py",
+    *(f"admin/test_{page}.py" for page in ("attackers_words", "connect_yandex", "counter_page", "import_counters")),
+    *(f"admin/test_{page}.py" for page in ("leaving", "mapping_in_step", "receiver_pages", "webhook_pages")),
+    "admin/access/test_forms.py",
+)
+"""What is about pages, words and answers, which are the same whatever the database is: it runs on SQLite alone. Lists,
+filters, searches, sums and exports are asked on both; so is all that takes in, sends and keeps."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--only-with-database",
         action="store_true",
-        help="leave out tests that may not touch the database, and so are the same whatever it is",
+        help="leave out tests that may not touch the database, and those of ONCE, which are the same whatever it is",
     )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--only-with-database"):
-        left_out = [item for item in items if not _may_reach_database(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if _may_reach_database(item)]
+        once = tuple(Path(__file__).parent / name for name in ONCE)
+        kept = {item for item in items if _may_reach_database(item) and not _lies_in(item, once)}
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
     here = Path(__file__).parent
     place = {here / module: number for number, module in enumerate(HEAVY)}
     items.sort(key=lambda item: place.get(item.path, len(HEAVY)))
@@ -76,6 +89,10 @@ def _may_reach_database(item: pytest.Item) -> bool:
     """By the test's own process, which pytest-django keeps from it otherwise, or by processes that it starts."""
     asked = {"db", "transactional_db", "live_server"}.intersection(getattr(item, "fixturenames", ()))
     return bool(asked) or any(item.get_closest_marker(name) for name in ("django_db", "processes"))
+
+
+def _lies_in(item: pytest.Item, places: Iterable[Path]) -> bool:
+    return any(item.path == place or place in item.path.parents for place in places)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

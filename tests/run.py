@@ -2,7 +2,8 @@
 
 All of it runs on SQLite. On PostgreSQL those tests run again that may reach a database, by themselves or by processes
 that they start. The others (formats, dates, addresses, words: two fifths of the suite) are kept from every database by
-pytest-django, so they could only come to the same result once more. ALL_TWICE=1 runs them nonetheless.
+pytest-django, so they could only come to the same result once more; and so would those that look at pages (`ONCE` in
+tests/conftest.py). ALL_TWICE=1 runs all of them nonetheless.
 """
 
 import os
@@ -60,7 +61,7 @@ def main() -> int:
     if status == 0 and url:
         label = "PostgreSQL"
         if not os.environ.get("ALL_TWICE"):
-            label += "; left out: tests that can reach no database, which have just passed and would do the same again"
+            label += "; left out: tests that reach no database or are about pages, which have just passed"
             arguments = ["--only-with-database", *arguments]
         status = run(label=label, url=url, arguments=arguments)
     return status
