@@ -30,7 +30,10 @@ HEAVY = (
     "api/test_streams_over_http.py",
     "api/test_repeating_over_http.py",
     "e2e/test_detailed_case.py",
+    "uploads/test_fences.py",
     "e2e/test_restore.py",
+    "uploads/test_refused.py",
+    "imports/test_process.py",
     "e2e/test_redis.py",
     "e2e/test_laws.py",
     "counters/quotas/test_measured.py",
@@ -49,6 +52,11 @@ HEAVY = (
     "browser/test_walk.py",
     "browser/test_connect_yandex.py",
     "browser/test_statuses_in_step.py",
+    "browser/test_keys.py",
+    "uploads/test_unknown_outcome.py",
+    "uploads/test_detailed.py",
+    "uploads/test_waves.py",
+    "uploads/test_stopping.py",
 )
 """Modules that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
 

@@ -76,7 +76,9 @@ class Client(models.Model):
             models.Index(F("counter"), AfterFirstWord(F("name")), name="client_by_second_word", condition=~Q(name="")),
             models.Index(fields=["merged_into"], name="client_merged", condition=Q(merged_into__isnull=False)),
             models.Index(fields=["counter", "id"], name="client_newest", condition=Q(merged_into__isnull=True)),
-            models.Index(fields=["counter", "updated_at", "id"], name="client_by_update"),
+            models.Index(
+                fields=["counter", "updated_at", "id"], name="client_by_update", condition=Q(merged_into__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

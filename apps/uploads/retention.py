@@ -90,7 +90,7 @@ def _people(counter: Counter, *, before: datetime, now: datetime, end: float) ->
         if len(found) < ORDERS:
             break
     while time.monotonic() < end:
-        some = Client.objects.filter(counter=counter)
+        some = Client.objects.present().filter(counter=counter)
         found = _next(some, after=(walk.clients_up_to, walk.last_client), before=before)
         if found:
             alone = some.filter(pk__among=[pk for pk, _at in found]).exclude(Exists(_OF_CLIENT))

@@ -1,4 +1,7 @@
-"""Whoever follows the clients of a counter reads them by when they changed last. Built beside whoever writes."""
+"""Whoever follows the clients of a counter reads them by when they changed last. Built beside whoever writes.
+
+Of those that are present: an index of all rows that begins with the counter would be taken for the look-up by id of
+a counter whose rows are newer than PostgreSQL's statistics, and each look-up would read all of them."""
 
 from django.db import migrations, models
 
@@ -13,6 +16,10 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexBeside(
             model_name="client",
-            index=models.Index(fields=["counter", "updated_at", "id"], name="client_by_update"),
+            index=models.Index(
+                condition=models.Q(("merged_into__isnull", True)),
+                fields=["counter", "updated_at", "id"],
+                name="client_by_update",
+            ),
         ),
     ]

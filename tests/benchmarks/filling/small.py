@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from apps.agencies.key_models import ApiKeyDay
 from apps.agencies.keys import hash_of, prefix_of
 from apps.agencies.models import Agency, ApiKey, Invitation, Membership, Role, SavedFilter, SignIn, User
 from apps.alerts.models import AlertMute, AlertRules, Channel
@@ -176,6 +177,12 @@ def _people(agencies: list[Agency], began: datetime) -> None:
         )
         for number, agency in enumerate(agencies, start=1)
         for place in range(8)
+    )
+    today = timezone.localdate()
+    ApiKeyDay.objects.bulk_create(
+        ApiKeyDay(key=key, day=today - timedelta(days=back), requests=40_000, rows_accepted=200_000, rows_refused=12)
+        for key in ApiKey.objects.filter(name="crm")
+        for back in range(400)
     )
     SavedFilter.objects.bulk_create(
         SavedFilter(
