@@ -1,6 +1,7 @@
 """The audit log to read: who, what, when, on what, under which request; before and after side by side."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
@@ -43,11 +44,12 @@ class _ByText(TextFilter):
         return queryset.filter(**{self.lookup: text}) if text else queryset
 
 
-class _ByKnown(_ByText):
+class _ByKnown(_ByText, ABC):
     """A box for a part of one of the few words that the log has in a column."""
 
+    @abstractmethod
     def fits(self, value: str, text: str) -> bool:
-        raise NotImplementedError
+        """Whether the word is meant; both are folded."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         text = (self.value() or "").strip().replace("\x00", "").casefold()
@@ -65,11 +67,12 @@ class ByActor(_ByKnown):
         return text in value
 
 
-class _ByCode(DropdownFilter):
+class _ByCode(DropdownFilter, ABC):
     """A choice of codes by their names; an address may hold any other."""
 
+    @abstractmethod
     def codes(self) -> Iterable[tuple[str, Any]]:
-        raise NotImplementedError
+        """With their names."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         codes = dict(self.codes())

@@ -150,10 +150,23 @@ def test_a_key_on_which_nothing_depends_is_made_anew(counter: Counter, settings:
     blind.forget()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_key_that_was_rolled_back_is_forgotten() -> None:
+unreadable = pytest.mark.parametrize("unreadable", [False, True], ids=["none there", "one of other ENCRYPTION_KEYS"])
+
+
+def without_a_key(settings: Any, *, unreadable: bool) -> None:
+    """None is there, or one that ENCRYPTION_KEYS do not open any more, so that a new one takes its place."""
     IndexKey.objects.all().delete()
     blind.forget()
+    if unreadable:
+        blind.key()
+        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        blind.forget()
+
+
+@pytest.mark.django_db(transaction=True)
+@unreadable
+def test_a_key_that_was_rolled_back_is_forgotten(settings: Any, unreadable: bool) -> None:
+    without_a_key(settings, unreadable=unreadable)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         first = blind.key()
         assert blind.key() == first
@@ -161,19 +174,16 @@ def test_a_key_that_was_rolled_back_is_forgotten() -> None:
     second = blind.key()
     assert second != first and blind.key() == second
     assert IndexKey.objects.count() == 1
+    blind.forget()
+    assert blind.key() == second, "as it lies in the database"
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("unreadable", [False, True], ids=["none there", "one of other ENCRYPTION_KEYS"])
+@unreadable
 def test_the_transaction_that_makes_the_key_reads_it_once(
     settings: Any, django_assert_num_queries: Any, unreadable: bool
 ) -> None:
-    IndexKey.objects.all().delete()
-    blind.forget()
-    if unreadable:
-        blind.key()
-        settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-        blind.forget()
+    without_a_key(settings, unreadable=unreadable)
     with transaction.atomic():
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             lost = blind.key()
@@ -185,22 +195,3 @@ def test_the_transaction_that_makes_the_key_reads_it_once(
         assert blind.key() == first
     blind.forget()
     assert blind.key() == first, "and it is what lies in the database"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_key_that_took_another_s_place_and_was_rolled_back_is_forgotten(settings: Any) -> None:
-    """It was made with ENCRYPTION_KEYS that are gone, so a new one takes its place: remembered once it stays."""
-    IndexKey.objects.all().delete()
-    blind.forget()
-    blind.key()
-    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    blind.forget()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        first = blind.key()
-        assert blind.key() == first
-        raise ZeroDivisionError
-    second = blind.key()
-    assert second != first and blind.key() == second
-    blind.forget()
-    assert blind.key() == second, "as it lies in the database"
-    blind.forget()

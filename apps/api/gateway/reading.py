@@ -6,6 +6,7 @@ Pages: uploadSimpleOrders, uploadContacts, uploadContactJson_1, uploadOrders, up
 """
 
 import codecs
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -34,7 +35,7 @@ class Element:
     problems: list[Problem] = field(default_factory=list)
 
 
-class Source:
+class Source(ABC):
     """The elements of one upload; `elements` may be asked for again and again, each time from the beginning.
 
     Raises UnusableFile, UnusableJson while iterating. `ignored`: names of columns or fields that mean nothing here.
@@ -45,12 +46,13 @@ class Source:
         self.maker = maker
         self.ignored: dict[str, None] = {}
 
+    @abstractmethod
     def elements(self) -> Iterator[Element]:
-        raise NotImplementedError
+        """From the first."""
 
+    @abstractmethod
     def place(self, number: int, name: str = "") -> str:
         """Where that is; `name`: as intake calls the field."""
-        raise NotImplementedError
 
     def _begin(self) -> BinaryIO:
         """From the start, past a byte order mark: that says nothing that could be misread."""
